@@ -1,0 +1,1 @@
+//! DuckDB, and the only place where SQL text is put together.

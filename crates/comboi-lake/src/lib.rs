@@ -1,0 +1,1 @@
+//! Datasets: Delta tables over object storage.

@@ -1,0 +1,1 @@
+//! What should happen: graph, selection, plan. Pure.

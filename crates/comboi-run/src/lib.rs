@@ -1,0 +1,1 @@
+//! Doing a plan: tasks, outcomes, the record of runs, the clock.
