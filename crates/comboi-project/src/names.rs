@@ -33,12 +33,19 @@ fn checked(text: &str) -> Result<String, BadName> {
         "it is longer than 128 characters"
     } else if !text.starts_with(|c: char| c.is_ascii_lowercase()) {
         "it starts with something else than a lower-case letter"
-    } else if !text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_') {
+    } else if !text
+        .chars()
+        .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+    {
         "it has something else than lower-case letters, digits and `_`"
     } else {
         return Ok(text.to_owned());
     };
-    Err(BadName { text: shortened(text), reason, suggestion: nearest_name(text) })
+    Err(BadName {
+        text: shortened(text),
+        reason,
+        suggestion: nearest_name(text),
+    })
 }
 
 fn shortened(text: &str) -> String {
@@ -133,7 +140,9 @@ name! {
 }
 
 /// Where a dataset lives and what may read it. Ordered from the sources to the readers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Stage {
     /// What the sources had.
@@ -172,7 +181,10 @@ pub struct BadStage(String);
 impl FromStr for Stage {
     type Err = BadStage;
     fn from_str(text: &str) -> Result<Self, BadStage> {
-        Self::ALL.into_iter().find(|stage| stage.as_str() == text).ok_or_else(|| BadStage(shortened(text)))
+        Self::ALL
+            .into_iter()
+            .find(|stage| stage.as_str() == text)
+            .ok_or_else(|| BadStage(shortened(text)))
     }
 }
 
@@ -251,12 +263,14 @@ impl Serialize for DatasetId {
 
 impl<'de> Deserialize<'de> for DatasetId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }
 
 /// The number of a run of a pipeline: 1, 2, 3, … Greater is later; numbers may be left out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RunId(pub u32);
 

@@ -18,7 +18,11 @@ pub struct Place {
 impl Place {
     /// The file as a whole.
     pub fn file(file: impl Into<PathBuf>) -> Self {
-        Self { file: file.into().into(), line: 0, column: 0 }
+        Self {
+            file: file.into().into(),
+            line: 0,
+            column: 0,
+        }
     }
 }
 
@@ -49,7 +53,11 @@ pub struct Problem {
 impl Problem {
     /// A mistake at a place, with no hint yet.
     pub fn at(place: &Place, message: impl Into<String>) -> Self {
-        Self { place: place.clone(), message: message.into(), hint: None }
+        Self {
+            place: place.clone(),
+            message: message.into(),
+            hint: None,
+        }
     }
 
     /// Says what to try.
