@@ -1,1 +1,7 @@
-//! What tests share.
+//! What tests share: an object store that fails on demand, and a look into one.
+
+mod faulty;
+mod look;
+
+pub use faulty::{Fault, Faulty};
+pub use look::{contents, memory, names};
