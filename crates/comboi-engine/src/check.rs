@@ -1,0 +1,1 @@
+//! Holding a staged dataset against its contract.

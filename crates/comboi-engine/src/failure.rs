@@ -1,0 +1,225 @@
+//! What DuckDB says when something goes wrong, and what it means for the caller.
+
+use std::io;
+use std::path::PathBuf;
+
+use comboi_project::Problems;
+use serde::Deserialize;
+
+use crate::Limits;
+
+/// What can go wrong with DuckDB, told apart by what to do next. No message contains a value out of a row.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Somebody has to mend a file of theirs, or what the SQL in it does with the rows it meets.
+    #[error(transparent)]
+    Problems(#[from] Problems),
+    /// Somebody asked to stop; nothing is wrong.
+    #[error("interrupted")]
+    Interrupted,
+    /// More memory, fewer tasks at once or another query.
+    #[error(
+        "could not {doing}: it needs more than the {limit_mib} MiB of memory that it may use; raise `engine.memory_limit`, run fewer tasks at once (`--jobs`) or lower `engine.threads`"
+    )]
+    OutOfMemory {
+        /// Completes "could not …".
+        doing: String,
+        /// What the task was allowed, in MiB.
+        limit_mib: u64,
+    },
+    /// Room on the disk, or another scratch folder.
+    #[error(
+        "could not {doing}: the disk is full (or more than the allowed part of it is used for spilling); free some space or set `engine.temp_directory` to a larger disk"
+    )]
+    DiskFull {
+        /// Completes "could not …".
+        doing: String,
+    },
+    /// A file is missing, may not be read, or is not what it should be (a truncated Parquet file, say).
+    #[error("could not {doing}: {reason}")]
+    Unreadable {
+        /// Completes "could not …".
+        doing: String,
+        /// What DuckDB says about the file, which it names.
+        reason: String,
+    },
+    /// The scratch folder can't be used.
+    #[error("the scratch folder `{}` can't be used", folder.display())]
+    Scratch {
+        /// The folder.
+        folder: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A defect of comboi or of DuckDB. The task may be tried again, but will likely fail again.
+    #[error("could not {doing}: {message}")]
+    Internal {
+        /// Completes "could not …".
+        doing: String,
+        /// What DuckDB says.
+        message: String,
+    },
+}
+
+/// An error of DuckDB, taken apart. Its message may quote values; only [`crate::sql`]'s neighbours see it.
+#[derive(Debug, Clone)]
+pub(crate) struct Failure {
+    pub(crate) kind: Kind,
+    /// As DuckDB wrote it: it may quote values out of rows.
+    pub(crate) message: String,
+    /// The byte of the statement that it is about.
+    pub(crate) position: Option<usize>,
+    /// What a name could have meant.
+    pub(crate) candidates: Vec<String>,
+    /// The name that was not found.
+    pub(crate) name: Option<String>,
+    /// What kind of thing was not found: `Table`, `Scalar Function`.
+    pub(crate) missing: Option<String>,
+}
+
+/// DuckDB's kinds of error, as far as they differ in what to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// The statement can't be understood: its text is to be mended. The message quotes the statement only.
+    Statement,
+    /// A value met while running did not fit. The message may quote it.
+    Value,
+    Permission,
+    Interrupted,
+    OutOfMemory,
+    DiskFull,
+    File,
+    Internal,
+}
+
+#[derive(Deserialize)]
+struct Json {
+    exception_type: String,
+    exception_message: String,
+    position: Option<String>,
+    candidates: Option<String>,
+    name: Option<String>,
+    #[serde(rename = "type")]
+    missing: Option<String>,
+}
+
+impl Failure {
+    pub(crate) fn interrupted() -> Self {
+        Self {
+            kind: Kind::Interrupted,
+            message: "interrupted".into(),
+            position: None,
+            candidates: Vec::new(),
+            name: None,
+            missing: None,
+        }
+    }
+
+    /// What a failure of comboi's own statement means for the caller. `doing` completes "could not …".
+    pub(crate) fn into_error(self, doing: &str, limits: &Limits) -> Error {
+        let doing = doing.to_owned();
+        match self.kind {
+            Kind::Interrupted => Error::Interrupted,
+            Kind::OutOfMemory => Error::OutOfMemory {
+                doing,
+                limit_mib: limits.memory_bytes / (1024 * 1024),
+            },
+            Kind::DiskFull => Error::DiskFull { doing },
+            Kind::File | Kind::Permission => Error::Unreadable {
+                doing,
+                reason: first_line(&self.message),
+            },
+            Kind::Value => Error::Internal {
+                doing,
+                message: crate::failure::without_values(&self.message),
+            },
+            Kind::Statement | Kind::Internal => Error::Internal {
+                doing,
+                message: first_line(&self.message),
+            },
+        }
+    }
+
+    fn parse(text: &str) -> Self {
+        // "Catalog Error: {…}", or plain text for the few errors that never become JSON.
+        let json = text
+            .find('{')
+            .and_then(|start| text.get(start..))
+            .and_then(|json| serde_json::from_str::<Json>(json).ok());
+        let Some(json) = json else {
+            return Self {
+                kind: kind("", text),
+                message: text.to_owned(),
+                ..Self::interrupted()
+            };
+        };
+        let candidates = json
+            .candidates
+            .iter()
+            .flat_map(|text| text.split(','))
+            .filter(|text| !text.is_empty());
+        Self {
+            kind: kind(&json.exception_type, &json.exception_message),
+            position: json.position.and_then(|text| text.parse().ok()),
+            candidates: candidates.map(str::to_owned).collect(),
+            name: json.name,
+            missing: json.missing,
+            message: json.exception_message,
+        }
+    }
+}
+
+impl From<duckdb::Error> for Failure {
+    fn from(error: duckdb::Error) -> Self {
+        match error {
+            duckdb::Error::DuckDBFailure(_, Some(text)) => Self::parse(&text),
+            other => Self {
+                kind: Kind::Internal,
+                message: other.to_string(),
+                ..Self::interrupted()
+            },
+        }
+    }
+}
+
+fn kind(exception: &str, message: &str) -> Kind {
+    match exception {
+        "INTERRUPT" | "Interrupt" => Kind::Interrupted,
+        "Out of Memory" if message.contains("max_temp_directory_size") => Kind::DiskFull,
+        "Out of Memory" => Kind::OutOfMemory,
+        "IO" if message.contains("No space left") || message.contains("Disk quota") => {
+            Kind::DiskFull
+        }
+        "IO" | "HTTP" | "Serialization" => Kind::File,
+        "Permission" => Kind::Permission,
+        "Parser"
+        | "Syntax"
+        | "Binder"
+        | "Catalog"
+        | "Not implemented"
+        | "Expression"
+        | "Parameter Not Resolved"
+        | "Parameter Not Allowed"
+        | "Dependency" => Kind::Statement,
+        "Conversion" | "Out of Range" | "Invalid Input" | "Constraint" | "Mismatch Type"
+        | "Divide by Zero" | "Decimal" | "Invalid type" | "Sequence" => Kind::Value,
+        _ if message.contains("INTERRUPT") => Kind::Interrupted,
+        _ => Kind::Internal,
+    }
+}
+
+/// The first line of a message: DuckDB goes on with advice about settings that people can't reach.
+pub(crate) fn first_line(message: &str) -> String {
+    message
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .trim_end_matches(['!', '.', ' '])
+        .to_owned()
+}
+
+/// A message without any value out of a row.
+pub(crate) fn without_values(message: &str) -> String {
+    let _ = message;
+    "a value did not fit".to_owned()
+}

@@ -1,0 +1,182 @@
+//! One in-memory DuckDB, set up so that it keeps to its limits and to the machine it is on.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use comboi_project::{Column, Columns};
+use duckdb::types::ValueRef;
+use duckdb::{Config, Connection};
+use tempfile::TempDir;
+
+use crate::failure::Failure;
+use crate::{Error, Interrupter, Limits, Session, sql};
+
+/// One in-memory DuckDB. Its errors come as JSON ([`Failure`]), its time zone is UTC, it loads no extension.
+pub(crate) struct Instance {
+    connection: Connection,
+    interrupter: Interrupter,
+    limits: Limits,
+    /// Declared last: removed after the connection is closed.
+    spill: TempDir,
+}
+
+impl Instance {
+    pub(crate) fn open(session: &Session) -> Result<Self, Error> {
+        let folder = session.scratch();
+        let spill = tempfile::Builder::new().prefix("spill-").tempdir_in(folder);
+        let spill = spill.map_err(|source| Error::Scratch {
+            folder: folder.to_owned(),
+            source,
+        })?;
+        let limits = *session.limits();
+        let connection =
+            config(&limits, spill.path()).and_then(Connection::open_in_memory_with_flags);
+        let connection =
+            connection.map_err(|e| Failure::from(e).into_error("open an instance", &limits))?;
+        let interrupter = session.interrupter();
+        interrupter.watch(&connection.interrupt_handle());
+        let instance = Self {
+            connection,
+            interrupter,
+            limits,
+            spill,
+        };
+        instance.own("set the time zone", "SET TimeZone = 'UTC'")?;
+        Ok(instance)
+    }
+
+    /// Leaves this instance no file but these. What comes before [`lock`](Self::lock) can still be undone by SQL.
+    pub(crate) fn confine(&self, files: &[&Path]) -> Result<(), Error> {
+        self.own(
+            "name the files it may use",
+            &format!("SET allowed_paths = {}", sql::file_list(files)),
+        )?;
+        self.own("close its door", "SET enable_external_access = false")
+    }
+
+    /// From now on no setting can be changed. To be called before people's SQL runs.
+    pub(crate) fn lock(&self) -> Result<(), Error> {
+        self.own("lock its configuration", "SET lock_configuration = true")
+    }
+
+    /// Runs a statement of comboi's own. `doing` completes "could not …".
+    pub(crate) fn own(&self, doing: &str, sql: &str) -> Result<(), Error> {
+        self.execute(sql)
+            .map(drop)
+            .map_err(|failure| self.explain(failure, doing))
+    }
+
+    /// What a failure of comboi's own statement means for the caller. `doing` completes "could not …".
+    pub(crate) fn explain(&self, failure: Failure, doing: &str) -> Error {
+        failure.into_error(doing, &self.limits)
+    }
+
+    /// Runs a statement; how many rows it wrote, if that is what it does.
+    pub(crate) fn execute(&self, sql: &str) -> Result<u64, Failure> {
+        self.not_stopped()?;
+        let count = self.connection.execute(sql, [])?;
+        Ok(u64::try_from(count).unwrap_or(u64::MAX))
+    }
+
+    /// The rows of a query. Every column must be of a plain type; cast the others to `VARCHAR`.
+    pub(crate) fn rows(&self, sql: &str) -> Result<Vec<Vec<Option<String>>>, Failure> {
+        self.not_stopped()?;
+        let mut statement = self.connection.prepare(sql)?;
+        let mut rows = statement.query([])?;
+        let mut out = Vec::new();
+        while let Some(row) = rows.next()? {
+            let width = row.as_ref().column_count();
+            let cells: Result<Vec<_>, duckdb::Error> =
+                (0..width).map(|i| Ok(cell(row.get_ref(i)?))).collect();
+            out.push(cells?);
+        }
+        Ok(out)
+    }
+
+    /// The columns that a query returns, found without running it.
+    pub(crate) fn columns(&self, select: &str) -> Result<Vec<(String, String)>, Failure> {
+        let rows = self.rows(&format!("DESCRIBE {select}"))?;
+        let pair = |row: Vec<Option<String>>| {
+            let mut cells = row.into_iter().map(Option::unwrap_or_default);
+            (
+                cells.next().unwrap_or_default(),
+                cells.next().unwrap_or_default(),
+            )
+        };
+        Ok(rows.into_iter().map(pair).collect())
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    fn not_stopped(&self) -> Result<(), Failure> {
+        if self.interrupter.stopped() {
+            Err(Failure::interrupted())
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// The types of columns as DuckDB prints them, as values.
+pub(crate) fn typed(columns: Vec<(String, String)>) -> Result<Columns, Error> {
+    let typed = |(name, text): (String, String)| {
+        let sql_type = text.parse().map_err(|_| Error::Internal {
+            doing: format!("understand the type of column `{name}`"),
+            message: format!("DuckDB calls it {text}"),
+        })?;
+        Ok(Column { name, sql_type })
+    };
+    columns
+        .into_iter()
+        .map(typed)
+        .collect::<Result<_, _>>()
+        .map(Columns)
+}
+
+fn cell(value: ValueRef<'_>) -> Option<String> {
+    let mut text = String::new();
+    let written = match value {
+        ValueRef::Null => return None,
+        ValueRef::Text(bytes) => return Some(String::from_utf8_lossy(bytes).into_owned()),
+        ValueRef::Boolean(it) => write!(text, "{it}"),
+        ValueRef::TinyInt(it) => write!(text, "{it}"),
+        ValueRef::SmallInt(it) => write!(text, "{it}"),
+        ValueRef::Int(it) => write!(text, "{it}"),
+        ValueRef::BigInt(it) => write!(text, "{it}"),
+        ValueRef::HugeInt(it) => write!(text, "{it}"),
+        ValueRef::UTinyInt(it) => write!(text, "{it}"),
+        ValueRef::USmallInt(it) => write!(text, "{it}"),
+        ValueRef::UInt(it) => write!(text, "{it}"),
+        ValueRef::UBigInt(it) => write!(text, "{it}"),
+        ValueRef::Double(it) => write!(text, "{it}"),
+        other => write!(text, "{:?}", other.data_type()),
+    };
+    written.expect("writing into a String cannot fail");
+    Some(text)
+}
+
+fn config(limits: &Limits, spill: &Path) -> duckdb::Result<Config> {
+    let spill = spill.to_string_lossy();
+    let mut config = Config::default()
+        .with("errors_as_json", "true")?
+        .with("memory_limit", format!("{}B", limits.memory_bytes))?
+        .with("threads", limits.threads.to_string())?
+        .with("temp_directory", &spill)?
+        // Nothing of the person's home may change what a run does.
+        .with("home_directory", &spill)?
+        .with("secret_directory", &spill)?
+        .with("extension_directory", &spill)?
+        .with("allow_persistent_secrets", "false")?
+        .with("allow_community_extensions", "false")?
+        .with("autoinstall_known_extensions", "false")?
+        .with("autoload_known_extensions", "false")?
+        // Without this, a large result has to be put back into the order of its input, in memory.
+        .with("preserve_insertion_order", "false")?
+        .with("allocator_flush_threshold", "64MB")?;
+    if let Some(bytes) = limits.max_spill_bytes {
+        config = config.with("max_temp_directory_size", format!("{bytes}B"))?;
+    }
+    Ok(config)
+}

@@ -1,0 +1,170 @@
+//! How much of the machine a task may use.
+
+use std::fs;
+use std::path::Path;
+use std::thread;
+
+const MIB: u64 = 1024 * 1024;
+/// What the rest of the program needs beside DuckDB: the runtime, the Delta log, upload buffers.
+const RESERVE: u64 = 128 * MIB;
+/// DuckDB needs about this much for each thread before it can spill anything.
+const LEAST: u64 = 64 * MIB;
+
+/// How much of the machine a task may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// DuckDB's buffers; what does not fit is spilled to the scratch folder.
+    pub memory_bytes: u64,
+    /// At least 1.
+    pub threads: usize,
+    /// How much may be spilled; `None`: what the disk holds.
+    pub max_spill_bytes: Option<u64>,
+}
+
+impl Limits {
+    /// 70 % of the memory of this machine or container (cgroup v1 or v2, whichever is less) without 128 MiB for
+    /// the rest of the program, and all the processors it may use.
+    pub fn of_machine() -> Self {
+        Self::from_memory(
+            memory_below(Path::new("/")).unwrap_or(2048 * MIB),
+            processors(Path::new("/")),
+        )
+    }
+
+    fn from_memory(memory: u64, threads: usize) -> Self {
+        let memory_bytes = (memory / 10 * 7).saturating_sub(RESERVE).max(LEAST);
+        Self {
+            memory_bytes,
+            threads: threads.max(1),
+            max_spill_bytes: None,
+        }
+    }
+
+    /// The share of one of `tasks` tasks that run at once.
+    #[must_use]
+    pub fn shared_by(&self, tasks: usize) -> Self {
+        let tasks = tasks.max(1);
+        let parts = u64::try_from(tasks).unwrap_or(u64::MAX);
+        Self {
+            memory_bytes: (self.memory_bytes / parts).max(LEAST),
+            threads: (self.threads / tasks).max(1),
+            max_spill_bytes: self.max_spill_bytes.map(|bytes| bytes / parts),
+        }
+    }
+}
+
+/// The least of what the machine has and what its control groups allow.
+fn memory_below(root: &Path) -> Option<u64> {
+    let read = |path: &str| fs::read_to_string(root.join(path)).ok();
+    let physical = read("proc/meminfo").and_then(|text| meminfo_total(&text));
+    let groups = [
+        "sys/fs/cgroup/memory.max",
+        "sys/fs/cgroup/memory/memory.limit_in_bytes",
+    ];
+    let allowed = groups
+        .iter()
+        .filter_map(|path| read(path)?.trim().parse::<u64>().ok());
+    physical.into_iter().chain(allowed).min()
+}
+
+fn meminfo_total(text: &str) -> Option<u64> {
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:"))?;
+    line.trim()
+        .strip_suffix("kB")?
+        .trim()
+        .parse::<u64>()
+        .ok()?
+        .checked_mul(1024)
+}
+
+/// The processors that the scheduler gives us; the standard library already heeds affinity and cgroup v2 quotas,
+/// version 1 is looked up here.
+fn processors(root: &Path) -> usize {
+    let seen = thread::available_parallelism().map_or(1, usize::from);
+    let read = |name: &str| {
+        let text = fs::read_to_string(root.join("sys/fs/cgroup/cpu").join(name)).ok()?;
+        text.trim().parse::<i64>().ok()
+    };
+    let quota = read("cpu.cfs_quota_us").zip(read("cpu.cfs_period_us"));
+    match quota {
+        Some((quota, period)) if quota > 0 && period > 0 => {
+            let whole = usize::try_from((quota + period - 1) / period).unwrap_or(seen);
+            seen.min(whole.max(1))
+        }
+        _ => seen,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(files: &[(&str, &str)]) -> Option<u64> {
+        let root = tempfile::tempdir().unwrap();
+        for (path, text) in files {
+            let path = root.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        memory_below(root.path())
+    }
+
+    #[test]
+    fn the_least_of_machine_and_container_counts() {
+        let machine = (
+            "proc/meminfo",
+            "MemTotal:        2097152 kB\nMemFree: 1 kB\n",
+        );
+        assert_eq!(check(&[machine]), Some(2_147_483_648));
+        assert_eq!(
+            check(&[machine, ("sys/fs/cgroup/memory.max", "536870912\n")]),
+            Some(536_870_912)
+        );
+        assert_eq!(
+            check(&[machine, ("sys/fs/cgroup/memory.max", "max\n")]),
+            Some(2_147_483_648)
+        );
+        let version_1 = ("sys/fs/cgroup/memory/memory.limit_in_bytes", "1073741824\n");
+        assert_eq!(check(&[machine, version_1]), Some(1_073_741_824));
+        let no_limit = (
+            "sys/fs/cgroup/memory/memory.limit_in_bytes",
+            "9223372036854771712\n",
+        );
+        assert_eq!(check(&[machine, no_limit]), Some(2_147_483_648));
+        assert_eq!(check(&[]), None);
+    }
+
+    #[test]
+    fn a_share_is_never_too_small_to_work_with() {
+        let all = Limits {
+            memory_bytes: 1000 * MIB,
+            threads: 4,
+            max_spill_bytes: Some(1000),
+        };
+        assert_eq!(
+            all.shared_by(4),
+            Limits {
+                memory_bytes: 250 * MIB,
+                threads: 1,
+                max_spill_bytes: Some(250)
+            }
+        );
+        assert_eq!(
+            all.shared_by(100),
+            Limits {
+                memory_bytes: LEAST,
+                threads: 1,
+                max_spill_bytes: Some(10)
+            }
+        );
+        assert_eq!(all.shared_by(0), all);
+    }
+
+    #[test]
+    fn seventy_percent_without_the_reserve() {
+        assert_eq!(Limits::from_memory(1000 * MIB, 0).memory_bytes, 572 * MIB);
+        assert_eq!(Limits::from_memory(100 * MIB, 2).memory_bytes, LEAST);
+    }
+}

@@ -1,0 +1,1 @@
+//! Reading people's files (CSV, JSON, Parquet) into staged Parquet.

@@ -1,0 +1,114 @@
+//! What a task needs to use DuckDB: its limits, a scratch folder and a way to stop.
+
+use std::cell::OnceCell;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use duckdb::InterruptHandle;
+
+use crate::instance::Instance;
+use crate::{Error, Limits};
+
+/// DuckDB for one task. Instances are made when they are first needed, so that opening a session costs next to
+/// nothing.
+pub struct Session {
+    limits: Limits,
+    scratch: PathBuf,
+    interrupter: Interrupter,
+    free: OnceCell<Instance>,
+    pub(crate) parser: OnceCell<Instance>,
+}
+
+impl Session {
+    /// A session that spills below `scratch`, which is made if it is missing. Each instance has a folder of its
+    /// own in there and removes it in the end.
+    pub fn open(limits: &Limits, scratch: &Path) -> Result<Self, Error> {
+        let unusable = |source| Error::Scratch {
+            folder: scratch.to_owned(),
+            source,
+        };
+        fs::create_dir_all(scratch).map_err(unusable)?;
+        let scratch = std::path::absolute(scratch).map_err(unusable)?;
+        Ok(Self {
+            limits: *limits,
+            scratch,
+            interrupter: Interrupter::default(),
+            free: OnceCell::new(),
+            parser: OnceCell::new(),
+        })
+    }
+
+    /// A handle that stops what this session is doing, from any thread.
+    pub fn interrupter(&self) -> Interrupter {
+        self.interrupter.clone()
+    }
+
+    /// What every instance of this session may use.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// The absolute path of the scratch folder.
+    pub fn scratch(&self) -> &Path {
+        &self.scratch
+    }
+
+    /// The instance for comboi's own statements, which may read and write any file. Never for people's SQL.
+    pub(crate) fn free(&self) -> Result<&Instance, Error> {
+        if self.free.get().is_none() {
+            let instance = Instance::open(self)?;
+            self.free.get_or_init(|| instance);
+        }
+        Ok(self.free.get().expect("it was set above"))
+    }
+
+    /// A new instance that reaches these files and nothing else, and can't be told otherwise. What it needs to
+    /// know about them is set up by `prepare` (views, say) before its configuration is locked.
+    pub(crate) fn confined(&self, files: &[&Path]) -> Result<Instance, Error> {
+        let instance = Instance::open(self)?;
+        instance.confine(files)?;
+        Ok(instance)
+    }
+}
+
+/// Stops what a session is doing. Sticky: once stopped, a session begins nothing new.
+#[derive(Clone, Default)]
+pub struct Interrupter(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    stopped: AtomicBool,
+    running: Mutex<Vec<Weak<InterruptHandle>>>,
+}
+
+impl Interrupter {
+    /// Asks DuckDB to stop; what was running ends with [`Error::Interrupted`] within moments. May be called again.
+    pub fn stop(&self) {
+        self.0.stopped.store(true, Ordering::SeqCst);
+        let running = self
+            .0
+            .running
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        for handle in running.iter().filter_map(Weak::upgrade) {
+            handle.interrupt();
+        }
+    }
+
+    /// Whether [`stop`](Self::stop) was called.
+    pub fn stopped(&self) -> bool {
+        self.0.stopped.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn watch(&self, handle: &Arc<InterruptHandle>) {
+        let mut running = self
+            .0
+            .running
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        running.retain(|handle| handle.strong_count() > 0);
+        running.push(Arc::downgrade(handle));
+    }
+}

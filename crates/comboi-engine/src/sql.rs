@@ -1,0 +1,34 @@
+//! Names and values as SQL text.
+
+use std::path::Path;
+
+/// A name in double quotes, whatever it is made of.
+pub(crate) fn ident(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// A text as a literal. DuckDB reads a statement up to the first NUL, so a NUL is spelled `chr(0)`.
+pub(crate) fn text(value: &str) -> String {
+    let mut parts = value
+        .split('\0')
+        .map(|part| format!("'{}'", part.replace('\'', "''")));
+    let first = parts.next().unwrap_or_default();
+    let rest: String = parts.map(|part| format!("||chr(0)||{part}")).collect();
+    if rest.is_empty() {
+        first
+    } else {
+        format!("({first}{rest})")
+    }
+}
+
+/// A path as a literal, for a place where DuckDB takes it as it is (`COPY … TO`, `allowed_paths`).
+pub(crate) fn path(path: &Path) -> String {
+    text(&path.to_string_lossy())
+}
+
+/// A list of paths that exist, for `read_parquet`, `read_csv` and their like. They take patterns, but a path that
+/// exists as it is written wins, so `*`, `?` and `[` need no quoting.
+pub(crate) fn file_list<P: AsRef<Path>>(files: &[P]) -> String {
+    let files: Vec<String> = files.iter().map(|file| path(file.as_ref())).collect();
+    format!("[{}]", files.join(", "))
+}

@@ -1,0 +1,1 @@
+//! The engine from outside: files and SQL in, files and messages out.
