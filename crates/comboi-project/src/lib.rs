@@ -2,15 +2,42 @@
 //!
 //! Pure but for reading files: never the network, the clock or the environment.
 
+mod config;
+mod contract;
 mod names;
 mod problem;
+mod project;
+mod read;
+mod setting;
 mod suggest;
+mod transformations;
 mod types;
+mod yaml;
 
+pub use config::{
+    Authentication, BadByteSize, BadLogLevel, BadLookback, BadRowPolicy, BadTemplate, ByteSize,
+    ChangedFilePolicy, Config, Connection, CsvOptions, DataLake, DatabaseSource, DatabaseTable,
+    EngineSettings, FanOut, FileFormat, FilesSource, FilesTable, Incremental, KeyVault, LogLevel,
+    Lookback, Monitoring, NullPolicy, PathTemplate, Policies, Queue, SchemaChangePolicy, Source,
+    SslMode, StageSettings, Stages,
+};
+pub use contract::{
+    ColumnRule, Compatibility, Completeness, Constraint, Constraints, Contract, ContractColumn,
+    CustomSqlRule, Evolution, Freshness, Privacy, QualityRule, Retention, Rule, RuleKind, Schedule,
+    Schema, Severity, Sla, VolumeRule,
+};
 pub use names::{
     Alias, BadDatasetId, BadName, BadStage, DatasetId, DatasetName, MAX_NAME_LENGTH, PipelineName,
     RunId, SourceName, Stage, TableName,
 };
 pub use problem::{Place, Problem, Problems};
+pub use project::{Dataset, Input, NamedContract, Project, SqlText};
+pub use read::{Entries, Literal, Located, OneOrMany};
+pub use setting::{
+    BadSecretName, NoVault, Secret, SecretName, Secrets, SecretsError, Setting, UnresolvedSetting,
+};
 pub use suggest::{did_you_mean, nearest};
+pub use transformations::{
+    DatasetInput, InputRef, PathInput, Transformation, TransformationKind, Transformations,
+};
 pub use types::{BadType, Column, Columns, NotKept, SqlType, quoted_name};

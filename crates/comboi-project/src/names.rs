@@ -270,7 +270,9 @@ impl<'de> Deserialize<'de> for DatasetId {
 }
 
 /// The number of a run of a pipeline: 1, 2, 3, … Greater is later; numbers may be left out.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct RunId(pub u32);
 

@@ -1,0 +1,216 @@
+//! `type: files`: tables that are files in a folder.
+
+use std::path::PathBuf;
+
+use super::Lookback;
+use crate::read::{Entries, Located, OneOrMany, choice, record};
+use crate::{SourceName, SqlType, TableName};
+
+record! {
+    /// A folder of files. What it says of rows and files holds for every table that does not say otherwise.
+    pub struct FilesSource, "a source of files" {
+        /// Its name.
+        pub name: Located<SourceName>,
+        /// The folder, relative to the project's; the project's own by default.
+        pub path: Option<Located<PathBuf>>,
+        /// Accepted and not used: checkpoints are kept with the tables they stand for.
+        pub checkpoint_key: Option<String>,
+        /// What happens to a row that can't be read.
+        pub on_bad_row: Option<BadRowPolicy>,
+        /// What happens when columns come, change or go.
+        pub on_schema_change: Option<SchemaChangePolicy>,
+        /// What happens when a file changes after it was read.
+        pub on_changed_file: Option<ChangedFilePolicy>,
+        /// Whether rows get the columns `_comboi_file`, `_comboi_loaded_at` and `_comboi_run_id`.
+        pub metadata_columns: Option<bool>,
+        /// Its tables.
+        pub tables: Vec<FilesTable>,
+    }
+}
+
+record! {
+    /// A table that is made of files.
+    pub struct FilesTable, "a table" {
+        /// Its name.
+        pub name: Located<TableName>,
+        /// What it is.
+        pub description: Option<String>,
+        /// Globs below the source's path, such as `orders/*.csv` or `**/*.parquet`.
+        pub files: OneOrMany<Located<String>>,
+        /// How the files are written; else told by their names.
+        pub format: Option<FileFormat>,
+        /// How CSV is to be understood; what is left out is found by looking.
+        pub csv: CsvOptions = CsvOptions::default(),
+        /// Types of columns, where the one that was found by looking is not the right one.
+        pub columns: Entries<Located<SqlType>> = Entries::default(),
+        /// How many rows of each file are looked at to find types.
+        pub sample_size: u32 = 20_480,
+        /// How a run finds what is new: `column` when there is an `incremental_column`, else `new_files`.
+        pub incremental: Option<Located<Incremental>>,
+        /// A column that grows, such as `updated_at`.
+        pub incremental_column: Option<Located<String>>,
+        /// How far below the checkpoint is read again, for rows that arrive late: `3d`, `12h`, or a number.
+        pub lookback: Option<Located<Lookback>>,
+        /// The columns that tell rows apart.
+        pub primary_key: Option<OneOrMany<Located<String>>>,
+        /// What happens to a row whose incremental column is NULL.
+        pub on_null: NullPolicy = NullPolicy::Load,
+        /// What happens to a row that can't be read.
+        pub on_bad_row: Option<BadRowPolicy>,
+        /// What happens when columns come, change or go.
+        pub on_schema_change: Option<SchemaChangePolicy>,
+        /// What happens when a file changes after it was read.
+        pub on_changed_file: Option<ChangedFilePolicy>,
+        /// Whether rows get the columns `_comboi_file`, `_comboi_loaded_at` and `_comboi_run_id`.
+        pub metadata_columns: Option<bool>,
+    }
+}
+
+/// What a table does in the cases that a source may decide for all its tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policies {
+    /// With a row that can't be read.
+    pub on_bad_row: BadRowPolicy,
+    /// When columns come, change or go.
+    pub on_schema_change: SchemaChangePolicy,
+    /// When a file changes after it was read.
+    pub on_changed_file: ChangedFilePolicy,
+    /// Whether rows get comboi's own columns.
+    pub metadata_columns: bool,
+}
+
+impl FilesSource {
+    /// What holds for a table: its own word, else the source's, else the default.
+    pub fn policies(&self, table: &FilesTable) -> Policies {
+        Policies {
+            on_bad_row: table
+                .on_bad_row
+                .or(self.on_bad_row)
+                .unwrap_or(BadRowPolicy::Fail),
+            on_schema_change: table
+                .on_schema_change
+                .or(self.on_schema_change)
+                .unwrap_or(SchemaChangePolicy::Evolve),
+            on_changed_file: table
+                .on_changed_file
+                .or(self.on_changed_file)
+                .unwrap_or(ChangedFilePolicy::Report),
+            metadata_columns: table
+                .metadata_columns
+                .or(self.metadata_columns)
+                .unwrap_or(true),
+        }
+    }
+}
+
+impl FilesTable {
+    /// How a run finds what is new.
+    pub fn incremental(&self) -> Incremental {
+        match (&self.incremental, &self.incremental_column) {
+            (Some(said), _) => said.value,
+            (None, Some(_)) => Incremental::Column,
+            (None, None) => Incremental::NewFiles,
+        }
+    }
+}
+
+choice! {
+    /// How files are written. Each may also be compressed: `.gz` or `.zst`.
+    pub enum FileFormat {
+        /// Comma-separated values, or with another delimiter.
+        Csv = "csv",
+        /// One JSON array of objects.
+        Json = "json",
+        /// One JSON object a line.
+        Ndjson = "ndjson",
+        /// Parquet.
+        Parquet = "parquet",
+    }
+}
+
+choice! {
+    /// How a run finds what is new in a table of files.
+    pub enum Incremental {
+        /// By file: what has not been read is read.
+        NewFiles = "new_files",
+        /// By a column that grows.
+        Column = "column",
+        /// Not at all: everything is read and replaces what was there.
+        Full = "full",
+    }
+}
+
+choice! {
+    /// What happens to a row whose incremental column is NULL.
+    pub enum NullPolicy {
+        /// It is loaded, once.
+        Load = "load",
+        /// It is left out, and counted.
+        Skip = "skip",
+        /// The task fails.
+        Fail = "fail",
+    }
+}
+
+choice! {
+    /// What happens to a row that can't be read.
+    pub enum BadRowPolicy {
+        /// The task fails, naming file and line.
+        Fail = "fail",
+        /// It goes to the quarantine with its text, place and reason.
+        Quarantine = "quarantine",
+    }
+}
+
+choice! {
+    /// What happens when columns come, change or go.
+    pub enum SchemaChangePolicy {
+        /// Columns are added and types widened.
+        Evolve = "evolve",
+        /// The task fails, naming the columns.
+        Freeze = "freeze",
+        /// New columns are left out; a value that does not fit its column is a bad row.
+        Discard = "discard",
+    }
+}
+
+choice! {
+    /// What happens when a file changes after it was read.
+    pub enum ChangedFilePolicy {
+        /// Every run says so; its rows stay as they were.
+        Report = "report",
+        /// Its rows are replaced.
+        Reread = "reread",
+        /// The task fails.
+        Fail = "fail",
+    }
+}
+
+record! {
+    /// How CSV is to be understood. What is left out is found by looking.
+    #[derive(Default)]
+    pub struct CsvOptions, "the options of CSV" {
+        /// Whether the first line has names.
+        pub header: Option<bool>,
+        /// What stands between values: one character, or `\t`.
+        pub delimiter: Option<Located<String>>,
+        /// What stands around values that contain the delimiter.
+        pub quote: Option<Located<String>>,
+        /// What stands before a quote inside of quotes.
+        pub escape: Option<Located<String>>,
+        /// What begins a line that is left out.
+        pub comment: Option<Located<String>>,
+        /// The encoding, `utf-8` by default; `utf-16` and `latin-1` are known too.
+        pub encoding: Option<Located<String>>,
+        /// Texts that stand for NULL.
+        pub null_values: Option<OneOrMany<String>>,
+        /// How many lines are left out at the beginning.
+        pub skip_lines: Option<u32>,
+        /// How dates are written, such as `%d.%m.%Y`.
+        pub date_format: Option<Located<String>>,
+        /// How timestamps are written, such as `%d.%m.%Y %H:%M`.
+        pub timestamp_format: Option<Located<String>>,
+        /// What stands before the decimals: `.` or `,`.
+        pub decimal_separator: Option<Located<String>>,
+    }
+}

@@ -1,0 +1,147 @@
+//! A project: everything that was written, resolved and checked.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::config::{
+    EngineSettings, FilesSource, FilesTable, KeyVault, Monitoring, Queue, Source, Stages,
+};
+use crate::{Alias, Contract, DatasetId, PipelineName, Place, Stage};
+
+/// A folder with `configs/` and `transformations/`, read and free of mistakes.
+#[derive(Clone, Debug)]
+pub struct Project {
+    /// The pipeline's name: what the configuration says, else its file's name.
+    pub name: PipelineName,
+    /// What every relative path is relative to.
+    pub folder: PathBuf,
+    /// The configuration file.
+    pub config_path: PathBuf,
+    /// Where data comes from, in the order of the file.
+    pub sources: Vec<Source>,
+    /// Where data goes.
+    pub stages: Stages,
+    /// What is built, in the order of the file, silver before gold.
+    pub datasets: Vec<Dataset>,
+    /// What is written about runs. Paths as written: see [`Project::path`].
+    pub monitoring: Monitoring,
+    /// How hard the machine may work.
+    pub engine: EngineSettings,
+    /// Where secrets come from.
+    pub key_vault: Option<KeyVault>,
+    /// The queue that starts stages.
+    pub queue: Option<Queue>,
+    /// Every file that was read, in the order of reading.
+    pub files_read: Vec<PathBuf>,
+}
+
+/// A dataset of silver or gold and how it is built.
+#[derive(Clone, Debug)]
+pub struct Dataset {
+    /// Which.
+    pub id: DatasetId,
+    /// Where it is listed.
+    pub place: Place,
+    /// What it is.
+    pub description: Option<String>,
+    /// Words to select it by.
+    pub tags: Vec<String>,
+    /// What its query sees, in the order of the file, every alias once.
+    pub inputs: Vec<Input>,
+    /// Its query.
+    pub sql: SqlText,
+    /// The contracts it keeps, in the order of the file.
+    pub contracts: Vec<NamedContract>,
+}
+
+/// What a query sees under a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Input {
+    /// The name in the query.
+    pub alias: Alias,
+    /// The dataset.
+    pub dataset: DatasetId,
+    /// Where it is listed.
+    pub place: Place,
+}
+
+/// A query and the file it stands in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SqlText {
+    /// The file, as [`Place`]s of its mistakes name it.
+    pub path: PathBuf,
+    /// Its text, without a byte-order mark.
+    pub text: String,
+}
+
+/// A contract under the name by which transformations refer to it.
+#[derive(Clone, Debug)]
+pub struct NamedContract {
+    /// The file's name, without `.yml`.
+    pub name: String,
+    /// The file.
+    pub path: PathBuf,
+    /// What it says.
+    pub contract: Arc<Contract>,
+}
+
+impl Project {
+    /// A path as written, relative to the project's folder unless absolute.
+    pub fn path(&self, written: impl AsRef<Path>) -> PathBuf {
+        self.folder.join(written)
+    }
+
+    /// The folder of a stage on this machine.
+    pub fn stage_folder(&self, stage: Stage) -> PathBuf {
+        self.path(self.stages.local_path(stage))
+    }
+
+    /// Every dataset of the project: tables of the sources in the order of the file, then what is built.
+    pub fn dataset_ids(&self) -> Vec<DatasetId> {
+        let tables = self.sources.iter().flat_map(|source| {
+            let name = source.name().value.clone();
+            source
+                .table_names()
+                .into_iter()
+                .map(move |table| DatasetId::Extracted(name.clone(), table.value.clone()))
+        });
+        tables
+            .chain(self.datasets.iter().map(|dataset| dataset.id.clone()))
+            .collect()
+    }
+
+    /// How a dataset is built. None for tables of sources and for what the project does not have.
+    pub fn dataset(&self, id: &DatasetId) -> Option<&Dataset> {
+        self.datasets.iter().find(|dataset| dataset.id == *id)
+    }
+
+    /// The source that has a table. None for what is built and for what the project does not have.
+    pub fn source(&self, id: &DatasetId) -> Option<&Source> {
+        let DatasetId::Extracted(name, table) = id else {
+            return None;
+        };
+        let source = self
+            .sources
+            .iter()
+            .find(|source| source.name().value == *name)?;
+        source
+            .table_names()
+            .into_iter()
+            .any(|known| known.value == *table)
+            .then_some(source)
+    }
+
+    /// The files of a table. None for what does not come from files.
+    pub fn files_table(&self, id: &DatasetId) -> Option<(&FilesSource, &FilesTable)> {
+        match (self.source(id)?, id) {
+            (Source::Files(files), DatasetId::Extracted(_, name)) => Some((
+                files,
+                files
+                    .tables
+                    .iter()
+                    .find(|table| table.name.value == *name)?,
+            )),
+            _ => None,
+        }
+    }
+}
