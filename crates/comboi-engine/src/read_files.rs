@@ -1,1 +1,184 @@
-//! Reading people's files (CSV, JSON, Parquet) into staged Parquet.
+//! Files of a source, read by DuckDB into staged Parquet of lake types.
+//!
+//! The caller has looked at the files already: it says which of them are alike ([`Group`]), what their columns are
+//! and what types they should get ([`Reading`]). Everything is read once, strictly: text that is not a value of
+//! its column's type ends the statement with [`Error::Unfit`], and nothing is ever rounded or cut off. Only then
+//! the caller looks closer, with text that was taken apart beforehand and so knows its lines
+//! ([`Layout::Records`]), and stages again ([`Unfit::Left`]) or reports ([`unfit`]).
+
+mod fit;
+mod infer;
+mod known;
+mod lake;
+mod relation;
+mod stage;
+mod suspects;
+
+use std::path::PathBuf;
+
+use comboi_project::{Columns, SqlType};
+
+pub use infer::{Found, infer, parquet_groups};
+pub use known::{Known, files_with_rows_of, max_value, null_count, rewrite};
+pub use stage::{Boundary, Nulls, Rows, Staged, StagedFile, Stamp, To, UnfitRow, UnfitRows, edge, stage, stage_unfit, unfit};
+pub use suspects::suspects;
+
+/// The name of the file that a row came from, relative to its source's folder.
+pub const FILE_COLUMN: &str = "_comboi_file";
+/// When comboi read the row.
+pub const LOADED_AT_COLUMN: &str = "_comboi_loaded_at";
+/// The run in which comboi read the row.
+pub const RUN_ID_COLUMN: &str = "_comboi_run_id";
+
+/// What can go wrong while files are read, told apart by what to do next.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Something in the files is not as it should be: look closer.
+    #[error("some rows do not fit their columns")]
+    Unfit,
+    /// A row has no value in the column by which new rows are told from old ones.
+    #[error("a row has no value in the incremental column")]
+    NullInIncrementalColumn,
+    /// A file is not what its format says; the text names it.
+    #[error("{0}")]
+    BadFile(String),
+    /// Anything else.
+    #[error(transparent)]
+    Engine(#[from] crate::Error),
+}
+
+/// A file to read.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FileToRead {
+    /// Where it is: absolute.
+    pub path: PathBuf,
+    /// What the rows call it ([`FILE_COLUMN`]): relative to the source's folder, with `/`.
+    pub name: String,
+}
+
+/// How a file's bytes become records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// UTF-8 text, one record after the other; the columns by position.
+    Csv(Dialect),
+    /// One JSON object in each line.
+    JsonLines(Compression),
+    /// One JSON array of objects.
+    JsonArray(Compression),
+    /// Typed columns.
+    Parquet,
+    /// Text that was taken apart beforehand: CSV (`,`, `"`) with [`RECORD_COLUMNS`] and then the fields.
+    Records {
+        /// The longest record, in bytes.
+        longest: u64,
+    },
+    /// The same, with one field: a JSON object.
+    JsonRecords {
+        /// The longest record, in bytes.
+        longest: u64,
+    },
+}
+
+impl Layout {
+    /// Whether the rows know their lines.
+    pub fn knows_lines(&self) -> bool {
+        matches!(self, Self::Records { .. } | Self::JsonRecords { .. } | Self::Parquet)
+    }
+
+    fn is_json(&self) -> bool {
+        matches!(self, Self::JsonLines(_) | Self::JsonArray(_) | Self::JsonRecords { .. })
+    }
+}
+
+/// What each record of [`Layout::Records`] begins with: the file's name, the line (counted from 1; for a JSON
+/// array the record), where its text begins in bytes (counted from 0, after decompression) and the text itself.
+pub const RECORD_COLUMNS: [&str; 4] = ["_comboi_file", "_comboi_line", "_comboi_byte", "_comboi_text"];
+
+/// How CSV text is to be taken apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dialect {
+    /// Between two fields.
+    pub delimiter: char,
+    /// Around a field that contains delimiters or line breaks.
+    pub quote: Option<char>,
+    /// Before a quote inside quotes; the quote itself by default.
+    pub escape: Option<char>,
+    /// Begins a line that is no record.
+    pub comment: Option<char>,
+    /// Lines before the first record, the header among them.
+    pub skip_lines: u64,
+    /// Of the whole file.
+    pub compression: Compression,
+}
+
+/// How a file is compressed as a whole.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Compression {
+    /// Not at all.
+    #[default]
+    None,
+    /// `.gz`
+    Gzip,
+    /// `.zst`
+    Zstd,
+}
+
+impl Compression {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Gzip => "gzip",
+            Self::Zstd => "zstd",
+        }
+    }
+}
+
+/// A column as the files have it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileColumn {
+    /// As the file spells it.
+    pub spelled: String,
+    /// The table's column that it goes to; `None`: it is not wanted.
+    pub name: Option<String>,
+    /// What the file says its type is (Parquet only).
+    pub sql_type: Option<SqlType>,
+}
+
+/// Files that are alike: same layout, same columns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// How to read them.
+    pub layout: Layout,
+    /// The folder that all their paths begin with; the rest is the name. Not heeded by [`Layout::Records`].
+    pub folder: PathBuf,
+    /// The files, in order.
+    pub files: Vec<FileToRead>,
+    /// Their columns. For JSON: every key that is known; a key that is not is [`Error::Unfit`].
+    pub columns: Vec<FileColumn>,
+}
+
+/// How text stands for values.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TextRules {
+    /// Texts that mean NULL in CSV, besides the empty one.
+    pub null_values: Vec<String>,
+    /// Whether `1,5` is one and a half.
+    pub decimal_comma: bool,
+    /// As for DuckDB's `strptime`, such as `%d.%m.%Y`; ISO 8601 if there is none.
+    pub date_format: Option<String>,
+    /// As for DuckDB's `strptime`; ISO 8601 if there is none.
+    pub timestamp_format: Option<String>,
+}
+
+/// Files to read and what they should become.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// All the files.
+    pub groups: Vec<Group>,
+    /// The table's columns that are filled; one that no file has is NULL.
+    pub columns: Columns,
+    /// How text stands for values.
+    pub rules: TextRules,
+    /// Whether keys of JSON objects that are not among the group's columns are passed over.
+    pub ignore_unknown_keys: bool,
+}

@@ -1,0 +1,197 @@
+//! Which values a text (or a value of another type) stands for, exactly: SQL expressions.
+//!
+//! DuckDB's own casts are more generous than a copy of somebody's data may be: `'1.5'::INTEGER` is 2,
+//! `'1.239'::DECIMAL(9,2)` is 1.24, `'2024-01-01 13:45'::DATE` forgets the time,
+//! `'2024-01-01T00:00+02:00'::TIMESTAMP` the offset, `'0x1F'` and `'1_000'` are numbers.
+
+use comboi_project::SqlType;
+
+use super::TextRules;
+use crate::sql;
+
+/// The mark of our own errors in DuckDB's messages.
+pub(super) const UNFIT: &str = "comboi: a value does not fit";
+pub(super) const NULL_FOUND: &str = "comboi: no value in the incremental column";
+
+/// A column's value as SQL.
+pub(super) struct Fit {
+    /// NULL where the value does not fit.
+    pub(super) value: String,
+    /// The value before, NULL where there is none.
+    from: String,
+    /// Whether every value fits, so that nothing is to be checked.
+    always: bool,
+}
+
+impl Fit {
+    /// A column that is not in the file.
+    pub(super) fn missing(to: &SqlType) -> Self {
+        Self { value: format!("CAST(NULL AS {})", plain(to)), from: "NULL".into(), always: true }
+    }
+
+    /// The value, or the end of the statement.
+    pub(super) fn strict(&self) -> String {
+        if self.always {
+            return self.value.clone();
+        }
+        let Self { value, from, .. } = self;
+        format!("CASE WHEN {from} IS NULL THEN NULL ELSE coalesce({value}, error({})) END", sql::text(UNFIT))
+    }
+
+    /// Whether there is a value that does not fit.
+    pub(super) fn unfit(&self) -> Option<String> {
+        let Self { value, from, .. } = self;
+        (!self.always).then(|| format!("({from} IS NOT NULL AND ({value}) IS NULL)"))
+    }
+}
+
+/// `NULL`-typed columns are text to DuckDB's `CAST`.
+fn plain(to: &SqlType) -> String {
+    match to {
+        SqlType::Null | SqlType::Varchar(_) => "VARCHAR".into(),
+        to => to.to_string(),
+    }
+}
+
+/// What a text stands for.
+pub(super) fn text(from: &str, to: &SqlType, rules: &TextRules) -> Fit {
+    use SqlType::*;
+    let from = from.to_owned();
+    let to_text = plain(to);
+    let try_cast = |c: &str| format!("TRY_CAST({c} AS {to_text})");
+    let number = if rules.decimal_comma { format!("replace({from}, ',', '.')") } else { from.clone() };
+    let no_point = if rules.decimal_comma { format!("NOT contains({from}, '.') AND ") } else { String::new() };
+    let value = match to {
+        Varchar(None) | Null => return Fit { value: from.clone(), from, always: true },
+        Varchar(Some(_)) | Boolean => try_cast(&from),
+        HugeInt | UHugeInt => {
+            let checked = format!("TRY_CAST({} AS DECIMAL(38,0))", integer(&number, &no_point, &to_text));
+            format!("CAST({checked} AS {to_text})")
+        }
+        _ if to.is_integer() => integer(&number, &no_point, &to_text),
+        Decimal(_, scale) => {
+            let pattern = format!(r"\s*[-+]?\d*(\.\d{{0,{scale}}}0*)?\s*");
+            format!("CASE WHEN {no_point}regexp_full_match({number}, '{pattern}') THEN {} END", try_cast(&number))
+        }
+        Float | Double => format!("CASE WHEN {no_point}NOT contains({from}, '_') THEN {} END", try_cast(&number)),
+        Date => date(&from, rules),
+        Timestamp | TimestampS | TimestampMs | TimestampNs | TimestampTz => timestamp(&from, to, rules),
+        Time | TimeTz => format!("CASE WHEN NOT regexp_matches({from}, '\\.\\d{{6}}0*[1-9]') THEN {} END", try_cast(&from)),
+        Json => format!("CASE WHEN json_valid({from}) THEN CAST({from} AS JSON) END"),
+        _ => try_cast(&from),
+    };
+    Fit { value, from, always: false }
+}
+
+/// Whole numbers, also as `12.0`: what programs write that know only floating-point columns with gaps.
+fn integer(c: &str, no_point: &str, to: &str) -> String {
+    format!(
+        r"CASE WHEN {no_point}regexp_full_match({c}, '\s*[-+]?\d+\s*') THEN TRY_CAST({c} AS {to}) WHEN {no_point}regexp_full_match({c}, '\s*[-+]?\d+\.0*\s*') THEN TRY_CAST(split_part({c}, '.', 1) AS {to}) END"
+    )
+}
+
+fn date(c: &str, rules: &TextRules) -> String {
+    if let Some(format) = &rules.date_format {
+        let moment = format!("try_strptime({c}, {})", sql::text(format));
+        return format!("CASE WHEN date_trunc('day', {moment}) = {moment} THEN CAST({moment} AS DATE) END");
+    }
+    format!(r"CASE WHEN regexp_full_match({c}, '\s*\d{{4,6}}[-/]\d{{1,2}}[-/]\d{{1,2}}\s*') THEN TRY_CAST({c} AS DATE) END")
+}
+
+/// A text with an offset is that instant; one without counts as UTC.
+fn timestamp(c: &str, to: &SqlType, rules: &TextRules) -> String {
+    let cast = |c: &str, to: &str| format!("TRY_CAST({c} AS {to})");
+    let instant = cast(c, "TIMESTAMPTZ");
+    let utc = |instant: &str| format!("make_timestamp(epoch_us({instant}))");
+    let micros = match &rules.timestamp_format {
+        // A format that reads offsets or zones (`%z`, `%Z`) makes an instant out of them.
+        Some(format) if format.contains("%z") || format.contains("%Z") => {
+            utc(&format!("try_strptime({c}, {})", sql::text(format)))
+        }
+        Some(format) => format!("try_strptime({c}, {})", sql::text(format)),
+        None => format!(
+            r"CASE WHEN NOT regexp_full_match({c}, '\s*\d{{4,6}}[-/]\d.*') OR (length({c}) > 26 AND regexp_matches({c}, '\.\d{{6}}0*[1-9]')) THEN NULL WHEN contains(substr({c}, 11), '+') OR contains(substr({c}, 11), '-') OR contains(substr({c}, 11), '/') THEN {} ELSE {} END",
+            utc(&instant),
+            cast(c, "TIMESTAMP"),
+        ),
+    };
+    match to {
+        SqlType::TimestampTz => format!("make_timestamptz(epoch_us({micros}))"),
+        SqlType::Timestamp => micros,
+        // Seconds and milliseconds are checked by going there and back.
+        SqlType::TimestampS | SqlType::TimestampMs => {
+            format!("CASE WHEN CAST(TRY_CAST({micros} AS {to}) AS TIMESTAMP) = {micros} THEN TRY_CAST({micros} AS {to}) END")
+        }
+        _ => cast(&micros, &to.to_string()),
+    }
+}
+
+/// What a JSON value stands for: `scalar` is its text without quotes, `json` the value itself.
+pub(super) fn json(scalar: &str, json: &str, to: &SqlType, rules: &TextRules) -> Fit {
+    match to {
+        SqlType::Json => Fit { value: json.to_owned(), from: json.to_owned(), always: true },
+        _ if to.is_nested() => nested(json, to),
+        _ => text(scalar, to, rules),
+    }
+}
+
+/// DuckDB rounds numbers inside nested values, so they are read a second time as floating-point ones and compared.
+fn nested(json: &str, to: &SqlType) -> Fit {
+    let read = |to: &SqlType| format!("TRY(json_transform_strict({json}, {}))", sql::text(&structure(to).to_string()));
+    let loose = loose(to);
+    let value = format!("CASE WHEN CAST({} AS {loose}) IS NOT DISTINCT FROM {} THEN {} END", read(to), read(&loose), read(to));
+    Fit { value: format!("CAST({value} AS {to})"), from: json.to_owned(), always: false }
+}
+
+fn loose(to: &SqlType) -> SqlType {
+    use SqlType::*;
+    let inner = |of: &SqlType| Box::new(loose(of));
+    match to {
+        List(of) => List(inner(of)),
+        Array(of, length) => Array(inner(of), *length),
+        Struct(fields) => Struct(fields.iter().map(|(name, of)| (name.clone(), loose(of))).collect()),
+        Map(key, of) => Map(key.clone(), inner(of)),
+        Decimal(..) => Double,
+        to if to.is_integer() => Double,
+        to => to.clone(),
+    }
+}
+
+/// The structure that `json_transform` wants for a type.
+fn structure(to: &SqlType) -> serde_json::Value {
+    use serde_json::Value;
+    match to {
+        SqlType::Struct(fields) => Value::Object(fields.iter().map(|(name, of)| (name.clone(), structure(of))).collect()),
+        SqlType::List(of) | SqlType::Array(of, _) if of.is_nested() => Value::Array(vec![structure(of)]),
+        to => Value::String(to.to_string()),
+    }
+}
+
+/// What a value of another type becomes, if nothing of it is lost.
+pub(super) fn typed(from: &str, of: &SqlType, to: &SqlType, rules: &TextRules) -> Fit {
+    use SqlType::*;
+    let from = from.to_owned();
+    let always = |value: String| Fit { value, from: from.clone(), always: true };
+    if matches!(of, Varchar(_)) && !matches!(to, Varchar(_)) {
+        return text(&from, to, rules);
+    }
+    let checked = |condition: &str| Fit {
+        value: format!("CASE WHEN {condition} THEN {from} END"),
+        from: from.clone(),
+        always: false,
+    };
+    match (of, to) {
+        (Null, to) => always(format!("CAST({from} AS {})", plain(to))),
+        (of, Varchar(None)) if !matches!(of, Blob) => always(format!("CAST({from} AS VARCHAR)")),
+        // Infinite dates have no place in the lake.
+        (Date | Timestamp | TimestampTz, to) if of == to => checked(&format!("isfinite({from})")),
+        (TimestampNs, TimestampNs) => checked(&format!("epoch_ns({from}) % 1000 = 0")),
+        (HugeInt | UHugeInt, to) if of == to => checked(&format!("TRY_CAST({from} AS DECIMAL(38,0)) IS NOT NULL")),
+        (of, to) if of == to => always(from.clone()),
+        (of, to) => {
+            let value = format!("TRY_CAST({from} AS {to})");
+            let same = format!("TRY_CAST({value} AS {of}) IS NOT DISTINCT FROM {from}");
+            Fit { value: format!("CASE WHEN {same} THEN {value} END"), from: from.clone(), always: false }
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! Files as a relation: what to select from, and what each column is.
+
+use comboi_project::{Column, SqlType};
+
+use super::fit::{self, Fit, UNFIT};
+use super::{Compression, Dialect, Group, Layout, Reading, TextRules};
+use crate::sql;
+
+/// The files of a group in a `FROM` clause, and expressions over it.
+pub(super) struct Relation {
+    pub(super) from: String,
+    /// The file's name.
+    pub(super) file: String,
+    pub(super) line: String,
+    pub(super) byte: String,
+    pub(super) text: String,
+    /// One for each column of the reading.
+    pub(super) fits: Vec<(Column, Fit)>,
+    /// Whether the record as a whole is something else than it should be.
+    pub(super) no_record: Option<String>,
+    /// Ends the statement for such a record.
+    strict_filter: Option<String>,
+}
+
+const PATH: &str = "_comboi_path";
+
+pub(super) fn relation(group: &Group, reading: &Reading) -> Relation {
+    let json_values = reading.columns.iter().any(|column| column.sql_type == SqlType::Json || column.sql_type.is_nested());
+    let fits = reading.columns.iter().map(|column| (column.clone(), fit_of(group, column, json_values, &reading.rules))).collect();
+    let null = || "NULL".to_owned();
+    let own_file = || sql::ident(super::RECORD_COLUMNS[0]);
+    let plain = Relation {
+        from: from(group, &reading.rules, json_values),
+        file: file_name(group),
+        line: null(),
+        byte: null(),
+        text: null(),
+        fits,
+        no_record: None,
+        strict_filter: None,
+    };
+    match &group.layout {
+        Layout::Csv(_) => plain,
+        Layout::Parquet => Relation { line: "file_row_number + 1".into(), ..plain },
+        Layout::Records { .. } => Relation { file: own_file(), ..located(plain) },
+        Layout::JsonLines(_) | Layout::JsonArray(_) => Relation { strict_filter: Some(known_object(group, reading)), ..plain },
+        Layout::JsonRecords { .. } => Relation {
+            file: own_file(),
+            no_record: Some("(m IS NULL)".into()),
+            strict_filter: Some(known_object(group, reading)),
+            ..located(plain)
+        },
+    }
+}
+
+fn located(plain: Relation) -> Relation {
+    let [_, line, byte, text] = super::RECORD_COLUMNS.map(sql::ident);
+    Relation { line, byte, text, ..plain }
+}
+
+impl Relation {
+    /// The rows, of which each must fit.
+    pub(super) fn strict(&self, value: impl Fn(&Column, String) -> Result<String, crate::Error>) -> Result<String, crate::Error> {
+        self.select(self.strict_filter.clone(), |column, fit| value(column, fit.strict()))
+    }
+
+    /// The rows that fit.
+    pub(super) fn fitting(&self, value: impl Fn(&Column, String) -> Result<String, crate::Error>) -> Result<String, crate::Error> {
+        self.select(self.unfit().map(|unfit| format!("NOT ({unfit})")), |column, fit| value(column, fit.value.clone()))
+    }
+
+    fn select(
+        &self,
+        filter: Option<String>,
+        value: impl Fn(&Column, &Fit) -> Result<String, crate::Error>,
+    ) -> Result<String, crate::Error> {
+        let mut columns = Vec::with_capacity(self.fits.len() + 1);
+        for (column, fit) in &self.fits {
+            columns.push(format!("{} AS {}", value(column, fit)?, sql::ident(&column.name)));
+        }
+        columns.push(format!("{} AS {}", self.file, super::FILE_COLUMN));
+        let filter = filter.map(|filter| format!(" WHERE {filter}")).unwrap_or_default();
+        Ok(format!("SELECT {} FROM {}{filter}", columns.join(", "), self.from))
+    }
+
+    /// Whether a row does not fit, if that can happen at all.
+    pub(super) fn unfit(&self) -> Option<String> {
+        let columns = self.fits.iter().filter_map(|(_, fit)| fit.unfit());
+        let conditions: Vec<String> = self.no_record.clone().into_iter().chain(columns).collect();
+        (!conditions.is_empty()).then(|| conditions.join(" OR "))
+    }
+}
+
+fn fit_of(group: &Group, column: &Column, json_values: bool, rules: &TextRules) -> Fit {
+    let mut here = group.columns.iter().enumerate().filter(|(_, it)| it.name.as_deref() == Some(&column.name)).peekable();
+    let Some((position, first)) = here.peek() else {
+        return Fit::missing(&column.sql_type);
+    };
+    match &group.layout {
+        Layout::Csv(_) | Layout::Records { .. } => fit::text(&format!("c{position}"), &column.sql_type, rules),
+        Layout::Parquet => {
+            let of = first.sql_type.as_ref().unwrap_or(&column.sql_type);
+            fit::typed(&sql::ident(&first.spelled), of, &column.sql_type, rules)
+        }
+        Layout::JsonLines(_) | Layout::JsonArray(_) | Layout::JsonRecords { .. } => {
+            let keys: Vec<String> = here.map(|(_, it)| format!("m[{}]", sql::text(&it.spelled))).collect();
+            let value = if keys.len() == 1 { keys.concat() } else { format!("coalesce({})", keys.join(", ")) };
+            let scalar = if json_values { format!("({value} ->> '$')") } else { value.clone() };
+            fit::json(&scalar, &value, &column.sql_type, rules)
+        }
+    }
+}
+
+/// An object without any key that is new to us; anything else ends the statement.
+fn known_object(group: &Group, reading: &Reading) -> String {
+    let known: Vec<String> = group.columns.iter().map(|column| sql::text(&column.spelled)).collect();
+    let no_others = if reading.ignore_unknown_keys {
+        String::new()
+    } else {
+        format!(" AND list_has_all(CAST([{}] AS VARCHAR[]), map_keys(m))", known.join(", "))
+    };
+    format!("CASE WHEN m IS NOT NULL{no_others} THEN true ELSE CAST(error({}) AS BOOLEAN) END", sql::text(UNFIT))
+}
+
+/// DuckDB gives the whole path; the name is what follows the folder.
+fn file_name(group: &Group) -> String {
+    let before = group.folder.to_string_lossy().trim_end_matches('/').chars().count() + 1;
+    format!("substr({PATH}, {})", before + 1)
+}
+
+pub(super) fn from(group: &Group, rules: &TextRules, json_values: bool) -> String {
+    let paths: Vec<_> = group.files.iter().map(|file| &file.path).collect();
+    let files = sql::file_list(&paths);
+    let map = if json_values { "MAP(VARCHAR, JSON)" } else { "MAP(VARCHAR, VARCHAR)" };
+    let json = |format: &str, compression: Compression| {
+        format!(
+            "(SELECT json AS m, {PATH} FROM read_json({files}, format = '{format}', records = 'false', columns = {{'json': '{map}'}}, compression = '{}', filename = '{PATH}'))",
+            compression.as_str()
+        )
+    };
+    match &group.layout {
+        Layout::Csv(dialect) => format!("read_csv({files}, {}, filename = '{PATH}')", csv_options(dialect, group.columns.len(), rules)),
+        Layout::Parquet => format!("read_parquet({files}, filename = '{PATH}', file_row_number = true)"),
+        Layout::JsonLines(compression) => json("newline_delimited", *compression),
+        Layout::JsonArray(compression) => json("array", *compression),
+        Layout::Records { longest } => records(&files, group.columns.len(), *longest, rules),
+        Layout::JsonRecords { longest } => format!(
+            "(SELECT * EXCLUDE (c0), TRY(json_transform(c0, '\"{map}\"')) AS m FROM {})",
+            records(&files, 1, *longest, &TextRules::default())
+        ),
+    }
+}
+
+pub(super) fn csv_options(dialect: &Dialect, width: usize, rules: &TextRules) -> String {
+    let one = |c: Option<char>| sql::text(&c.map(String::from).unwrap_or_default());
+    let columns: Vec<String> = (0..width).map(|i| format!("'c{i}': 'VARCHAR'")).collect();
+    format!(
+        "auto_detect = false, header = false, skip = {}, delim = {}, quote = {}, escape = {}, comment = {}, compression = '{}', nullstr = {}, columns = {{{}}}",
+        dialect.skip_lines,
+        sql::text(&dialect.delimiter.to_string()),
+        one(dialect.quote),
+        one(dialect.escape),
+        one(dialect.comment),
+        dialect.compression.as_str(),
+        null_texts(rules),
+        columns.join(", "),
+    )
+}
+
+fn null_texts(rules: &TextRules) -> String {
+    let all = std::iter::once("").chain(rules.null_values.iter().map(String::as_str));
+    format!("[{}]", all.map(sql::text).collect::<Vec<_>>().join(", "))
+}
+
+fn records(files: &str, width: usize, longest: u64, rules: &TextRules) -> String {
+    let [file, line, byte, text] = super::RECORD_COLUMNS;
+    let fields: String = (0..width).map(|i| format!(", 'c{i}': 'VARCHAR'")).collect();
+    format!(
+        "read_csv({files}, auto_detect = false, header = false, delim = ',', quote = '\"', escape = '\"', new_line = '\\n', max_line_size = {}, nullstr = {}, columns = {{'{file}': 'VARCHAR', '{line}': 'BIGINT', '{byte}': 'BIGINT', '{text}': 'VARCHAR'{fields}}})",
+        longest.max(2_097_152),
+        null_texts(rules),
+    )
+}
