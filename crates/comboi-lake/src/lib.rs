@@ -1,1 +1,37 @@
 //! Datasets: Delta tables over object storage.
+//!
+//! A dataset is a folder of Parquet files and a log that says which of them are part of it. Every
+//! change is one log entry, written only if nobody has written it yet, so readers see a dataset before
+//! or after a change, never in between. The tables are Delta's (reader 1, writer 2): DuckDB, Spark,
+//! Synapse, Fabric, Power BI and polars read them.
+
+mod commit;
+mod damage;
+mod error;
+mod footer;
+mod history;
+mod lake;
+mod layout;
+mod publish;
+mod restore;
+mod root;
+mod schema;
+mod snapshot;
+mod state;
+mod stats;
+mod table;
+mod transfer;
+mod upkeep;
+mod vacuum;
+
+pub use commit::{Change, Operation, Remove};
+pub use error::{Error, Source, worth_retrying};
+pub use history::Version;
+pub use lake::Lake;
+pub use layout::BadLayout;
+pub use publish::Published;
+pub use root::Root;
+pub use snapshot::{DataFile, Snapshot};
+pub use state::{Schedule, State, StateError, Written};
+pub use table::Table;
+pub use vacuum::Vacuumed;

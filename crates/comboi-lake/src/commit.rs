@@ -1,0 +1,416 @@
+//! The one commit point: put-if-absent of the version after the one that a change is based on.
+//!
+//! Nothing is ever moved onto a later version, as Delta's own writers do with appends: a change is
+//! decided by what was read, so whoever comes second decides again. Delta's conflict rules would let
+//! rows that another writer appends meanwhile survive a replacement of the whole.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use chrono::{DateTime, Utc};
+use comboi_project::{Columns, PipelineName, RunId};
+use deltalake::kernel::{Action, Add, Remove as Removed};
+use object_store::PutMode;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::error::Error;
+use crate::footer::{self, Staged, Unfit};
+use crate::layout::{self, PartName};
+use crate::schema::{misfit, to_delta};
+use crate::snapshot::{CHUNKS, Notes, Snapshot, packed, reserved, unpacked};
+use crate::table::Table;
+
+/// What a commit does, for the history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// Adds rows.
+    Append,
+    /// Puts other rows in the place of all.
+    Replace,
+    /// Writes the same rows in other files.
+    Rewrite,
+    /// Forgets how far the source was read.
+    ResetCheckpoint,
+    /// Brings back what the dataset was at an earlier version.
+    Restore,
+    /// Notes that files of earlier versions are about to go.
+    Vacuum,
+}
+
+impl Operation {
+    /// The word for it in the history.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Append => "append",
+            Self::Replace => "replace",
+            Self::Rewrite => "rewrite",
+            Self::ResetCheckpoint => "reset-checkpoint",
+            Self::Restore => "restore",
+            Self::Vacuum => "vacuum",
+        }
+    }
+
+    /// What other Delta programs call it.
+    fn delta_name(self) -> &'static str {
+        match self {
+            Self::Append | Self::Replace => "WRITE",
+            Self::Rewrite => "OPTIMIZE",
+            Self::ResetCheckpoint => "SET TBLPROPERTIES",
+            Self::Restore => "RESTORE",
+            Self::Vacuum => "VACUUM START",
+        }
+    }
+}
+
+/// Which files of the version before are no longer part of the dataset. They stay where they are
+/// until they are vacuumed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Remove {
+    /// All stay.
+    Nothing,
+    /// None stays.
+    All,
+    /// These go.
+    Files(Vec<String>),
+}
+
+/// What a commit is to change.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// Whose run it is: runs of one pipeline are numbered in one row.
+    pub pipeline: PipelineName,
+    /// The run. A run that is not later than the pipeline's last one in this dataset can't commit.
+    pub run: RunId,
+    /// The part of the run, counted from 0; below 1,048,576.
+    pub chunk: u32,
+    /// What the history says.
+    pub operation: Operation,
+    /// The columns from now on; what files that stay lack is NULL there.
+    pub columns: Columns,
+    /// Parquet files on this machine, with exactly these columns in their lake types. They are linked
+    /// or copied, and stay where they are; don't write into them afterwards.
+    pub add: Vec<PathBuf>,
+    /// What goes.
+    pub remove: Remove,
+    /// What to note, over what was noted before; an empty text takes a note away.
+    pub properties: BTreeMap<String, String>,
+    /// The time of the commit.
+    pub at: DateTime<Utc>,
+}
+
+/// A commit in all its parts, as far as it does not depend on whose it is.
+pub(crate) struct Draft<'a> {
+    pub(crate) base: Option<&'a Snapshot>,
+    pub(crate) operation: Operation,
+    pub(crate) fence: Option<(PipelineName, (RunId, u32))>,
+    pub(crate) columns: &'a Columns,
+    pub(crate) properties: BTreeMap<String, String>,
+    pub(crate) oldest: u64,
+    pub(crate) add: Vec<Add>,
+    pub(crate) remove: Vec<Removed>,
+    pub(crate) added_row_count: u64,
+    pub(crate) removed_row_count: u64,
+    pub(crate) at: DateTime<Utc>,
+    pub(crate) attempt: String,
+}
+
+impl Table {
+    /// Commits a change onto the version that it is based on; `None` when there is nothing yet.
+    ///
+    /// Atomic: readers see all of it or nothing. Not safe to rebase, but safe to repeat: what was
+    /// committed already is [`Error::Superseded`] by itself. [`Error::Overtaken`]: somebody else
+    /// committed since; nothing of the change is there. [`Error::Unavailable`]: it may or may not
+    /// have happened; the next try tells.
+    pub async fn commit(&self, base: Option<&Snapshot>, change: Change) -> Result<Snapshot, Error> {
+        self.refuse_to_go_back(base, &change.pipeline, (change.run, change.chunk))
+            .await?;
+        if let Some(key) = change.properties.keys().find(|key| reserved(key)) {
+            return Err(self.refused(format!("the note `{key}` is the lake's own")));
+        }
+        let remove = self.removed(base, &change)?;
+        let staged = self.looked_through(&change).await?;
+        let attempt = Uuid::new_v4().simple().to_string();
+        let part = PartName {
+            pipeline: change.pipeline.clone(),
+            run: change.run,
+            chunk: change.chunk,
+        };
+        let mut add = Vec::new();
+        for (n, file) in staged.iter().enumerate() {
+            let name = part.file(&attempt, n);
+            self.upload(&file.path, &name).await?;
+            add.push(added(&change, name, file));
+        }
+        let mut properties = base.map(|base| base.properties.clone()).unwrap_or_default();
+        properties.extend(change.properties);
+        properties.retain(|_, value| !value.is_empty());
+        let draft = Draft {
+            base,
+            operation: change.operation,
+            fence: Some((change.pipeline, (change.run, change.chunk))),
+            columns: &change.columns,
+            properties,
+            oldest: base.map_or(0, |base| base.oldest),
+            added_row_count: staged.iter().map(|file| file.row_count).sum(),
+            removed_row_count: remove.iter().map(|(_, row_count)| row_count).sum(),
+            add,
+            remove: remove.into_iter().map(|(file, _)| file).collect(),
+            at: change.at,
+            attempt,
+        };
+        let names: Vec<String> = draft.add.iter().map(|add| add.path.clone()).collect();
+        let committed = self.write(draft).await;
+        if let Err(Error::Overtaken(_)) = &committed {
+            // The version is another's for good, so these files can never become part of the dataset.
+            self.discard(&names).await;
+        }
+        committed
+    }
+
+    /// The fence: a process that is late must not undo what a later run did.
+    pub(crate) async fn refuse_to_go_back(
+        &self,
+        base: Option<&Snapshot>,
+        pipeline: &PipelineName,
+        mine: (RunId, u32),
+    ) -> Result<(), Error> {
+        if mine.1 >= CHUNKS {
+            return Err(self.refused(format!("a run has at most {CHUNKS} chunks")));
+        }
+        let Some(base) = base else { return Ok(()) };
+        let noted = base.last_commit(pipeline);
+        let logged = base
+            .state
+            .transaction_version(self.log_store().as_ref(), pipeline.as_str())
+            .await
+            .map_err(|e| self.unavailable("read the log of", e.into()))?
+            .and_then(unpacked);
+        match noted.max(logged) {
+            Some(by) if by >= mine => Err(Error::Superseded {
+                dataset: self.name().to_owned(),
+                by,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    fn removed(
+        &self,
+        base: Option<&Snapshot>,
+        change: &Change,
+    ) -> Result<Vec<(Removed, u64)>, Error> {
+        let gone: Vec<String> = match (&change.remove, base) {
+            (Remove::Nothing, _) | (Remove::All, None) => Vec::new(),
+            (Remove::All, Some(base)) => base.files.iter().map(|file| file.name.clone()).collect(),
+            (Remove::Files(names), _) => names.clone(),
+        };
+        let known =
+            |name: &String| base.and_then(|base| base.files.iter().find(|file| file.name == *name));
+        if let Some(name) = gone.iter().find(|name| known(name).is_none()) {
+            return Err(self.refused(format!("`{name}` is no file of the version it is based on")));
+        }
+        let Some(base) = base else {
+            return Ok(Vec::new());
+        };
+        if !gone.is_empty() && base.setting("delta.appendOnly") == Some("true") {
+            return Err(self.refused("another program has made it append-only (delta.appendOnly)"));
+        }
+        let stays = base.files.iter().any(|file| !gone.contains(&file.name));
+        if let Some(why) = misfit(&base.columns, &change.columns).filter(|_| stays) {
+            return Err(self.refused(why));
+        }
+        Ok(removals(base, &gone, change.operation, change.at))
+    }
+
+    async fn looked_through(&self, change: &Change) -> Result<Vec<Staged>, Error> {
+        let (files, columns) = (change.add.clone(), change.columns.clone());
+        let look = move || {
+            files
+                .iter()
+                .map(|file| footer::look(file, &columns))
+                .collect::<Result<Vec<_>, _>>()
+        };
+        let looked = tokio::task::spawn_blocking(look)
+            .await
+            .map_err(|e| self.unavailable("look through the files of", e.into()))?;
+        looked.map_err(|unfit| match unfit {
+            Unfit::Unreadable(source) => self.unavailable("read a staged file of", source),
+            Unfit::Wrong(why) => self.refused(why),
+        })
+    }
+
+    /// Writes the log entry, and looks after the log. The draft's files are in place.
+    pub(crate) async fn write(&self, draft: Draft<'_>) -> Result<Snapshot, Error> {
+        let version = draft.base.map_or(0, |base| base.version + 1);
+        let entry = self.entry(&draft, version)?;
+        let key = layout::log_entry(&self.key, version);
+        let put = self
+            .store()
+            .put_opts(&key, entry.into(), PutMode::Create.into())
+            .await;
+        if let Err(error) = put {
+            // It may have been applied all the same: the store repeats its own writes.
+            match self.log_entry(version).await? {
+                Some(entry) if attempt(&entry).as_ref() == Some(&draft.attempt) => {}
+                Some(_) => return Err(self.overtaken()),
+                None => return Err(self.unavailable("commit to", error.into())),
+            }
+        }
+        self.look_after_log(version, draft.at).await;
+        self.committed(version, draft.fence.as_ref()).await
+    }
+
+    /// Reads back what was committed.
+    ///
+    /// The entry of a version that was cleaned up long ago can be put again, behind a checkpoint that
+    /// hides it. The fence, which every later commit carries on, tells that from a commit that counts.
+    async fn committed(
+        &self,
+        version: u64,
+        fence: Option<&(PipelineName, (RunId, u32))>,
+    ) -> Result<Snapshot, Error> {
+        let newest = self.snapshot().await?.ok_or_else(|| self.missing())?;
+        if newest.version == version {
+            return Ok(newest);
+        }
+        if fence.is_some_and(|(pipeline, mine)| newest.last_commit(pipeline) < Some(*mine))
+            || newest.version < version
+        {
+            return Err(self.overtaken());
+        }
+        self.snapshot_at(version).await
+    }
+
+    fn entry(&self, draft: &Draft<'_>, version: u64) -> Result<String, Error> {
+        let schema = to_delta(draft.columns).map_err(|why| self.refused(why))?;
+        let mut fences = draft
+            .base
+            .map(|base| base.fences.clone())
+            .unwrap_or_default();
+        fences.extend(draft.fence.clone());
+        let notes = Notes {
+            version,
+            at: draft.at,
+            oldest: draft.oldest,
+            fences: &fences,
+            properties: &draft.properties,
+        };
+        let mut lines = vec![commit_info(draft)];
+        if draft.base.is_none() {
+            lines.push(json!({ "protocol": { "minReaderVersion": 1, "minWriterVersion": 2 } }));
+        }
+        lines.push(metadata(draft, &schema, &notes));
+        if let Some((pipeline, fence)) = &draft.fence {
+            let at = draft.at.timestamp_millis();
+            lines.push(json!({ "txn": { "appId": pipeline.as_str(), "version": packed(*fence), "lastUpdated": at } }));
+        }
+        let files = draft
+            .remove
+            .iter()
+            .cloned()
+            .map(Action::Remove)
+            .chain(draft.add.iter().cloned().map(Action::Add));
+        let mut lines: Vec<String> = lines.iter().map(Value::to_string).collect();
+        for file in files {
+            lines.push(
+                serde_json::to_string(&file).expect("an action is made of texts and numbers"),
+            );
+        }
+        Ok(lines.join("\n") + "\n")
+    }
+}
+
+/// Files of a version as they stand in the log when they go, each with its rows.
+pub(crate) fn removals(
+    base: &Snapshot,
+    gone: &[String],
+    operation: Operation,
+    at: DateTime<Utc>,
+) -> Vec<(Removed, u64)> {
+    let row_count = |name: &str| {
+        base.files
+            .iter()
+            .find(|file| file.name == name)
+            .map_or(0, |file| file.row_count)
+    };
+    base.views()
+        .filter(|view| gone.iter().any(|name| *name == view.path()))
+        .map(|view| {
+            let mut removed = view.remove_action(operation != Operation::Rewrite);
+            removed.deletion_timestamp = Some(at.timestamp_millis());
+            let rows = row_count(&removed.path);
+            (removed, rows)
+        })
+        .collect()
+}
+
+fn added(change: &Change, name: String, file: &Staged) -> Add {
+    Add {
+        path: name,
+        size: i64::try_from(file.size_bytes).expect("no file has 8 EiB"),
+        modification_time: change.at.timestamp_millis(),
+        data_change: change.operation != Operation::Rewrite,
+        stats: Some(file.stats.clone()),
+        ..Add::default()
+    }
+}
+
+/// Every commit says again what the table is, so a writer that rebases its own commits sees each of
+/// ours as a change of the table, and stops.
+fn metadata(draft: &Draft<'_>, schema: &Value, notes: &Notes<'_>) -> Value {
+    let mut configuration = draft
+        .base
+        .map(Snapshot::foreign_configuration)
+        .unwrap_or_default();
+    configuration.extend(notes.configuration());
+    let before = draft.base.map(|base| base.state.metadata());
+    json!({ "metaData": {
+        "id": before.map_or_else(|| Uuid::new_v4().to_string(), |before| before.id().to_owned()),
+        "name": before.and_then(|before| before.name()),
+        "description": before.and_then(|before| before.description()),
+        "format": { "provider": "parquet", "options": {} },
+        "schemaString": schema.to_string(),
+        "partitionColumns": [],
+        "configuration": configuration,
+        "createdTime": before.map_or(Some(draft.at.timestamp_millis()), |before| before.created_time()),
+    } })
+}
+
+fn commit_info(draft: &Draft<'_>) -> Value {
+    let bytes: i64 = draft.add.iter().map(|add| add.size).sum();
+    let mode = if draft.operation == Operation::Replace {
+        "Overwrite"
+    } else {
+        "Append"
+    };
+    let by = draft.fence.as_ref().map(
+        |(pipeline, (run, chunk))| json!({ "pipeline": pipeline, "run": run, "chunk": chunk }),
+    );
+    json!({ "commitInfo": {
+        "timestamp": draft.at.timestamp_millis(),
+        "operation": draft.operation.delta_name(),
+        "operationParameters": { "mode": mode },
+        "readVersion": draft.base.map(|base| base.version),
+        "isolationLevel": "Serializable",
+        "isBlindAppend": false,
+        "engineInfo": concat!("comboi/", env!("CARGO_PKG_VERSION")),
+        "operationMetrics": {
+            "numFiles": draft.add.len().to_string(),
+            "numOutputBytes": bytes.to_string(),
+            "numOutputRows": draft.added_row_count.to_string(),
+            "numRemovedFiles": draft.remove.len().to_string(),
+            "numDeletedRows": draft.removed_row_count.to_string(),
+        },
+        "comboi": { "operation": draft.operation.as_str(), "attempt": draft.attempt, "by": by },
+    } })
+}
+
+/// Which attempt wrote a log entry, when it is comboi's.
+fn attempt(entry: &[u8]) -> Option<String> {
+    let first = entry.split(|byte| *byte == b'\n').next()?;
+    let info: Value = serde_json::from_slice(first).ok()?;
+    info["commitInfo"]["comboi"]["attempt"]
+        .as_str()
+        .map(str::to_owned)
+}

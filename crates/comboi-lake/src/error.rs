@@ -1,0 +1,93 @@
+//! What can go wrong in the lake, told apart by what the caller does next.
+
+use comboi_project::RunId;
+
+/// An error of a library below: shown in the chain, never looked into by callers.
+pub type Source = Box<dyn std::error::Error + Send + Sync>;
+
+/// What can go wrong in the lake. Every variant names the dataset; none carries a row's content.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Nothing has been committed under this name yet.
+    #[error("`{0}` is not in the lake")]
+    Missing(String),
+    /// The version was never there, or its files are gone.
+    #[error("`{dataset}` has no version {version}: versions {oldest} to {newest} can be read")]
+    NoSuchVersion {
+        /// The dataset.
+        dataset: String,
+        /// The version that was asked for.
+        version: u64,
+        /// The first version whose files and log are kept.
+        oldest: u64,
+        /// The current version.
+        newest: u64,
+    },
+    /// Somebody else committed first, so what this change was based on is out of date. Nothing of it
+    /// is in the lake: read the dataset again and decide anew.
+    #[error("`{0}` was changed by somebody else first")]
+    Overtaken(String),
+    /// This pipeline's run and chunk, or a later one, is in the dataset already. Nothing was changed.
+    #[error("run {}.{} has committed `{dataset}` already", by.0, by.1)]
+    Superseded {
+        /// The dataset.
+        dataset: String,
+        /// The run and the chunk that were committed.
+        by: (RunId, u32),
+    },
+    /// A newer program wrote the dataset in a way that this one can't keep whole.
+    #[error("`{dataset}` was written by a newer program: {what}; use a newer comboi")]
+    Newer {
+        /// The dataset.
+        dataset: String,
+        /// What is not understood.
+        what: String,
+    },
+    /// What is stored is not what was written. Nothing was changed.
+    #[error(
+        "`{dataset}` is damaged: {what} (`{file}`); bring the file back from a backup, or see `comboi history {dataset}` for a version to `comboi restore`"
+    )]
+    Damaged {
+        /// The dataset.
+        dataset: String,
+        /// The object, below the dataset's folder.
+        file: String,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// The storage did not answer as it should. `doing` completes "the lake could not …".
+    #[error("the lake could not {doing} `{dataset}`")]
+    Unavailable {
+        /// The dataset.
+        dataset: String,
+        /// What was being done.
+        doing: &'static str,
+        /// What the storage said.
+        #[source]
+        source: Source,
+    },
+    /// The change itself can't be kept: the caller has to make another one. Nothing was changed.
+    #[error("`{dataset}` can't be changed like this: {why}")]
+    Refused {
+        /// The dataset.
+        dataset: String,
+        /// Why.
+        why: String,
+    },
+}
+
+/// Whether the very same call may succeed if it is tried again.
+///
+/// [`Error::Overtaken`] is not of these: the next try has to start from what the dataset is now.
+pub fn worth_retrying(error: &Error) -> bool {
+    match error {
+        Error::Unavailable { .. } => true,
+        Error::Missing(_)
+        | Error::NoSuchVersion { .. }
+        | Error::Overtaken(_)
+        | Error::Superseded { .. }
+        | Error::Newer { .. }
+        | Error::Damaged { .. }
+        | Error::Refused { .. } => false,
+    }
+}

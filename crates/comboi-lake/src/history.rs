@@ -1,0 +1,126 @@
+//! What happened to a dataset, version by version.
+
+use chrono::{DateTime, Utc};
+use comboi_project::RunId;
+use serde_json::Value;
+
+use crate::error::Error;
+use crate::table::Table;
+
+/// One version of a dataset and how it came to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Version {
+    /// Counted from 0.
+    pub version: u64,
+    /// By its writer's clock; `None` when the writer did not say.
+    pub committed_at: Option<DateTime<Utc>>,
+    /// Comboi's word for it, or another program's own.
+    pub operation: String,
+    /// The run that committed it; `None` for other programs and for housekeeping.
+    pub run: Option<RunId>,
+    /// Rows in files that came.
+    pub rows_added: u64,
+    /// Rows in files that went; `None` when the writer did not say.
+    pub rows_removed: Option<u64>,
+    /// Files that came.
+    pub files_added: usize,
+    /// Files that went.
+    pub files_removed: usize,
+    /// Bytes of the files that came.
+    pub bytes_added: u64,
+    /// Whether the version can be read: its files are kept.
+    pub readable: bool,
+}
+
+/// A log entry, as far as anything here wants to know.
+#[derive(Default)]
+pub(crate) struct Entry {
+    pub(crate) info: Value,
+    pub(crate) added: Vec<Value>,
+    pub(crate) removed: Vec<Value>,
+}
+
+impl Entry {
+    pub(crate) fn parse(entry: &[u8]) -> Option<Self> {
+        let mut parsed = Self::default();
+        for line in entry
+            .split(|byte| *byte == b'\n')
+            .filter(|line| !line.is_empty())
+        {
+            let mut action: Value = serde_json::from_slice(line).ok()?;
+            match action.as_object()?.keys().next().map(String::as_str) {
+                Some("commitInfo") => parsed.info = action["commitInfo"].take(),
+                Some("add") => parsed.added.push(action["add"].take()),
+                Some("remove") => parsed.removed.push(action["remove"].take()),
+                _ => {}
+            }
+        }
+        Some(parsed)
+    }
+
+    pub(crate) fn committed_at(&self) -> Option<DateTime<Utc>> {
+        DateTime::from_timestamp_millis(self.info["timestamp"].as_i64()?)
+    }
+
+    fn version(&self, version: u64, readable: bool) -> Version {
+        let comboi = &self.info["comboi"];
+        let operation = comboi["operation"]
+            .as_str()
+            .or(self.info["operation"].as_str());
+        let run = comboi["by"]["run"]
+            .as_u64()
+            .and_then(|run| u32::try_from(run).ok());
+        let removed = self.info["operationMetrics"]["numDeletedRows"]
+            .as_str()
+            .and_then(|rows| rows.parse().ok());
+        Version {
+            version,
+            committed_at: self.committed_at(),
+            operation: operation.unwrap_or("unknown").to_owned(),
+            run: run.map(RunId),
+            rows_added: self.added.iter().filter_map(row_count).sum(),
+            rows_removed: if self.removed.is_empty() {
+                Some(0)
+            } else {
+                removed
+            },
+            files_added: self.added.len(),
+            files_removed: self.removed.len(),
+            bytes_added: self
+                .added
+                .iter()
+                .filter_map(|file| file["size"].as_u64())
+                .sum(),
+            readable,
+        }
+    }
+}
+
+fn row_count(added: &Value) -> Option<u64> {
+    let stats: Value = serde_json::from_str(added["stats"].as_str()?).ok()?;
+    stats["numRecords"].as_u64()
+}
+
+impl Table {
+    /// The last versions, newest first, as far back as the log goes.
+    pub async fn history(&self, limit: usize) -> Result<Vec<Version>, Error> {
+        let newest = self.snapshot().await?.ok_or_else(|| self.missing())?;
+        let first_readable = crate::damage::first_readable(self)
+            .await?
+            .max(newest.oldest);
+        let mut history = Vec::new();
+        for version in (0..=newest.version).rev().take(limit) {
+            let Some(bytes) = self.log_entry(version).await? else {
+                break;
+            };
+            let entry = Entry::parse(&bytes).ok_or_else(|| {
+                self.damaged(
+                    &format!("_delta_log/{version:020}.json"),
+                    "the log entry can't be read",
+                )
+            })?;
+            history.push(entry.version(version, version >= first_readable));
+        }
+        Ok(history)
+    }
+}

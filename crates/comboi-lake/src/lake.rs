@@ -1,0 +1,125 @@
+//! All datasets.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use comboi_project::{DatasetId, PathTemplate, Stage};
+use futures::future::try_join_all;
+use object_store::path::Path as Key;
+use object_store::{ListResult, ObjectStore};
+
+use crate::error::Error;
+use crate::layout::{BadLayout, Layout};
+use crate::root::Root;
+use crate::table::Table;
+
+/// The datasets of all stages. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Lake {
+    stages: Arc<BTreeMap<Stage, (Root, Layout)>>,
+}
+
+impl Lake {
+    /// A lake with these stages. Asks nothing of the storage.
+    pub fn new(stages: BTreeMap<Stage, (Root, PathTemplate)>) -> Result<Self, BadLayout> {
+        let laid_out = stages.into_iter().map(|(stage, (root, template))| {
+            let layout = Layout::new(stage, root.base.clone(), &template, root.folder.is_some())?;
+            Ok((stage, (root, layout)))
+        });
+        Ok(Self {
+            stages: Arc::new(laid_out.collect::<Result<_, _>>()?),
+        })
+    }
+
+    /// A dataset, whether it is there yet or not.
+    ///
+    /// # Panics
+    /// When the lake was made without the dataset's stage.
+    pub fn table(&self, id: &DatasetId) -> Table {
+        let (root, layout) = self.stage(id.stage());
+        Table::new(
+            id.to_string(),
+            root.clone(),
+            layout.table(id),
+            layout.published(id),
+        )
+    }
+
+    /// Where the rows of a dataset are kept that a rule kept out.
+    ///
+    /// # Panics
+    /// When the lake was made without the dataset's stage.
+    pub fn quarantine(&self, id: &DatasetId) -> Table {
+        let (root, layout) = self.stage(id.stage());
+        Table::new(
+            format!("{id}__quarantine"),
+            root.clone(),
+            layout.quarantine(id),
+            None,
+        )
+    }
+
+    /// One of comboi's own tables, such as the record of all runs: `_comboi/<name>` below bronze.
+    ///
+    /// # Panics
+    /// When the lake was made without bronze.
+    pub fn record(&self, name: &'static str) -> Table {
+        let (root, layout) = self.stage(Stage::Bronze);
+        Table::new(
+            format!("_comboi/{name}"),
+            root.clone(),
+            layout.record(name),
+            None,
+        )
+    }
+
+    /// The datasets that are there, in the order of stages and names.
+    pub async fn datasets(&self) -> Result<Vec<DatasetId>, Error> {
+        let mut datasets = Vec::new();
+        for (root, layout) in self.stages.values() {
+            let mut folders = vec![layout.base().clone()];
+            for _ in 0..layout.depth() {
+                let below = folders.iter().map(|folder| list(root, folder));
+                folders = try_join_all(below)
+                    .await?
+                    .into_iter()
+                    .flat_map(|found| found.common_prefixes)
+                    .collect();
+            }
+            let candidates = folders
+                .iter()
+                .filter_map(|folder| Some((layout.dataset(folder)?, folder)));
+            for (id, folder) in candidates {
+                let log = crate::layout::log(folder);
+                if list(root, folder).await?.common_prefixes.contains(&log) {
+                    datasets.push(id);
+                }
+            }
+        }
+        datasets.sort();
+        datasets.dedup();
+        Ok(datasets)
+    }
+
+    fn stage(&self, stage: Stage) -> &(Root, Layout) {
+        self.stages
+            .get(&stage)
+            .expect("a lake is asked only for the stages that it was made with")
+    }
+}
+
+async fn list(root: &Root, folder: &Key) -> Result<ListResult, Error> {
+    let listed = root.store.list_with_delimiter(Some(folder)).await;
+    match listed {
+        Ok(listed) => Ok(listed),
+        Err(object_store::Error::NotFound { .. }) => Ok(ListResult {
+            common_prefixes: Vec::new(),
+            objects: Vec::new(),
+        }),
+        Err(error) => Err(Error::Unavailable {
+            dataset: folder.to_string(),
+            doing: "list",
+            source: error.into(),
+        }),
+    }
+}

@@ -1,0 +1,187 @@
+//! One dataset: reading its versions.
+
+use std::sync::Arc;
+
+use deltalake::DeltaTableError;
+use deltalake::kernel::EagerSnapshot;
+use deltalake::logstore::{LogStoreRef, StorageConfig, default_logstore};
+use object_store::path::Path as Key;
+use object_store::prefix::PrefixStore;
+use object_store::{ObjectStore, ObjectStoreExt};
+use url::Url;
+
+use crate::damage;
+use crate::error::{Error, Source};
+use crate::layout;
+use crate::root::Root;
+use crate::snapshot::Snapshot;
+
+/// One dataset of the lake, whether it is there yet or not. Cheap to clone; making one asks nothing
+/// of the storage.
+#[derive(Clone, Debug)]
+pub struct Table {
+    name: Arc<str>,
+    pub(crate) root: Root,
+    pub(crate) key: Key,
+    pub(crate) published: Option<Key>,
+}
+
+impl Table {
+    pub(crate) fn new(name: String, root: Root, key: Key, published: Option<Key>) -> Self {
+        Self {
+            name: name.into(),
+            root,
+            key,
+            published,
+        }
+    }
+
+    /// The name of the dataset, as it stands in errors.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether full refreshes are also published as a single file.
+    pub fn publishes(&self) -> bool {
+        self.published.is_some()
+    }
+
+    /// Where the dataset is, for people: a path on this machine, else a key of the store.
+    pub fn location(&self) -> String {
+        self.root.file(&self.key).map_or_else(
+            || self.key.to_string(),
+            |folder| folder.display().to_string(),
+        )
+    }
+
+    /// The current version; `None` when nothing has been committed yet.
+    pub async fn snapshot(&self) -> Result<Option<Snapshot>, Error> {
+        self.load(None).await
+    }
+
+    /// A version of old.
+    pub async fn snapshot_at(&self, version: u64) -> Result<Snapshot, Error> {
+        let newest = self.snapshot().await?.ok_or_else(|| self.missing())?;
+        if version == newest.version {
+            return Ok(newest);
+        }
+        let gone = || Error::NoSuchVersion {
+            dataset: self.name.to_string(),
+            version,
+            oldest: newest.oldest,
+            newest: newest.version,
+        };
+        if version > newest.version || version < newest.oldest {
+            return Err(gone());
+        }
+        match self.load(Some(version)).await {
+            Ok(Some(snapshot)) => Ok(snapshot),
+            Ok(None) => Err(gone()),
+            // The log may have been cleaned up to a later version by its retention.
+            Err(Error::Damaged { .. }) if damage::first_readable(self).await? > version => {
+                Err(Error::NoSuchVersion {
+                    dataset: self.name.to_string(),
+                    version,
+                    oldest: damage::first_readable(self).await?,
+                    newest: newest.version,
+                })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(crate) async fn load(&self, version: Option<u64>) -> Result<Option<Snapshot>, Error> {
+        let log_store = self.log_store();
+        match EagerSnapshot::try_new(log_store.as_ref(), version).await {
+            Ok(state) => Snapshot::new(&self.name, state).map(Some),
+            Err(error) => match unanswered(&error) {
+                true => Err(self.unavailable("read", error.into())),
+                false => damage::diagnose(self, version, &error).await,
+            },
+        }
+    }
+
+    pub(crate) fn log_store(&self) -> LogStoreRef {
+        let prefixed = PrefixStore::new(Arc::clone(&self.root.store), self.key.clone());
+        default_logstore(
+            Arc::new(prefixed),
+            Arc::clone(&self.root.store),
+            &self.url(),
+            &StorageConfig::default(),
+        )
+    }
+
+    /// The library knows places by addresses; only whether it is a file's matters to it.
+    fn url(&self) -> Url {
+        let of_folder = self
+            .root
+            .file(&self.key)
+            .and_then(|folder| Url::from_directory_path(folder).ok());
+        of_folder.unwrap_or_else(|| {
+            Url::parse(&format!("memory:///{}/", self.key))
+                .expect("a key of plain segments makes an address")
+        })
+    }
+
+    /// The bytes of the log entry of a version; `None` when there is none.
+    pub(crate) async fn log_entry(&self, version: u64) -> Result<Option<bytes::Bytes>, Error> {
+        let unavailable = |e: object_store::Error| self.unavailable("read the log of", e.into());
+        match self
+            .root
+            .store
+            .get(&layout::log_entry(&self.key, version))
+            .await
+        {
+            Ok(answer) => answer.bytes().await.map(Some).map_err(unavailable),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(unavailable(error)),
+        }
+    }
+
+    pub(crate) fn store(&self) -> &Arc<dyn ObjectStore> {
+        &self.root.store
+    }
+
+    pub(crate) fn missing(&self) -> Error {
+        Error::Missing(self.name.to_string())
+    }
+
+    pub(crate) fn overtaken(&self) -> Error {
+        Error::Overtaken(self.name.to_string())
+    }
+
+    pub(crate) fn refused(&self, why: impl Into<String>) -> Error {
+        Error::Refused {
+            dataset: self.name.to_string(),
+            why: why.into(),
+        }
+    }
+
+    pub(crate) fn damaged(&self, file: &str, what: impl Into<String>) -> Error {
+        Error::Damaged {
+            dataset: self.name.to_string(),
+            file: file.to_owned(),
+            what: what.into(),
+        }
+    }
+
+    pub(crate) fn unavailable(&self, doing: &'static str, source: Source) -> Error {
+        Error::Unavailable {
+            dataset: self.name.to_string(),
+            doing,
+            source,
+        }
+    }
+}
+
+/// Whether an error of the library is the storage's not answering, rather than what it answered.
+fn unanswered(error: &DeltaTableError) -> bool {
+    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = next {
+        if let Some(error) = error.downcast_ref::<object_store::Error>() {
+            return !matches!(error, object_store::Error::NotFound { .. });
+        }
+        next = error.source();
+    }
+    false
+}

@@ -1,0 +1,189 @@
+//! Bytes between this machine and the lake.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use futures::{StreamExt, TryStreamExt};
+use object_store::ObjectStoreExt;
+use object_store::buffered::BufWriter;
+use object_store::path::Path as Key;
+use tokio::fs;
+use tokio::io::AsyncWriteExt;
+use tracing::warn;
+
+use crate::error::Error;
+use crate::layout::{self, UNFINISHED};
+use crate::snapshot::{DataFile, Snapshot};
+use crate::table::Table;
+
+/// Bytes that an upload or a download holds in memory, per file.
+const BUFFER: usize = 8 << 20;
+/// Files that are fetched at once.
+const AT_ONCE: usize = 4;
+
+impl Table {
+    /// Puts a file of this machine into the dataset's folder. Whole or not at all.
+    pub(crate) async fn upload(&self, staged: &Path, name: &str) -> Result<(), Error> {
+        let key = self.key.clone().join(name);
+        let done = match self.root.file(&key) {
+            Some(to) => place(staged, &to).await,
+            None => self.send(staged, &key).await,
+        };
+        done.map_err(|e| self.unavailable("write a file of", e.into()))
+    }
+
+    async fn send(&self, staged: &Path, key: &Key) -> io::Result<()> {
+        let mut from = fs::File::open(staged).await?;
+        let mut to = BufWriter::with_capacity(Arc::clone(self.store()), key.clone(), BUFFER);
+        let sent = match tokio::io::copy(&mut from, &mut to).await {
+            Ok(_) => to.shutdown().await,
+            Err(error) => Err(error),
+        };
+        if sent.is_err()
+            && let Err(error) = to.abort().await
+        {
+            warn!(%error, "an upload that failed could not be called off");
+        }
+        sent
+    }
+
+    /// Deletes files that never became part of the dataset. What stays is vacuumed later.
+    pub(crate) async fn discard(&self, names: &[String]) {
+        for name in names {
+            if let Err(error) = self
+                .store()
+                .delete(&self.key.clone().join(name.as_str()))
+                .await
+            {
+                warn!(dataset = self.name(), %error, "a file that was not committed stays until the next vacuum");
+            }
+        }
+    }
+
+    /// The files of a version on this machine: in place when the lake is a folder, else fetched to
+    /// a folder below `scratch`. In the order of the snapshot. Each was there with its right size.
+    pub async fn local_files(
+        &self,
+        snapshot: &Snapshot,
+        scratch: &Path,
+    ) -> Result<Vec<PathBuf>, Error> {
+        let fetched = snapshot
+            .files
+            .iter()
+            .map(|file| self.local_file(file, scratch));
+        let fetched: Vec<_> = fetched.collect();
+        futures::stream::iter(fetched)
+            .buffered(AT_ONCE)
+            .try_collect()
+            .await
+    }
+
+    async fn local_file(&self, file: &DataFile, scratch: &Path) -> Result<PathBuf, Error> {
+        let key = self.key_of(&file.name)?;
+        if let Some(path) = self.root.file(&key) {
+            let stored = match fs::metadata(&path).await {
+                Ok(metadata) => Some(metadata.len()),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+                Err(error) => return Err(self.unavailable("look at a file of", error.into())),
+            };
+            self.hold_size(file, stored)?;
+            return Ok(path);
+        }
+        let to = self
+            .key
+            .parts()
+            .fold(scratch.to_owned(), |path, part| path.join(part.as_ref()))
+            .join(file.name.replace('/', "_"));
+        // A part never changes under its name, so what is here is what is there.
+        if fs::metadata(&to)
+            .await
+            .is_ok_and(|there| there.len() == file.size_bytes)
+        {
+            return Ok(to);
+        }
+        let answer = match self.store().get(&key).await {
+            Ok(answer) => answer,
+            Err(object_store::Error::NotFound { .. }) => {
+                return self.hold_size(file, None).map(|()| to);
+            }
+            Err(error) => return Err(self.unavailable("fetch a file of", error.into())),
+        };
+        self.hold_size(file, Some(answer.meta.size))?;
+        let bytes = answer.into_stream().map_err(io::Error::other);
+        receive(bytes, &to)
+            .await
+            .map_err(|e| self.unavailable("fetch a file of", e.into()))?;
+        Ok(to)
+    }
+
+    /// The key of a file that a log names.
+    pub(crate) fn key_of(&self, name: &str) -> Result<Key, Error> {
+        layout::below(&self.key, name)
+            .ok_or_else(|| self.damaged(name, "the log names a file outside of the dataset"))
+    }
+
+    /// That a file is there as it was written; `None` for one that is not there.
+    pub(crate) fn hold_size(&self, file: &DataFile, stored: Option<u64>) -> Result<(), Error> {
+        match stored {
+            Some(size) if size == file.size_bytes => Ok(()),
+            Some(size) => Err(self.damaged(
+                &file.name,
+                format!("a file has {size} bytes instead of {}", file.size_bytes),
+            )),
+            None => Err(self.damaged(&file.name, "a file is missing")),
+        }
+    }
+}
+
+/// Links a file to another name, or copies it where the file system can't.
+async fn place(from: &Path, to: &Path) -> io::Result<()> {
+    if let Some(folder) = to.parent() {
+        fs::create_dir_all(folder).await?;
+    }
+    if fs::hard_link(from, to).await.is_ok() {
+        return Ok(());
+    }
+    let unfinished = unfinished(to);
+    let copied = match fs::copy(from, &unfinished).await {
+        Ok(_) => fs::rename(&unfinished, to).await,
+        Err(error) => Err(error),
+    };
+    remove_if_failed(copied, &unfinished).await
+}
+
+async fn receive(
+    mut bytes: impl futures::Stream<Item = io::Result<bytes::Bytes>> + Unpin,
+    to: &Path,
+) -> io::Result<()> {
+    if let Some(folder) = to.parent() {
+        fs::create_dir_all(folder).await?;
+    }
+    let unfinished = unfinished(to);
+    let received = async {
+        let mut file = tokio::io::BufWriter::new(fs::File::create(&unfinished).await?);
+        while let Some(chunk) = bytes.try_next().await? {
+            file.write_all(&chunk).await?;
+        }
+        file.flush().await?;
+        fs::rename(&unfinished, to).await
+    };
+    let received = received.await;
+    remove_if_failed(received, &unfinished).await
+}
+
+async fn remove_if_failed(done: io::Result<()>, unfinished: &Path) -> io::Result<()> {
+    if done.is_err()
+        && let Err(error) = fs::remove_file(unfinished).await
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        warn!(%error, "a half-written file could not be removed: `{}`", unfinished.display());
+    }
+    done
+}
+
+fn unfinished(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(UNFINISHED);
+    name.into()
+}

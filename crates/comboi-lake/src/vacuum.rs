@@ -1,0 +1,229 @@
+//! Deleting what no version that is kept needs.
+//!
+//! A file that no version names may be garbage, or a file whose writer is about to commit it; its age
+//! does not tell. Its name does: it says whose it is, and a run that is not later than the last one
+//! its pipeline committed can't commit any more. Files of earlier versions may be brought back by a
+//! restoration at any moment, so before they go a commit says that they do: a restoration and that
+//! commit can't both be the next version.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Duration, Utc};
+use futures::{StreamExt, TryStreamExt};
+use object_store::path::Path as Key;
+use object_store::{ObjectMeta, ObjectStore};
+use uuid::Uuid;
+
+use crate::commit::{Draft, Operation};
+use crate::damage::Log;
+use crate::error::Error;
+use crate::history::Entry;
+use crate::layout::{self, PUBLICATION, PartName};
+use crate::snapshot::Snapshot;
+use crate::table::Table;
+
+/// How long a publication may take: what is left of one for longer was left behind.
+const PUBLICATION_TAKES: Duration = Duration::days(1);
+
+/// What was deleted, or would be.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Vacuumed {
+    /// The files, below the dataset's folder, in order.
+    pub files: Vec<String>,
+    /// Their bytes.
+    pub size_bytes: u64,
+    /// The first version that can still be read.
+    pub oldest_version: u64,
+    /// Entries and checkpoints of the log that were past their time, 30 days; none in a dry run.
+    pub log_objects: usize,
+}
+
+impl Table {
+    /// Deletes the files that no version needs which was current at any time since `keep` before
+    /// `now`. With `dry_run`, says which ones these are.
+    ///
+    /// Safe to repeat and to stop anywhere. [`Error::Overtaken`]: somebody committed meanwhile, and
+    /// nothing was deleted.
+    pub async fn vacuum(
+        &self,
+        keep: std::time::Duration,
+        now: DateTime<Utc>,
+        dry_run: bool,
+    ) -> Result<Vacuumed, Error> {
+        let newest = self.snapshot().await?.ok_or_else(|| self.missing())?;
+        let keep = Duration::from_std(keep).unwrap_or(Duration::MAX);
+        let cutoff = now
+            .checked_sub_signed(keep)
+            .unwrap_or(DateTime::<Utc>::MIN_UTC);
+        let entries = self.entries(newest.version).await?;
+        let oldest = self.oldest_kept(&newest, &entries, cutoff).await?;
+        let needed = self.needed(&newest, &entries, oldest).await?;
+        let mentioned: BTreeSet<String> = entries.values().flat_map(names).collect();
+        let garbage = self.garbage(&newest, &needed, &mentioned, now).await?;
+        let mut vacuumed = Vacuumed {
+            oldest_version: oldest,
+            ..Vacuumed::default()
+        };
+        for object in &garbage {
+            vacuumed.files.push(self.name_below(&object.location));
+            vacuumed.size_bytes += object.size;
+        }
+        vacuumed.files.sort();
+        if dry_run {
+            return Ok(vacuumed);
+        }
+        let of_earlier_versions = vacuumed.files.iter().any(|file| mentioned.contains(file));
+        if of_earlier_versions && oldest > newest.oldest {
+            self.give_up_earlier_versions(&newest, oldest, now).await?;
+        }
+        self.delete(garbage).await?;
+        vacuumed.log_objects = self.checkpoint_and_clean_up(newest.version, now).await;
+        Ok(vacuumed)
+    }
+
+    /// All log entries that are there, up to a version.
+    async fn entries(&self, newest: u64) -> Result<BTreeMap<u64, Entry>, Error> {
+        let log = Log::of(self).await?;
+        let mut entries = BTreeMap::new();
+        for version in log
+            .entries
+            .keys()
+            .copied()
+            .filter(|version| *version <= newest)
+        {
+            let bytes = self.log_entry(version).await?.unwrap_or_default();
+            let entry = Entry::parse(&bytes).ok_or_else(|| {
+                self.damaged(
+                    &format!("_delta_log/{version:020}.json"),
+                    "the log entry can't be read",
+                )
+            })?;
+            entries.insert(version, entry);
+        }
+        Ok(entries)
+    }
+
+    /// The version that was current at the cutoff, or the first one that can be read.
+    async fn oldest_kept(
+        &self,
+        newest: &Snapshot,
+        entries: &BTreeMap<u64, Entry>,
+        cutoff: DateTime<Utc>,
+    ) -> Result<u64, Error> {
+        // Who does not say when it committed may have done so just now. Clocks may go back, so it is the
+        // first version after the cutoff that counts, not the last one before it.
+        let after = entries
+            .iter()
+            .find(|(_, entry)| entry.committed_at().is_none_or(|at| at > cutoff));
+        let current = after.map_or(newest.version, |(version, _)| version.saturating_sub(1));
+        Ok(current
+            .max(newest.oldest)
+            .max(crate::damage::first_readable(self).await?)
+            .min(newest.version))
+    }
+
+    /// The names of all files that the versions since `oldest` have.
+    async fn needed(
+        &self,
+        newest: &Snapshot,
+        entries: &BTreeMap<u64, Entry>,
+        oldest: u64,
+    ) -> Result<BTreeSet<String>, Error> {
+        let first = if oldest == newest.version {
+            newest.clone()
+        } else {
+            self.snapshot_at(oldest).await?
+        };
+        let at_first = first.files.iter().map(|file| file.name.clone());
+        let at_last = newest.files.iter().map(|file| file.name.clone());
+        let since = entries
+            .range(oldest..)
+            .flat_map(|(_, entry)| entry.added.iter().filter_map(path));
+        Ok(at_first.chain(at_last).chain(since).collect())
+    }
+
+    async fn garbage(
+        &self,
+        newest: &Snapshot,
+        needed: &BTreeSet<String>,
+        mentioned: &BTreeSet<String>,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<ObjectMeta>, Error> {
+        let log = layout::log(&self.key);
+        let listed: Vec<ObjectMeta> = self
+            .store()
+            .list(Some(&self.key))
+            .try_collect()
+            .await
+            .map_err(|e| self.unavailable("list", e.into()))?;
+        Ok(listed
+            .into_iter()
+            .filter(|object| !object.location.prefix_matches(&log))
+            .filter(|object| {
+                let name = self.name_below(&object.location);
+                if name.starts_with(PUBLICATION) {
+                    return object.last_modified < now - PUBLICATION_TAKES;
+                }
+                let of_ours = PartName::parse(&name);
+                let out_of_time = of_ours.is_some_and(|part| {
+                    newest.last_commit(&part.pipeline) >= Some((part.run, part.chunk))
+                });
+                !needed.contains(&name) && (out_of_time || mentioned.contains(&name))
+            })
+            .collect())
+    }
+
+    async fn give_up_earlier_versions(
+        &self,
+        newest: &Snapshot,
+        oldest: u64,
+        at: DateTime<Utc>,
+    ) -> Result<(), Error> {
+        let noted = Draft {
+            base: Some(newest),
+            operation: Operation::Vacuum,
+            fence: None,
+            columns: &newest.columns,
+            properties: newest.properties.clone(),
+            oldest,
+            add: Vec::new(),
+            remove: Vec::new(),
+            added_row_count: 0,
+            removed_row_count: 0,
+            at,
+            attempt: Uuid::new_v4().simple().to_string(),
+        };
+        self.write(noted).await.map(|_| ())
+    }
+
+    async fn delete(&self, garbage: Vec<ObjectMeta>) -> Result<(), Error> {
+        let keys =
+            futures::stream::iter(garbage.into_iter().map(|object| Ok(object.location))).boxed();
+        let mut deleted = self.store().delete_stream(keys);
+        while let Some(answer) = deleted.next().await {
+            match answer {
+                Ok(_) | Err(object_store::Error::NotFound { .. }) => {}
+                Err(error) => return Err(self.unavailable("delete a file of", error.into())),
+            }
+        }
+        Ok(())
+    }
+
+    fn name_below(&self, key: &Key) -> String {
+        let below = key.prefix_match(&self.key).into_iter().flatten();
+        below
+            .map(|part| part.as_ref().to_owned())
+            .collect::<Vec<_>>()
+            .join("/")
+    }
+}
+
+fn names(entry: &Entry) -> impl Iterator<Item = String> + '_ {
+    entry.added.iter().chain(&entry.removed).filter_map(path)
+}
+
+/// The name in a log entry, where it is written as an address.
+fn path(file: &serde_json::Value) -> Option<String> {
+    let written = file["path"].as_str()?;
+    Some(Key::from_url_path(written).map_or_else(|_| written.to_owned(), |key| key.to_string()))
+}
