@@ -7,6 +7,7 @@ use comboi_project::Problems;
 use serde::Deserialize;
 
 use crate::Limits;
+pub(crate) use crate::masking::without_values;
 
 /// What can go wrong with DuckDB, told apart by what to do next. No message contains a value out of a row.
 #[derive(Debug, thiserror::Error)]
@@ -131,7 +132,7 @@ impl Failure {
             },
             Kind::Value => Error::Internal {
                 doing,
-                message: crate::failure::without_values(&self.message),
+                message: without_values(&self.message, ""),
             },
             Kind::Statement | Kind::Internal => Error::Internal {
                 doing,
@@ -216,10 +217,4 @@ pub(crate) fn first_line(message: &str) -> String {
         .unwrap_or_default()
         .trim_end_matches(['!', '.', ' '])
         .to_owned()
-}
-
-/// A message without any value out of a row.
-pub(crate) fn without_values(message: &str) -> String {
-    let _ = message;
-    "a value did not fit".to_owned()
 }

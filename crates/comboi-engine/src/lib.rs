@@ -4,19 +4,34 @@
 //! DuckDB instances of two kinds: free ones for comboi's own statements, and confined ones for people's SQL,
 //! which reach nothing but the files they were given.
 
+mod casts;
+mod parquet;
 mod sql;
 
 mod failure;
+mod masking;
 mod instance;
 mod limits;
 mod session;
 
 mod input;
+mod select;
+mod view;
+
+mod build;
+mod describe;
+mod show;
+mod write_rows;
 
 mod check;
-mod read_files;
+pub mod read_files;
 
+pub use build::{Built, build};
+pub use describe::describe;
 pub use failure::Error;
 pub use input::{Input, SqlFile};
 pub use limits::Limits;
+pub use select::uses_the_clock;
 pub use session::{Interrupter, Session};
+pub use show::{Rows, show};
+pub use write_rows::write_rows;

@@ -18,7 +18,7 @@ pub struct Session {
     scratch: PathBuf,
     interrupter: Interrupter,
     free: OnceCell<Instance>,
-    pub(crate) parser: OnceCell<Instance>,
+    parser: OnceCell<Instance>,
 }
 
 impl Session {
@@ -64,8 +64,18 @@ impl Session {
         Ok(self.free.get().expect("it was set above"))
     }
 
-    /// A new instance that reaches these files and nothing else, and can't be told otherwise. What it needs to
-    /// know about them is set up by `prepare` (views, say) before its configuration is locked.
+    /// The instance that parses people's SQL and finds its columns: it reaches no file at all.
+    pub(crate) fn parser(&self) -> Result<&Instance, Error> {
+        if self.parser.get().is_none() {
+            let instance = self.confined(&[])?;
+            instance.lock()?;
+            self.parser.get_or_init(|| instance);
+        }
+        Ok(self.parser.get().expect("it was set above"))
+    }
+
+    /// A new instance that reaches these files and nothing else. Set up its views, then
+    /// [`lock`](Instance::lock) it before people's SQL runs.
     pub(crate) fn confined(&self, files: &[&Path]) -> Result<Instance, Error> {
         let instance = Instance::open(self)?;
         instance.confine(files)?;

@@ -1,1 +1,2 @@
 //! The engine from outside: files and SQL in, files and messages out.
+mod build;

@@ -1,0 +1,168 @@
+//! Building a dataset: somebody's `SELECT` over its inputs, written as one Parquet file of the lake's types.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use comboi_project::{Column, Columns, Place, Problem, Problems, SqlType};
+
+use crate::casts::{fits_contract, not_kept, to_contract, to_lake};
+use crate::failure::{Failure, first_line};
+use crate::instance::{Instance, typed};
+use crate::select::{Select, in_sql};
+use crate::view::{names_a_file, show_input};
+use crate::{Error, Input, Session, SqlFile, parquet};
+
+/// What became of a query.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Built {
+    /// What the query returned, in the types that people's SQL sees.
+    pub columns: Columns,
+    /// Rows in the file.
+    pub row_count: u64,
+    /// One Parquet file of the lake's types.
+    pub file: PathBuf,
+}
+
+/// Runs somebody's `SELECT` over its inputs and writes the result to `to`, whose folder must exist; a file that is
+/// there is replaced, and none is left behind when it fails.
+///
+/// The query reaches the files of its inputs and nothing else. A column that `wanted` (the contract) has in
+/// another type is cast to it where only an aggregate chose the type and no digit can be lost: `SUM` gives
+/// HUGEINT, `COUNT` gives BIGINT. Rows come in the order of the query's own `ORDER BY`, else in any.
+pub fn build(
+    session: &Session,
+    sql: &SqlFile<'_>,
+    inputs: &[Input<'_>],
+    wanted: Option<&[(String, SqlType)]>,
+    to: &Path,
+) -> Result<Built, Error> {
+    let doing = format!("run {}", sql.path.display());
+    let aliases: Vec<&str> = inputs.iter().map(|input| input.alias).collect();
+    let select = Select::read(session, sql, &aliases)?;
+    let to = std::path::absolute(to).map_err(|e| Error::Unreadable { doing: doing.clone(), reason: e.to_string() })?;
+    let files: Vec<&Path> = inputs.iter().flat_map(|input| input.files).map(PathBuf::as_path).chain([to.as_path()]).collect();
+    let instance = session.confined(&files)?;
+    for input in inputs {
+        show_input(&instance, input)?;
+    }
+    instance.lock()?;
+    let given = columns_of(&instance, sql, &select)?;
+    let query = Query::new(sql, &given, wanted.unwrap_or_default())?;
+    let (statement, start) = query.statement(&select, &to);
+    let written = instance.rows(&statement);
+    let written = written.map_err(|failure| {
+        // What is there is incomplete, and no one may take it for the result. If even that fails, the next
+        // build writes over it.
+        drop(fs::remove_file(&to));
+        query.explain(&instance, failure, inputs, start)
+    })?;
+    let row_count = written.first().and_then(|row| row.first()?.as_ref()?.parse().ok()).unwrap_or_default();
+    Ok(Built { columns: query.columns, row_count, file: to })
+}
+
+/// The columns that a query returns, in its own types. All that is wrong with their names is found at once.
+pub(crate) fn columns_of(instance: &Instance, sql: &SqlFile<'_>, select: &Select) -> Result<Columns, Error> {
+    const BEFORE: &str = "DESCRIBE ";
+    let described = instance.columns(&select.text).map_err(|failure| explain(instance, sql, failure, BEFORE.len()))?;
+    let columns = typed(described)?;
+    let problems = column_problems(sql, &columns);
+    if problems.is_empty() { Ok(columns) } else { Err(Problems(problems).into()) }
+}
+
+/// A query whose result the lake can keep.
+struct Query<'a> {
+    sql: &'a SqlFile<'a>,
+    columns: Columns,
+    /// One expression for each column, over `c0`, `c1`, ….
+    casts: Vec<String>,
+}
+
+impl<'a> Query<'a> {
+    fn new(sql: &'a SqlFile<'a>, given: &Columns, wanted: &[(String, SqlType)]) -> Result<Self, Error> {
+        let (mut columns, mut casts, mut problems) = (Vec::new(), Vec::new(), Vec::new());
+        for (i, Column { name, sql_type }) in given.0.iter().enumerate() {
+            let contract = wanted.iter().find(|(wanted, _)| wanted.to_lowercase() == name.to_lowercase()).map(|(_, of)| of);
+            let contract = contract.filter(|of| *of != sql_type && fits_contract(sql_type, of));
+            let value = format!("c{i}");
+            let value = contract.map_or_else(|| value.clone(), |of| to_contract(&value, of, i));
+            let sql_type = contract.unwrap_or(sql_type);
+            match sql_type.lake_type() {
+                Ok(kept) => casts.push(format!("{} AS {}", to_lake(&value, sql_type, &kept, i), crate::sql::ident(name))),
+                Err(e) => problems.push(Problem::at(&Place::file(sql.path), format!("column `{name}`: {e}")).hint(e.hint)),
+            }
+            columns.push(Column { name: name.clone(), sql_type: sql_type.clone() });
+        }
+        if problems.is_empty() { Ok(Self { sql, columns: Columns(columns), casts }) } else { Err(Problems(problems).into()) }
+    }
+
+    /// The statement, and the byte of it where somebody's text begins.
+    fn statement(&self, select: &Select, to: &Path) -> (String, usize) {
+        let names: Vec<String> = (0..self.casts.len()).map(|i| format!("c{i}")).collect();
+        let before = format!("SELECT {} FROM (\n", self.casts.join(", "));
+        let whole = parquet::copy_to(&format!("{before}{}\n) AS q({})", select.text, names.join(", ")), to);
+        (whole, parquet::COPY_BEFORE.len() + before.len())
+    }
+
+    fn explain(&self, instance: &Instance, failure: Failure, inputs: &[Input<'_>], start: usize) -> Error {
+        if let Some((column, why)) = not_kept(&failure.message) {
+            let name = self.columns.0.get(column).map_or("?", |column| column.name.as_str());
+            return Problems(vec![Problem::at(&Place::file(self.sql.path), format!("column `{name}` can't be kept: {why}"))]).into();
+        }
+        if let Some(input) = inputs.iter().find(|input| names_a_file(&failure, input)) {
+            return Error::Unreadable { doing: format!("read `{}` for {}", input.alias, self.sql.path.display()), reason: first_line(&failure.message) };
+        }
+        explain(instance, self.sql, failure, start)
+    }
+}
+
+/// What a failure means of a statement in which somebody's text begins at byte `start`.
+fn explain(instance: &Instance, sql: &SqlFile<'_>, failure: Failure, start: usize) -> Error {
+    in_sql(sql, failure, start).unwrap_or_else(|failure| instance.explain(failure, &format!("run {}", sql.path.display())))
+}
+
+/// Readers of Delta tables refuse these in the name of a column.
+const NOT_IN_NAMES: [char; 10] = [' ', ',', ';', '{', '}', '(', ')', '\n', '\t', '='];
+
+fn column_problems(sql: &SqlFile<'_>, columns: &Columns) -> Vec<Problem> {
+    let place = Place::file(sql.path);
+    let mut seen: Vec<String> = Vec::new();
+    let mut problems = Vec::new();
+    for column in &columns.0 {
+        let name = &column.name;
+        let lower = name.to_lowercase();
+        if seen.contains(&lower) {
+            let message = format!("two columns are called `{name}` (capitals make no difference)");
+            problems.push(Problem::at(&place, message).hint("give one of them another name with AS"));
+        }
+        seen.push(lower);
+        problems.extend(name_problem(&place, "column", name));
+        fields_of(&column.sql_type, &mut |field| problems.extend(name_problem(&place, &format!("column `{name}`: field"), field)));
+    }
+    problems
+}
+
+fn name_problem(place: &Place, what: &str, name: &str) -> Option<Problem> {
+    if name.is_empty() {
+        return Some(Problem::at(place, format!("{what} without a name")).hint("give it a name with AS, or with {'name': …} in a struct"));
+    }
+    let wrong = name.chars().find(|c| NOT_IN_NAMES.contains(c))?;
+    let message = format!("{what} `{name}` has {wrong:?} in its name, which readers of the lake refuse");
+    Some(Problem::at(place, message).hint("give it a plain name with AS"))
+}
+
+fn fields_of(sql_type: &SqlType, each: &mut impl FnMut(&str)) {
+    match sql_type {
+        SqlType::Struct(fields) => {
+            for (name, of) in fields {
+                each(name);
+                fields_of(of, each);
+            }
+        }
+        SqlType::List(item) | SqlType::Array(item, _) => fields_of(item, each),
+        SqlType::Map(key, value) => {
+            fields_of(key, each);
+            fields_of(value, each);
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,19 @@
+//! How comboi writes Parquet.
+
+use std::path::Path;
+
+use crate::sql;
+
+/// Rows in a row group: DuckDB's own choice, of which each thread holds one in memory.
+pub(crate) const ROW_GROUP_ROWS: usize = 122_880;
+
+/// What stands before the query in [`copy_to`].
+pub(crate) const COPY_BEFORE: &str = "COPY (";
+
+/// The statement that writes the rows of a query into one file. It answers with the number of rows.
+pub(crate) fn copy_to(select: &str, to: &Path) -> String {
+    format!(
+        "{COPY_BEFORE}{select}) TO {} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP_ROWS}, USE_TMP_FILE false)",
+        sql::path(to)
+    )
+}

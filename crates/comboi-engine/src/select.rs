@@ -1,0 +1,180 @@
+//! People's SQL: one `SELECT` over its inputs, and nothing else.
+//!
+//! DuckDB itself parses it ([`json_serialize_sql`](https://duckdb.org/docs/stable/data/json/sql_to_and_from_json)
+//! knows `SELECT` only), and what it says about the tree is held against what a transformation may do. The
+//! locked configuration of the instance that runs it is the second fence.
+
+mod clean;
+mod tree;
+
+use std::collections::BTreeSet;
+
+use comboi_project::{Place, Problem, Problems};
+
+use crate::failure::{Failure, Kind, first_line};
+use crate::instance::Instance;
+use crate::{Error, Session, SqlFile, sql};
+use tree::{Node, Tree};
+
+pub(crate) use clean::{in_sql, place_of};
+
+/// Table functions that make rows out of their arguments. All others read files, settings or other statements.
+const TABLE_FUNCTIONS: [&str; 8] =
+    ["generate_series", "json_each", "json_tree", "range", "repeat", "repeat_row", "summary", "unnest"];
+
+/// Scalar functions that do something beside giving a value.
+const FORBIDDEN_FUNCTIONS: [&str; 9] = [
+    "current_connection_id", "current_query", "currval", "getenv", "getvariable", "nextval", "setseed", "sleep_ms", "write_log",
+];
+
+/// Functions whose value differs from run to run.
+const CLOCK_FUNCTIONS: [&str; 22] = [
+    "age", "clock_timestamp", "current_date", "current_localtime", "current_localtimestamp", "current_time", "current_timestamp",
+    "current_transaction_id", "gen_random_uuid", "get_current_time", "get_current_timestamp", "localtime", "localtimestamp", "now",
+    "random", "statement_timestamp", "today", "transaction_timestamp", "txid_current", "uuid", "uuidv4", "uuidv7",
+];
+
+/// One `SELECT`, found to be nothing else.
+pub(crate) struct Select {
+    /// Without byte order mark and what comes from its `;` on, so that it can stand in parentheses on lines of
+    /// its own. Every byte is at its old place but for the mark.
+    pub(crate) text: String,
+    tree: Tree,
+}
+
+impl Select {
+    /// Reads somebody's SQL, which may use the relations called `inputs` (in any case).
+    pub(crate) fn read(session: &Session, sql: &SqlFile<'_>, inputs: &[&str]) -> Result<Self, Error> {
+        let parser = session.parser()?;
+        let text = sql.text.strip_prefix('\u{feff}').unwrap_or(sql.text);
+        let whole = tree_of(parser, sql, text)?;
+        let clean = clean::without_semicolon(text);
+        if clean != text && tree_of(parser, sql, clean)? != whole {
+            let place = Place::file(sql.path);
+            return Err(refused(Problem::at(&place, "what follows the query's `;` can't be told from the query").hint("remove the `;` and what follows it")));
+        }
+        let select = Self { text: clean.to_owned(), tree: whole };
+        let problems = select.problems(sql, inputs);
+        if problems.is_empty() { Ok(select) } else { Err(Problems(problems).into()) }
+    }
+
+    /// Whether its result differs from run to run with the same inputs.
+    fn uses_the_clock(&self) -> bool {
+        self.tree.nodes().any(|node| {
+            let function = node.text("function_name").is_some_and(|name| in_list(&CLOCK_FUNCTIONS, &name) && !(name == "age" && node.arguments() > 1));
+            // `CURRENT_TIMESTAMP` looks like a column until it is bound.
+            let column = node.column().is_some_and(|name| in_list(&CLOCK_FUNCTIONS, &name));
+            let sample = node.text("seed").is_some_and(|seed| seed == "-1");
+            function || column || sample
+        })
+    }
+
+    fn problems(&self, sql: &SqlFile<'_>, inputs: &[&str]) -> Vec<Problem> {
+        let known: BTreeSet<String> = inputs.iter().map(|name| name.to_lowercase()).chain(self.tree.ctes().map(|name| name.to_lowercase())).collect();
+        let mut problems: Vec<Problem> = self.tree.nodes().filter_map(|node| {
+            let (message, hint) = node_problem(&node, &known, inputs)?;
+            let place = node.location().map_or_else(|| Place::file(sql.path), |at| place_of(sql, at));
+            Some(Problem::at(&place, message).hint(hint))
+        }).collect();
+        problems.sort();
+        problems.dedup();
+        problems
+    }
+}
+
+/// Whether a query's result differs from run to run with the same inputs: it asks for the time, for a random
+/// number or for a sample without a seed. A column that is called like such a function counts too; that is a
+/// false alarm which costs a rebuild.
+pub fn uses_the_clock(session: &Session, sql: &SqlFile<'_>) -> Result<bool, Error> {
+    let text = sql.text.strip_prefix('\u{feff}').unwrap_or(sql.text);
+    let tree = tree_of(session.parser()?, sql, text)?;
+    Ok(Select { text: String::new(), tree }.uses_the_clock())
+}
+
+fn node_problem(node: &Node<'_>, known: &BTreeSet<String>, inputs: &[&str]) -> Option<(String, String)> {
+    let kind = node.text("type")?;
+    match kind.as_str() {
+        "BASE_TABLE" => table_problem(node, known, inputs),
+        "TABLE_FUNCTION" => {
+            let name = node.table_function()?;
+            let allowed = in_list(&TABLE_FUNCTIONS, &name);
+            (!allowed).then(|| (format!("the table function `{name}` can't be used here"), table_function_hint(&name)))
+        }
+        "SHOW_REF" => Some(("DESCRIBE, SHOW and SUMMARIZE can't be used here".into(), "a transformation is one SELECT".into())),
+        "VALUE_PARAMETER" => Some(("a parameter (`?`, `$1`) has no value here".into(), "write the value itself".into())),
+        "FUNCTION" => {
+            let name = node.text("function_name")?;
+            in_list(&FORBIDDEN_FUNCTIONS, &name).then(|| (format!("the function `{name}` can't be used here"), "a transformation only computes from its inputs".into()))
+        }
+        _ => None,
+    }
+}
+
+fn table_problem(node: &Node<'_>, known: &BTreeSet<String>, inputs: &[&str]) -> Option<(String, String)> {
+    let name = node.text("table_name")?;
+    let qualifiers = ["catalog_name", "schema_name"].map(|key| node.text(key).unwrap_or_default());
+    let qualified = qualifiers.iter().any(|part| !part.is_empty());
+    if !qualified && known.contains(&name.to_lowercase()) {
+        return None;
+    }
+    let full: Vec<&str> = qualifiers.iter().map(String::as_str).filter(|part| !part.is_empty()).chain([name.as_str()]).collect();
+    let full = full.join(".");
+    let message = format!("`{full}` is not an input of this query");
+    let looks_like_a_file = full.contains(['/', '\\']) || [".csv", ".parquet", ".json"].iter().any(|end| full.to_lowercase().contains(end));
+    let hint = match inputs {
+        _ if looks_like_a_file => "a query reads no files: make the file a source, and its table an input".to_owned(),
+        [] => "it has no inputs; list what it reads under `inputs`".to_owned(),
+        names => format!("its inputs are {}; list what it reads under `inputs`", names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")),
+    };
+    Some((message, hint))
+}
+
+fn table_function_hint(name: &str) -> String {
+    if name.contains("read_") || name.contains("scan") || name == "glob" {
+        "a query reads no files: make the file a source, and its table an input".to_owned()
+    } else {
+        format!("these can: {}", TABLE_FUNCTIONS.join(", "))
+    }
+}
+
+/// The tree of exactly one `SELECT`.
+fn tree_of(parser: &Instance, sql: &SqlFile<'_>, text: &str) -> Result<Tree, Error> {
+    let query = format!(
+        "SELECT id, parent, key, atom FROM json_tree(json_serialize_sql({})) WHERE atom IS NOT NULL OR key IS NOT NULL ORDER BY id",
+        sql::text(text)
+    );
+    let rows = parser.rows(&query).map_err(|failure| parser.explain(failure, &format!("read {}", sql.path.display())))?;
+    let tree = Tree::of(rows);
+    if let Some(message) = tree.root("error_message") {
+        let not_select = tree.root("error_type").as_deref() == Some("not implemented");
+        let failure = Failure {
+            kind: Kind::Statement,
+            message: if not_select { "a transformation is one SELECT, and this is something else".into() } else { message },
+            position: tree.root("position").and_then(|text| text.parse().ok()),
+            ..Failure::interrupted()
+        };
+        let hint = if not_select { Some("write one SELECT; comboi itself stores its result (a PIVOT needs its list of values: `ON column IN (…)`)".into()) } else { None };
+        return Err(refused(Problem::at(&statement_place(sql, &failure, 0), first_line(&failure.message)).maybe_hint(hint)));
+    }
+    match tree.statements() {
+        1 => Ok(tree),
+        0 => Err(refused(Problem::at(&Place::file(sql.path), "there is no query in this file").hint("write one SELECT"))),
+        n => Err(refused(Problem::at(&Place::file(sql.path), format!("there are {n} statements in this file")).hint("keep one SELECT; steps of it can be named with WITH, or become datasets of their own"))),
+    }
+}
+
+/// The place in somebody's file of a failure of a statement in which their text begins at byte `start`.
+fn statement_place(sql: &SqlFile<'_>, failure: &Failure, start: usize) -> Place {
+    match failure.position.and_then(|at| at.checked_sub(start)) {
+        Some(at) => place_of(sql, at),
+        None => Place::file(sql.path),
+    }
+}
+
+fn refused(problem: Problem) -> Error {
+    Problems(vec![problem]).into()
+}
+
+fn in_list(list: &[&str], name: &str) -> bool {
+    list.contains(&name.to_lowercase().as_str())
+}

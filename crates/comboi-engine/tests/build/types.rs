@@ -1,0 +1,1 @@
+//! Every type that the lake keeps, there and back: the rows of docs/types.md.
