@@ -27,6 +27,7 @@ mod check;
 pub mod read_files;
 
 pub use build::{Built, build};
+pub use check::{Sample, Verdict, VerdictOutcome, check};
 pub use describe::describe;
 pub use failure::Error;
 pub use input::{Input, SqlFile};

@@ -1,0 +1,205 @@
+//! Rules about single rows, as SQL that is true for a row that breaks the rule.
+//!
+//! A NULL breaks none of them but `not_null`: the comparison is then NULL, and no filter keeps such a row.
+
+use comboi_project::{Column, SqlType};
+
+use super::number::Number;
+use crate::sql;
+
+/// A value of a contract, ready to be compared with a column.
+enum Bound {
+    Literal(String),
+    /// Greater than anything the column can hold.
+    AboveAll,
+    /// Less than anything the column can hold.
+    BelowAll,
+}
+
+/// Rows whose value is less than the least allowed one. NaN is no number, so it breaks the rule too.
+pub(super) fn below(column: &Column, least: &str) -> Result<String, String> {
+    let name = sql::ident(&column.name);
+    Ok(match bound(&column.sql_type, least, Number::ceil)? {
+        Bound::Literal(least) if is_float(&column.sql_type) => {
+            format!("({name} < {least} OR isnan({name}))")
+        }
+        Bound::Literal(least) => format!("({name} < {least})"),
+        Bound::AboveAll => format!("({name} IS NOT NULL)"),
+        Bound::BelowAll => "false".to_owned(),
+    })
+}
+
+/// Rows whose value is greater than the greatest allowed one; DuckDB sorts NaN above every number.
+pub(super) fn above(column: &Column, greatest: &str) -> Result<String, String> {
+    let name = sql::ident(&column.name);
+    Ok(match bound(&column.sql_type, greatest, Number::floor)? {
+        Bound::Literal(greatest) => format!("({name} > {greatest})"),
+        Bound::BelowAll => format!("({name} IS NOT NULL)"),
+        Bound::AboveAll => "false".to_owned(),
+    })
+}
+
+/// Rows whose value is none of these.
+pub(super) fn not_among(column: &Column, values: &[&str]) -> Result<String, String> {
+    let name = sql::ident(&column.name);
+    let literals: Result<Vec<Option<String>>, String> = values
+        .iter()
+        .map(|value| member(&column.sql_type, value))
+        .collect();
+    let literals: Vec<String> = literals?.into_iter().flatten().collect();
+    Ok(match (literals.is_empty(), &column.sql_type) {
+        (true, _) => format!("({name} IS NOT NULL)"),
+        // A value that the type itself does not know is then simply never met.
+        (false, SqlType::Enum(_)) => format!("({name}::VARCHAR NOT IN ({}))", literals.join(", ")),
+        (false, _) => format!("({name} NOT IN ({}))", literals.join(", ")),
+    })
+}
+
+/// Rows whose text does not contain a match of a regular expression.
+pub(super) fn unmatched(column: &Column, regex: &str) -> String {
+    format!(
+        "(NOT regexp_matches({}, {}))",
+        as_text(column),
+        sql::text(regex)
+    )
+}
+
+/// Rows that are shorter: characters of a text, bytes of a blob, elements of a list.
+pub(super) fn shorter(column: &Column, least: u64) -> String {
+    match &column.sql_type {
+        // Counting characters is slow and rarely needed: one takes 1 to 4 bytes.
+        SqlType::Varchar(_) => {
+            let name = sql::ident(&column.name);
+            format!(
+                "(strlen({name}) < {} AND length({name}) < {least})",
+                least.saturating_mul(4)
+            )
+        }
+        _ => format!("({} < {least})", length(column)),
+    }
+}
+
+/// Rows that are longer.
+pub(super) fn longer(column: &Column, greatest: u64) -> String {
+    match &column.sql_type {
+        SqlType::Varchar(_) => {
+            let name = sql::ident(&column.name);
+            format!("(strlen({name}) > {greatest} AND length({name}) > {greatest})")
+        }
+        _ => format!("({} > {greatest})", length(column)),
+    }
+}
+
+fn length(column: &Column) -> String {
+    let name = sql::ident(&column.name);
+    match &column.sql_type {
+        SqlType::Blob => format!("octet_length({name})"),
+        SqlType::List(_) | SqlType::Array(..) => format!("len({name})"),
+        SqlType::Map(..) => format!("cardinality({name})"),
+        _ => format!("length({})", as_text(column)),
+    }
+}
+
+fn as_text(column: &Column) -> String {
+    let name = sql::ident(&column.name);
+    match &column.sql_type {
+        SqlType::Varchar(_) => name,
+        _ => format!("{name}::VARCHAR"),
+    }
+}
+
+fn bound(
+    sql_type: &SqlType,
+    text: &str,
+    to_whole: fn(&Number, usize) -> Number,
+) -> Result<Bound, String> {
+    let number = || Number::parse(text).ok_or_else(|| format!("`{text}` is not a number"));
+    let literal = |sql: String| Ok(Bound::Literal(sql));
+    match sql_type {
+        SqlType::BigNum => literal(format!("'{}'::BIGNUM", to_whole(&number()?, 0))),
+        _ if sql_type.is_integer() => Ok(whole_bound(sql_type, &to_whole(&number()?, 0))),
+        SqlType::Decimal(_, scale) => {
+            let number = to_whole(&number()?, usize::from(*scale));
+            let room = usize::from(38 - scale);
+            Ok(if number.whole_digits() > room {
+                beyond(&number)
+            } else {
+                Bound::Literal(format!("'{number}'::DECIMAL(38,{scale})"))
+            })
+        }
+        SqlType::Float | SqlType::Double if text.trim().eq_ignore_ascii_case("nan") => {
+            Err("`nan` is not a number".to_owned())
+        }
+        SqlType::Float | SqlType::Double => literal(typed(text, sql_type)),
+        _ => literal(moment(sql_type, text).unwrap_or_else(|| typed(text, sql_type))),
+    }
+}
+
+fn whole_bound(sql_type: &SqlType, number: &Number) -> Bound {
+    match sql_type {
+        // The lake keeps integers of up to 38 digits.
+        _ if number.whole_digits() > 38 => beyond(number),
+        SqlType::UHugeInt if number.is_negative() => Bound::BelowAll,
+        SqlType::UHugeInt => Bound::Literal(format!("'{number}'::UHUGEINT")),
+        _ => Bound::Literal(format!("'{number}'::HUGEINT")),
+    }
+}
+
+fn beyond(number: &Number) -> Bound {
+    if number.is_negative() {
+        Bound::BelowAll
+    } else {
+        Bound::AboveAll
+    }
+}
+
+/// A member of a list of allowed values; `None`: no value of this type can be equal to it.
+fn member(sql_type: &SqlType, text: &str) -> Result<Option<String>, String> {
+    let scale = match sql_type {
+        SqlType::Decimal(_, scale) => usize::from(*scale),
+        _ if sql_type.is_integer() => 0,
+        SqlType::Enum(_) => return Ok(Some(sql::text(text))),
+        _ => {
+            return Ok(Some(
+                moment(sql_type, text).unwrap_or_else(|| typed(text, sql_type)),
+            ));
+        }
+    };
+    let number = Number::parse(text).ok_or_else(|| format!("`{text}` is not a number"))?;
+    if !number.fits_scale(scale) {
+        return Ok(None);
+    }
+    Ok(match bound(sql_type, text, Number::floor)? {
+        Bound::Literal(literal) => Some(literal),
+        Bound::AboveAll | Bound::BelowAll => None,
+    })
+}
+
+/// A date or timestamp. DuckDB's own cast of a text to `DATE` drops the time of day and the one to `TIMESTAMP`
+/// drops the offset, so both go through an instant in UTC.
+fn moment(sql_type: &SqlType, text: &str) -> Option<String> {
+    let instant = format!("{}::TIMESTAMPTZ", sql::text(text.trim()));
+    match sql_type {
+        SqlType::Date if text.trim().len() <= 10 => Some(typed(text, sql_type)),
+        SqlType::Date
+        | SqlType::Timestamp
+        | SqlType::TimestampS
+        | SqlType::TimestampMs
+        | SqlType::TimestampNs => Some(format!("({instant} AT TIME ZONE 'UTC')")),
+        SqlType::TimestampTz => Some(instant),
+        _ => None,
+    }
+}
+
+fn typed(text: &str, sql_type: &SqlType) -> String {
+    let text = if sql_type.is_text() {
+        text
+    } else {
+        text.trim()
+    };
+    format!("{}::{sql_type}", sql::text(text))
+}
+
+fn is_float(sql_type: &SqlType) -> bool {
+    matches!(sql_type, SqlType::Float | SqlType::Double)
+}

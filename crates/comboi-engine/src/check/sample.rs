@@ -1,0 +1,157 @@
+//! Some of the rows that break a rule, for the person who has to find them.
+
+use comboi_project::RuleKind;
+
+use super::Data;
+use super::scan::unless_stopped;
+use super::unique::present;
+use super::verdict::Sample;
+use crate::failure::Failure;
+use crate::{Error, sql, view};
+
+/// So many rows are shown.
+const ROWS: usize = 5;
+/// So many characters of a value are shown.
+const CHARACTERS: usize = 100;
+
+/// What the row's position is called.
+const POSITION: &str = "row";
+
+impl Data<'_> {
+    /// The first rows that a condition is true for: the key of the dataset (else the row's position) and what else
+    /// is worth showing. What tells about a person is masked.
+    pub(super) fn sample(&self, condition: &str, shown: &[String]) -> Result<Sample, Error> {
+        let keys = self.keys();
+        let findable = !keys.is_empty() && !keys.iter().any(|key| self.contract.is_personal(key));
+        let mut columns: Vec<&str> = if findable { keys } else { Vec::new() };
+        for name in shown {
+            if !columns.contains(&name.as_str()) {
+                columns.push(name);
+            }
+        }
+        let position = (!findable).then(|| (POSITION.to_owned(), self.position()));
+        let values = columns
+            .iter()
+            .map(|name| ((*name).to_owned(), self.shown(name)));
+        let (names, values): (Vec<String>, Vec<String>) =
+            position.into_iter().chain(values).unzip();
+        let query = format!(
+            "SELECT {} FROM {} WHERE {condition} ORDER BY {}, {} LIMIT {ROWS}",
+            values.join(", "),
+            self.numbered()?,
+            self.file_name(),
+            self.row_name(),
+        );
+        self.fetch(names, &query)
+    }
+
+    /// The keys that most rows have, and how many rows that is.
+    pub(super) fn sample_of_keys(&self, key: &[String]) -> Result<Sample, Error> {
+        let columns: Vec<&str> = key.iter().map(String::as_str).collect();
+        let masked = columns.iter().any(|name| self.contract.is_personal(name));
+        let mut names: Vec<String> = key.to_vec();
+        let mut values: Vec<String> = columns.iter().map(|name| self.shown(name)).collect();
+        names.push("rows".to_owned());
+        values.push("count(*)::VARCHAR".to_owned());
+        if masked {
+            names.insert(0, format!("first {POSITION}"));
+            values.insert(
+                0,
+                format!(
+                    "min_by({}, ({}, {}))",
+                    self.position(),
+                    self.file_name(),
+                    self.row_name()
+                ),
+            );
+        }
+        let grouped: Vec<String> = columns.iter().map(|name| sql::ident(name)).collect();
+        let query = format!(
+            "SELECT {} FROM {} WHERE {} GROUP BY {grouped} HAVING count(*) > 1 ORDER BY count(*) DESC, {grouped} LIMIT {ROWS}",
+            values.join(", "),
+            self.numbered()?,
+            present(&columns),
+            grouped = grouped.join(", "),
+        );
+        self.fetch(names, &query)
+    }
+
+    /// The verdict stands without a sample, so its absence is no failure.
+    fn fetch(&self, columns: Vec<String>, query: &str) -> Result<Sample, Error> {
+        match self.instance.rows(query) {
+            Ok(rows) => Ok(Sample { columns, rows }),
+            Err(failure) => unless_stopped(failure).map(|_: Failure| Sample::default()),
+        }
+    }
+
+    /// The columns by which the contract tells rows apart.
+    fn keys(&self) -> Vec<&str> {
+        let unique = self.rules.iter().find_map(|rule| match &rule.kind {
+            RuleKind::Unique { columns } => columns
+                .iter()
+                .map(|name| Some(self.input.columns.get(name)?.name.as_str()))
+                .collect::<Option<Vec<_>>>(),
+            _ => None,
+        });
+        unique.unwrap_or_default()
+    }
+
+    /// A value as text. A masked one is masked inside DuckDB: it never comes here.
+    fn shown(&self, column: &str) -> String {
+        let name = format!("{}::VARCHAR", sql::ident(column));
+        if self.contract.is_personal(column) {
+            return format!("('‹masked, ' || length({name}) || ' characters›')");
+        }
+        format!(
+            "CASE WHEN length({name}) > {CHARACTERS} THEN left({name}, {CHARACTERS}) || '…' ELSE {name} END"
+        )
+    }
+
+    /// The position of a row, counted from 1, with its file's name if there are several.
+    fn position(&self) -> String {
+        let row = format!("({} + 1)::VARCHAR", self.row_name());
+        if self.input.files.len() < 2 {
+            return row;
+        }
+        let names: Vec<String> = self
+            .input
+            .files
+            .iter()
+            .map(|file| sql::text(&file.file_name().unwrap_or_default().to_string_lossy()))
+            .collect();
+        format!(
+            "({row} || ' of ' || ([{}])[{} + 1])",
+            names.join(", "),
+            self.file_name()
+        )
+    }
+
+    /// The relation with two more columns: the number of the file and of the row in it.
+    fn numbered(&self) -> Result<String, Error> {
+        let select = view::select_input(self.instance, &self.input)?;
+        let rest = select.strip_prefix("SELECT ").expect("it is a SELECT");
+        Ok(format!(
+            "(SELECT file_index AS {}, file_row_number AS {}, {rest}) AS {}",
+            self.file_name(),
+            self.row_name(),
+            self.relation,
+        ))
+    }
+
+    fn file_name(&self) -> String {
+        self.unused("file")
+    }
+
+    fn row_name(&self) -> String {
+        self.unused("row")
+    }
+
+    /// A name that no column has.
+    fn unused(&self, name: &str) -> String {
+        let mut name = format!("comboi {name}");
+        while self.input.columns.get(&name).is_some() {
+            name.push('_');
+        }
+        sql::ident(&name)
+    }
+}

@@ -1,0 +1,124 @@
+//! One scan of the data for all rules that can share one.
+
+use crate::Error;
+use crate::failure::{Failure, Kind};
+use crate::instance::Instance;
+
+/// Collects aggregates over one relation. The same one is computed once, whoever asks.
+pub(super) struct Scan {
+    aggregates: Vec<String>,
+}
+
+/// Something that was asked of a [`Scan`].
+#[derive(Clone, Copy)]
+pub(super) struct Asked(usize);
+
+/// What the scan found: each aggregate as text, or why it could not be computed.
+pub(super) struct Answers(Vec<Result<Option<String>, Failure>>);
+
+impl Scan {
+    pub(super) fn new() -> Self {
+        Self {
+            aggregates: Vec::new(),
+        }
+    }
+
+    pub(super) fn ask(&mut self, aggregate: String) -> Asked {
+        let known = self.aggregates.iter().position(|known| *known == aggregate);
+        Asked(known.unwrap_or_else(|| {
+            self.aggregates.push(aggregate);
+            self.aggregates.len() - 1
+        }))
+    }
+
+    /// The number of rows.
+    pub(super) fn ask_rows(&mut self) -> Asked {
+        self.ask("count(*)".to_owned())
+    }
+
+    /// The number of rows for which a predicate is true.
+    pub(super) fn ask_count(&mut self, predicate: &str) -> Asked {
+        self.ask(format!("count(*) FILTER (WHERE {predicate})"))
+    }
+
+    /// Computes everything in one scan. When that fails, finds whose fault it is, so that the others get their
+    /// answers nonetheless. Fails itself only when somebody asked to stop.
+    pub(super) fn run(&self, instance: &Instance, relation: &str) -> Result<Answers, Error> {
+        let all: Vec<usize> = (0..self.aggregates.len()).collect();
+        let mut answers: Vec<_> = all.iter().map(|_| Err(Failure::interrupted())).collect();
+        let Err(_) = self.together(instance, relation, &all, &mut answers)? else {
+            return Ok(Answers(answers));
+        };
+        // What can't even be understood costs no scan to find.
+        let mut sound = Vec::new();
+        for i in all {
+            match instance.columns(&self.select(relation, &[i])) {
+                Ok(_) => sound.push(i),
+                Err(failure) => answers[i] = Err(unless_stopped(failure)?),
+            }
+        }
+        let Err(_) = self.together(instance, relation, &sound, &mut answers)? else {
+            return Ok(Answers(answers));
+        };
+        for i in sound {
+            if let Err(failure) = self.together(instance, relation, &[i], &mut answers)? {
+                answers[i] = Err(failure);
+            }
+        }
+        Ok(Answers(answers))
+    }
+
+    fn together(
+        &self,
+        instance: &Instance,
+        relation: &str,
+        which: &[usize],
+        answers: &mut [Result<Option<String>, Failure>],
+    ) -> Result<Result<(), Failure>, Error> {
+        if which.is_empty() {
+            return Ok(Ok(()));
+        }
+        match instance.rows(&self.select(relation, which)) {
+            Ok(rows) => {
+                let cells = rows.into_iter().next().unwrap_or_default();
+                for (&i, cell) in which.iter().zip(cells) {
+                    answers[i] = Ok(cell);
+                }
+                Ok(Ok(()))
+            }
+            Err(failure) => unless_stopped(failure).map(Err),
+        }
+    }
+
+    fn select(&self, relation: &str, which: &[usize]) -> String {
+        let columns: Vec<String> = which
+            .iter()
+            .map(|&i| format!("({})::VARCHAR", self.aggregates[i]))
+            .collect();
+        format!("SELECT {} FROM {relation}", columns.join(", "))
+    }
+}
+
+impl Answers {
+    /// The text of what was asked; `None` is NULL.
+    pub(super) fn text(&self, asked: Asked) -> Result<Option<&str>, &Failure> {
+        self.0[asked.0].as_ref().map(Option::as_deref)
+    }
+
+    /// A count; an aggregate over no rows that is NULL counts as 0.
+    pub(super) fn count(&self, asked: Asked) -> Result<u64, &Failure> {
+        Ok(self
+            .text(asked)?
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(0))
+    }
+}
+
+/// Being asked to stop ends the whole check; everything else is the fault of one rule.
+pub(super) fn unless_stopped(failure: Failure) -> Result<Failure, Error> {
+    if failure.kind == Kind::Interrupted {
+        Err(Error::Interrupted)
+    } else {
+        Ok(failure)
+    }
+}
