@@ -1,5 +1,6 @@
 //! `configs/<env>.yml`: where data comes from, where it goes and how hard the machine may work.
 
+mod check;
 mod database;
 mod files;
 mod template;
@@ -10,6 +11,7 @@ use std::path::PathBuf;
 use crate::read::{Located, choice, record, tagged};
 use crate::{PipelineName, Setting, SourceName, Stage, TableName};
 
+pub(crate) use check::check;
 pub use database::{Authentication, Connection, DatabaseSource, DatabaseTable, SslMode};
 pub use files::{
     BadRowPolicy, ChangedFilePolicy, CsvOptions, FileFormat, FilesSource, FilesTable, Incremental,
@@ -322,7 +324,7 @@ record! {
 }
 
 crate::read::read_as_parsed! {
-    LogLevel, "a log level", { "type": "string", "pattern": "^(?i)(error|critical|warn|warning|info|debug|trace)$" };
+    LogLevel, "a log level", { "type": "string", "examples": ["error", "warn", "info", "debug", "trace"] };
     ByteSize, "a size such as `512MB`", { "type": ["string", "integer"], "pattern": "^[0-9.]+ *([kKmMgGtT][iI]?[bB]?|[bB])?$" };
     Lookback, "a span such as `3d`, or a number", { "type": ["string", "integer"], "pattern": "^[0-9]+ *([smhdw])?$" };
     PathTemplate, "a path", { "type": "string" };

@@ -1,7 +1,9 @@
 //! `transformations/contracts/*.yml`: what a dataset promises.
 
 mod check;
+mod pattern;
 mod rules;
+mod value;
 
 use crate::read::{
     Entries, Literal, Located, OneOrMany, Read, Reader, choice, documented, record, tagged,
@@ -9,7 +11,6 @@ use crate::read::{
 use crate::yaml::{Key, Node, Value};
 use crate::{DatasetName, Place, Problem, SqlType, Stage, suggest};
 
-#[allow(unused_imports)]
 pub(crate) use check::check;
 pub use rules::{Rule, RuleKind};
 

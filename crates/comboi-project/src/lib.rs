@@ -8,6 +8,7 @@ mod names;
 mod problem;
 mod project;
 mod read;
+mod schema;
 mod setting;
 mod suggest;
 mod transformations;
@@ -33,6 +34,7 @@ pub use names::{
 pub use problem::{Place, Problem, Problems};
 pub use project::{Dataset, Input, NamedContract, Project, SqlText};
 pub use read::{Entries, Literal, Located, OneOrMany};
+pub use schema::schemas;
 pub use setting::{
     BadSecretName, NoVault, Secret, SecretName, Secrets, SecretsError, Setting, UnresolvedSetting,
 };

@@ -1,5 +1,10 @@
 //! A project: everything that was written, resolved and checked.
 
+mod cycle;
+mod digest;
+mod load;
+mod resolve;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -83,6 +88,8 @@ pub struct NamedContract {
     pub path: PathBuf,
     /// What it says.
     pub contract: Arc<Contract>,
+    /// What it says, without its form: for digests.
+    canonical: Arc<str>,
 }
 
 impl Project {

@@ -15,7 +15,7 @@ use crate::{Place, Problem};
 pub(crate) use fields::Fields;
 pub(crate) use macros::{choice, record, tagged};
 pub use values::Literal;
-pub(crate) use values::{Refusal, documented, parsed, read_as_parsed};
+pub(crate) use values::{Refusal, documented, or_placeholder, parsed, read_as_parsed};
 
 /// A type that people write in YAML.
 pub(crate) trait Read: Sized {

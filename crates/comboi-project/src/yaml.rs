@@ -11,7 +11,7 @@ use crate::Place;
 use crate::setting::Part;
 
 pub(crate) use build::parse;
-pub(crate) use file::{MAX_FILE_BYTES, read_text};
+pub(crate) use file::read_text;
 pub(crate) use placeholder::{Env, fill_in};
 
 /// Something in a file, and where.

@@ -65,11 +65,6 @@ impl<'n> Fields<'n> {
         })
     }
 
-    /// Marks a key as one that is read elsewhere.
-    pub(crate) fn skip(&mut self, key: &'static str) {
-        self.known.push(key);
-    }
-
     /// Reports the keys that nobody asked for.
     pub(crate) fn close(self, reader: &mut Reader) {
         for (key, _) in self.entries {

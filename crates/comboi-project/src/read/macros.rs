@@ -120,7 +120,7 @@ macro_rules! choice {
 
             fn schema() -> serde_json::Value {
                 let words = [$( $crate::read::documented(serde_json::json!({ "const": $word }), &[$($variant_doc),*], None) ),*];
-                $crate::read::documented(serde_json::json!({ "oneOf": words }), &[$($doc),*], None)
+                $crate::read::documented($crate::read::or_placeholder(serde_json::json!({ "oneOf": words })), &[$($doc),*], None)
             }
 
             fn written(&self) -> Option<serde_json::Value> {

@@ -27,6 +27,11 @@ pub(crate) fn documented(mut schema: Json, docs: &[&str], default: Option<Json>)
     schema
 }
 
+/// A value that may also come from the environment, for types that a placeholder's text would not fit.
+pub(crate) fn or_placeholder(schema: Json) -> Json {
+    json!({ "anyOf": [schema, { "$ref": "#/$defs/placeholder" }] })
+}
+
 fn scalar<'n>(node: &'n Node, wanted: &str, reader: &mut Reader) -> Option<&'n Scalar> {
     match &node.value {
         Value::Scalar(scalar) if !scalar.is_null() => Some(scalar),
@@ -108,7 +113,7 @@ impl Read for bool {
         }
     }
     fn schema() -> Json {
-        json!({ "type": "boolean" })
+        or_placeholder(json!({ "type": "boolean" }))
     }
     fn written(&self) -> Option<Json> {
         Some((*self).into())
@@ -142,7 +147,7 @@ macro_rules! whole_number {
                 number(node, $wanted, reader)
             }
             fn schema() -> Json {
-                json!({ "type": "integer", "minimum": 0 })
+                or_placeholder(json!({ "type": "integer", "minimum": 0 }))
             }
             fn written(&self) -> Option<Json> {
                 Some((*self).into())
@@ -165,7 +170,7 @@ impl Read for f64 {
         }
     }
     fn schema() -> Json {
-        json!({ "type": "number" })
+        or_placeholder(json!({ "type": "number" }))
     }
     fn written(&self) -> Option<Json> {
         Some((*self).into())
@@ -250,7 +255,7 @@ macro_rules! read_as_parsed {
                     $crate::read::parsed(node, $wanted, reader)
                 }
                 fn schema() -> serde_json::Value {
-                    serde_json::json!($schema)
+                    $crate::read::or_placeholder(serde_json::json!($schema))
                 }
                 fn written(&self) -> Option<serde_json::Value> {
                     Some(self.to_string().into())

@@ -163,7 +163,7 @@ impl Builder<'_> {
                 );
             }
             Event::Scalar(text, style, ..) => {
-                self.scalar(text.into_owned(), style != ScalarStyle::Plain, place)
+                self.scalar(text.into_owned(), style != ScalarStyle::Plain, place);
             }
             Event::SequenceStart(..) => {
                 return self.begin(at, place, Collection::Sequence(Vec::new()));
@@ -301,7 +301,7 @@ impl Builder<'_> {
                     *key = Some(Key {
                         text: String::new(),
                         place: node.place,
-                    })
+                    });
                 }
             },
             Some(Collection::Ignored) => {}

@@ -1,0 +1,316 @@
+//! A project from its files.
+
+use std::collections::BTreeMap;
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+
+use super::{NamedContract, Project, resolve};
+use crate::config::{self, Config};
+use crate::read::{Located, Read, Reader};
+use crate::transformations::{Transformation, Transformations};
+use crate::yaml::{self, Env, Node};
+use crate::{Contract, PipelineName, Place, Problem, Problems, Stage, contract};
+
+impl Project {
+    /// Reads a project from its configuration file, with every mistake in all of its files at once.
+    ///
+    /// The project's folder is the parent of `configs/` when the file lies in a folder of that name, else the file's
+    /// own. `env` answers what an environment variable says. Nothing but files is looked at, and nothing is written.
+    pub fn load(config: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Self, Problems> {
+        let mut loader = Loader {
+            folder: folder_of(config),
+            env,
+            reader: Reader::default(),
+            files_read: Vec::new(),
+        };
+        let project = loader.project(config);
+        match project {
+            Some(project) if loader.reader.problems.is_empty() => Ok(project),
+            _ => Err(sorted(loader.reader.problems, &loader.files_read)),
+        }
+    }
+}
+
+impl NamedContract {
+    /// Reads one contract, with every mistake in it at once.
+    pub fn load(path: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Self, Problems> {
+        let mut loader = Loader {
+            folder: PathBuf::new(),
+            env,
+            reader: Reader::default(),
+            files_read: Vec::new(),
+        };
+        match loader.contract(path) {
+            Some(contract) if loader.reader.problems.is_empty() => Ok(contract),
+            _ => Err(sorted(loader.reader.problems, &loader.files_read)),
+        }
+    }
+}
+
+/// By file in the order of reading, then by place; what was said twice is said once.
+fn sorted(mut problems: Vec<Problem>, files: &[PathBuf]) -> Problems {
+    let rank = |problem: &Problem| {
+        files
+            .iter()
+            .position(|file| **file == *problem.place.file)
+            .unwrap_or(files.len())
+    };
+    problems.sort_by_cached_key(|problem| (rank(problem), problem.clone()));
+    problems.dedup();
+    Problems(problems)
+}
+
+fn folder_of(config: &Path) -> PathBuf {
+    let beside = config.parent().unwrap_or(Path::new(""));
+    // `cd configs && comboi plan -c default.yml` names no folder, but lies in one.
+    let named = match beside.as_os_str().is_empty() {
+        true => std::path::absolute(config)
+            .ok()
+            .and_then(|path| path.parent().map(Path::to_owned)),
+        false => Some(beside.to_owned()),
+    };
+    let in_configs =
+        named.is_some_and(|folder| folder.file_name().is_some_and(|name| name == "configs"));
+    let folder = match (in_configs, beside.parent()) {
+        (true, Some(parent)) => parent.to_owned(),
+        (true, None) => PathBuf::from(".."),
+        (false, _) => beside.to_owned(),
+    };
+    if folder.as_os_str().is_empty() {
+        PathBuf::from(".")
+    } else {
+        folder
+    }
+}
+
+pub(super) struct Loader<'a> {
+    pub(super) folder: PathBuf,
+    env: Env<'a>,
+    pub(super) reader: Reader,
+    /// As [`Place`]s name them.
+    files_read: Vec<PathBuf>,
+}
+
+/// Contracts by the folder they lie in and their name; None for one that has mistakes.
+pub(super) type Contracts = BTreeMap<(PathBuf, String), Option<NamedContract>>;
+
+impl Loader<'_> {
+    /// None: so much is wrong that there is no project to speak of; it has been reported.
+    fn project(&mut self, path: &Path) -> Option<Project> {
+        let node = self.node(path)?;
+        let config = Config::read(&node, &mut self.reader)?;
+        config::check(&config, &mut self.reader);
+        let name = self.pipeline_name(&config, path);
+        let transformations = self.transformations(&config, path);
+        let contracts = self.contracts(&config);
+        let datasets = resolve::datasets(self, &config, &transformations, &contracts);
+        Some(Project {
+            name: name?,
+            folder: self.folder.clone(),
+            config_path: path.to_owned(),
+            sources: config.sources,
+            stages: config.stages,
+            datasets,
+            monitoring: config.monitoring,
+            engine: config.engine,
+            key_vault: config.key_vault,
+            queue: config.queue,
+            files_read: self
+                .files_read
+                .iter()
+                .map(|file| self.folder.join(file))
+                .collect(),
+        })
+    }
+
+    /// The file as a place names it: relative to the project's folder when it is below it.
+    pub(super) fn place(&self, path: &Path) -> Place {
+        Place::file(path.strip_prefix(&self.folder).unwrap_or(path))
+    }
+
+    /// What a YAML file says, its placeholders filled in.
+    fn node(&mut self, path: &Path) -> Option<Node> {
+        let place = self.place(path);
+        let text = self.text(path)?;
+        let mut node = yaml::parse(&place.file, &text, &mut self.reader.problems)?;
+        yaml::fill_in(&mut node, self.env, &mut self.reader.problems);
+        Some(node)
+    }
+
+    pub(super) fn text(&mut self, path: &Path) -> Option<String> {
+        let place = self.place(path);
+        self.files_read.push(place.file.to_path_buf());
+        match yaml::read_text(path, &place) {
+            Ok(text) => Some(text),
+            Err(problem) => self.reader.report(problem),
+        }
+    }
+
+    fn pipeline_name(&mut self, config: &Config, path: &Path) -> Option<PipelineName> {
+        if let Some(name) = &config.name {
+            return Some(name.value.clone());
+        }
+        let stem = path
+            .file_stem()
+            .map(|stem| stem.to_string_lossy().into_owned())
+            .unwrap_or_default();
+        let name = stem.parse::<PipelineName>();
+        let folded = name.or_else(|bad| bad.suggestion().unwrap_or_default().parse());
+        folded.ok().or_else(|| {
+            let problem = Problem::at(
+                &self.place(path),
+                format!("no name for the pipeline can be made from `{stem}`"),
+            );
+            self.reader.report(problem.hint("give it one with `name:`"))
+        })
+    }
+
+    fn transformations(&mut self, config: &Config, path: &Path) -> Transformations {
+        let file = match &config.transformations {
+            Some(written) => {
+                let file = self.folder.join(&written.value);
+                if !file.exists() {
+                    let message =
+                        format!("there is no transformations file `{}`", written.display());
+                    self.reader.problems.push(
+                        Problem::at(&written.place, message)
+                            .hint("paths are relative to the project's folder"),
+                    );
+                    return Transformations::default();
+                }
+                Some(file)
+            }
+            None => {
+                let stem = path
+                    .file_stem()
+                    .map(|stem| stem.to_string_lossy())
+                    .unwrap_or_default();
+                let candidates = [
+                    format!("{stem}-transformations.yml"),
+                    format!("{stem}-transformations.yaml"),
+                    "transformations.yml".to_owned(),
+                    "transformations.yaml".to_owned(),
+                ];
+                candidates
+                    .into_iter()
+                    .map(|name| path.with_file_name(name))
+                    .find(|file| file != path && file.exists())
+            }
+        };
+        let Some(node) = file.and_then(|file| self.node(&file)) else {
+            return Transformations::default();
+        };
+        Transformations::read(&node, &mut self.reader).unwrap_or_default()
+    }
+
+    /// Every contract of the project, used or not.
+    fn contracts(&mut self, config: &Config) -> Contracts {
+        let mut contracts = Contracts::new();
+        for stage in [Stage::Silver, Stage::Gold] {
+            let folder = config.stages.contracts_path(stage);
+            if contracts.keys().any(|(known, _)| *known == folder) {
+                continue;
+            }
+            for path in self.yaml_files(&self.folder.join(&folder)) {
+                let stem = path
+                    .file_stem()
+                    .map(|stem| stem.to_string_lossy().into_owned())
+                    .unwrap_or_default();
+                let contract = self.contract(&path);
+                if contracts.insert((folder.clone(), stem), contract).is_some() {
+                    self.reader.problems.push(
+                        Problem::at(
+                            &self.place(&path),
+                            "there is a `.yml` and a `.yaml` of this contract",
+                        )
+                        .hint("keep one of them"),
+                    );
+                }
+            }
+        }
+        contracts
+    }
+
+    fn contract(&mut self, path: &Path) -> Option<NamedContract> {
+        let name = path.file_stem()?.to_string_lossy().into_owned();
+        let node = self.node(path)?;
+        // What could not be read in one contract excuses nothing in another file.
+        let outer = std::mem::take(&mut self.reader.unread);
+        let contract = Contract::read(&node, &mut self.reader);
+        if let Some(contract) = &contract {
+            contract::check(contract, &mut self.reader);
+        }
+        self.reader.unread = outer;
+        Some(NamedContract {
+            name,
+            path: path.to_owned(),
+            contract: Arc::new(contract?),
+            canonical: super::digest::canonical(&node).into(),
+        })
+    }
+
+    /// The YAML files of a folder, by name. None when there is no such folder: whoever needs one of them says so.
+    fn yaml_files(&mut self, folder: &Path) -> Vec<PathBuf> {
+        let entries = match std::fs::read_dir(folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Vec::new(),
+            Err(error) => {
+                self.reader.problems.push(Problem::at(
+                    &self.place(folder),
+                    format!("the folder can't be read: {error}"),
+                ));
+                return Vec::new();
+            }
+        };
+        let is_yaml = |path: &PathBuf| {
+            path.extension()
+                .is_some_and(|extension| extension == "yml" || extension == "yaml")
+        };
+        let hidden = |path: &PathBuf| {
+            path.file_name()
+                .is_some_and(|name| name.to_string_lossy().starts_with('.'))
+        };
+        let mut files: Vec<PathBuf> = entries
+            .flatten()
+            .map(|entry| entry.path())
+            .filter(is_yaml)
+            .filter(|path| !hidden(path))
+            .collect();
+        files.sort();
+        files
+    }
+}
+
+/// A transformation and the stage it builds for.
+pub(super) fn listed(
+    transformations: &Transformations,
+) -> impl Iterator<Item = (Stage, &Transformation)> {
+    let silver = transformations
+        .silver
+        .iter()
+        .map(|one| (Stage::Silver, one));
+    silver.chain(transformations.gold.iter().map(|one| (Stage::Gold, one)))
+}
+
+/// A path without `.` and `..`, so that two ways to write it are one.
+pub(super) fn tidy(path: &Path) -> PathBuf {
+    let mut tidy = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir if tidy.file_name().is_some() => {
+                tidy.pop();
+            }
+            part => tidy.push(part),
+        }
+    }
+    tidy
+}
+
+/// The name of a contract in a list of quality checks.
+pub(super) fn contract_name(check: &Located<String>) -> Option<&str> {
+    check
+        .strip_prefix("contract:")
+        .map(str::trim)
+        .filter(|name| !name.is_empty())
+}
