@@ -1,1 +1,12 @@
-//! What should happen: graph, selection, plan. Pure.
+//! What should happen: graph, selection, plan, explanation. Pure: no network, no clock, no environment.
+
+mod explanation;
+mod graph;
+mod plan;
+mod selection;
+pub mod text;
+
+pub use explanation::{Explanation, Observed, ObservedDataset, ObservedTable};
+pub use graph::Graph;
+pub use plan::{Plan, Task, TaskKind};
+pub use selection::{BadSelection, Selection};
