@@ -1,12 +1,17 @@
-//! What should happen: graph, selection, plan, explanation. Pure: no network, no clock, no environment.
+//! What should happen: graph, selection, plan. Pure.
+//!
+//! A [`Graph`] knows which dataset reads which; a [`Selection`] picks some of them; a [`Plan`] is the ordered list of
+//! tasks that makes them; an [`Explanation`] says it to a person. The same project gives the same plan, to the letter.
 
-mod explanation;
+mod explain;
 mod graph;
 mod plan;
-mod selection;
-pub mod text;
+mod select;
 
-pub use explanation::{Explanation, Observed, ObservedDataset, ObservedTable};
+pub use explain::{
+    ContractNote, DatasetNote, Estimate, Explanation, Observed, ObservedDataset, ObservedTable,
+    Rebuild, SourceNote, StageNote, Style, grouped, human_bytes,
+};
 pub use graph::Graph;
 pub use plan::{Plan, Task, TaskKind};
-pub use selection::{BadSelection, Selection};
+pub use select::Selection;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use comboi_project::{DatasetId, Project, Source, Stage, did_you_mean};
+use comboi_project::{DatasetId, Project, Stage, did_you_mean};
 
 use crate::graph::Graph;
 
@@ -152,7 +152,7 @@ impl What {
             Self::Name(name) => (format!("no dataset is called `{name}`"), graph.datasets().iter().flat_map(names_of).collect()),
             Self::Stage(stage) => (format!("there is no dataset in {stage}"), Vec::new()),
             Self::Source(name) => {
-                (format!("there is no source `{name}`"), project.sources.iter().map(Source::name).map(ToString::to_string).collect())
+                (format!("there is no source `{name}`"), project.sources.iter().map(|source| source.name().value.to_string()).collect())
             }
             Self::Tag(tag) => {
                 (format!("no dataset has the tag `{tag}`"), project.datasets.iter().flat_map(|dataset| dataset.tags.clone()).collect())

@@ -1,7 +1,7 @@
 //! Numbers and sizes for people.
 
 /// `1234567` as `1,234,567`.
-pub fn count(number: u64) -> String {
+pub(crate) fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (i, digit) in digits.chars().enumerate() {
@@ -14,12 +14,12 @@ pub fn count(number: u64) -> String {
 }
 
 /// `1 row`, `2 rows`.
-pub fn counted(number: u64, noun: &str) -> String {
+pub(crate) fn counted(number: u64, noun: &str) -> String {
     format!("{} {noun}{}", count(number), if number == 1 { "" } else { "s" })
 }
 
 /// `1536` as `1.5 kB`: powers of 1,000.
-pub fn bytes(number: u64) -> String {
+pub(crate) fn bytes(number: u64) -> String {
     let mut unit = 1_u64;
     let mut name = "B";
     for next in ["kB", "MB", "GB", "TB"] {
