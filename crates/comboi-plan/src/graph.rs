@@ -1,243 +1,72 @@
 //! Which dataset reads which.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
-use comboi_project::{DatasetId, Project, Stage};
+use comboi_project::{DatasetId, Project};
 
-/// Every dataset of a project, in the order in which all of them could be made.
-#[derive(Clone, Debug)]
+/// The datasets of a project and what each of them reads. A loaded project has no cycle.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Graph {
-    nodes: Vec<Node>,
-    positions: HashMap<DatasetId, usize>,
-}
-
-#[derive(Clone, Debug)]
-struct Node {
-    id: DatasetId,
-    /// In the order of the query's inputs, each once.
-    reads: Vec<DatasetId>,
-    tags: Vec<String>,
-    contracts: Vec<String>,
+    reads: BTreeMap<DatasetId, BTreeSet<DatasetId>>,
+    order: Vec<DatasetId>,
 }
 
 impl Graph {
-    /// The graph of a project: tables of sources, then what is built, by stage; inside a stage what is read stands
-    /// before its readers, and otherwise the order of the files is kept.
+    /// The graph of a project.
     pub fn of(project: &Project) -> Self {
-        let nodes: Vec<Node> = project
-            .dataset_ids()
-            .into_iter()
-            .map(|id| node(project, id))
-            .collect();
-        Self::ordered(nodes)
-    }
-
-    fn ordered(nodes: Vec<Node>) -> Self {
-        let known: HashMap<&DatasetId, usize> = nodes
-            .iter()
-            .enumerate()
-            .map(|(i, node)| (&node.id, i))
-            .collect();
-        let mut waits_for: Vec<usize> = vec![0; nodes.len()];
-        let mut readers: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-        for (i, node) in nodes.iter().enumerate() {
-            for read in node.reads.iter().filter_map(|read| known.get(read)) {
-                readers.entry(*read).or_default().push(i);
-                if let Some(count) = waits_for.get_mut(i) {
-                    *count += 1;
-                }
-            }
+        let mut reads: BTreeMap<DatasetId, BTreeSet<DatasetId>> =
+            project.dataset_ids().into_iter().map(|id| (id, BTreeSet::new())).collect();
+        for dataset in &project.datasets {
+            let inputs = dataset.inputs.iter().map(|input| input.dataset.clone());
+            reads.entry(dataset.id.clone()).or_default().extend(inputs);
         }
-        // Ready nodes by stage, then by place in the file: the first is next.
-        let rank = |i: usize| {
-            (
-                nodes.get(i).map_or(Stage::Bronze, |node| node.id.stage()),
-                i,
-            )
-        };
-        let mut ready: BTreeSet<(Stage, usize)> = waits_for
-            .iter()
-            .enumerate()
-            .filter(|(_, count)| **count == 0)
-            .map(|(i, _)| rank(i))
-            .collect();
-        let mut order = Vec::with_capacity(nodes.len());
-        while let Some((_, i)) = ready.pop_first() {
-            order.push(i);
-            for reader in readers.get(&i).into_iter().flatten() {
-                if let Some(count) = waits_for.get_mut(*reader) {
-                    *count -= 1;
-                    if *count == 0 {
-                        ready.insert(rank(*reader));
-                    }
-                }
-            }
+        Self::new(reads, &project.dataset_ids())
+    }
+
+    /// The graph of these edges; where it leaves a choice, datasets keep to the order in which they are `written`.
+    pub(crate) fn new(reads: BTreeMap<DatasetId, BTreeSet<DatasetId>>, written: &[DatasetId]) -> Self {
+        let mut order: Vec<DatasetId> = Vec::new();
+        let mut placed = BTreeSet::new();
+        let mut waiting: Vec<&DatasetId> = written.iter().collect();
+        waiting.sort_by_key(|id| id.stage());
+        while !waiting.is_empty() {
+            let ready = waiting.iter().position(|id| reads[*id].iter().all(|input| placed.contains(input)));
+            // Without a cycle something is always ready; with one, the rest is told as it is written.
+            let next = waiting.remove(ready.unwrap_or(0));
+            placed.insert(next.clone());
+            order.push(next.clone());
         }
-        let nodes: Vec<Node> = order
-            .into_iter()
-            .filter_map(|i| nodes.get(i).cloned())
-            .collect();
-        let positions = nodes
-            .iter()
-            .enumerate()
-            .map(|(i, node)| (node.id.clone(), i))
-            .collect();
-        Self { nodes, positions }
+        Self { reads, order }
     }
 
-    /// Every dataset, in an order in which all of them could be made.
-    pub fn datasets(&self) -> impl Iterator<Item = &DatasetId> {
-        self.nodes.iter().map(|node| &node.id)
+    /// All datasets: by stage, and each after what it reads.
+    pub fn datasets(&self) -> &[DatasetId] {
+        &self.order
     }
 
-    /// What a dataset's query reads, in the order of its inputs. Nothing for tables of sources.
-    pub fn reads(&self, id: &DatasetId) -> &[DatasetId] {
-        self.node(id)
-            .map(|node| node.reads.as_slice())
-            .unwrap_or_default()
+    /// What a dataset reads.
+    pub fn inputs(&self, id: &DatasetId) -> impl Iterator<Item = &DatasetId> {
+        self.reads.get(id).into_iter().flatten()
     }
 
-    /// The words by which a dataset may be selected.
-    pub fn tags(&self, id: &DatasetId) -> &[String] {
-        self.node(id)
-            .map(|node| node.tags.as_slice())
-            .unwrap_or_default()
+    /// Everything that a dataset reads, and what that reads, and so on.
+    pub fn upstream(&self, id: &DatasetId) -> BTreeSet<DatasetId> {
+        self.reach(id, |id| self.inputs(id).cloned().collect())
     }
 
-    /// The names of the contracts that a dataset keeps.
-    pub fn contracts(&self, id: &DatasetId) -> &[String] {
-        self.node(id)
-            .map(|node| node.contracts.as_slice())
-            .unwrap_or_default()
+    /// Everything that reads a dataset, and what reads that, and so on.
+    pub fn downstream(&self, id: &DatasetId) -> BTreeSet<DatasetId> {
+        self.reach(id, |id| self.order.iter().filter(|reader| self.reads[*reader].contains(id)).cloned().collect())
     }
 
-    /// These datasets and everything that they are made from.
-    pub fn with_what_they_read(&self, ids: &BTreeSet<DatasetId>) -> BTreeSet<DatasetId> {
-        let mut found = ids.clone();
-        // In the order of the graph backwards, a reader always comes before what it reads.
-        for node in self.nodes.iter().rev() {
-            if found.contains(&node.id) {
-                found.extend(node.reads.iter().cloned());
+    fn reach(&self, from: &DatasetId, next: impl Fn(&DatasetId) -> Vec<DatasetId>) -> BTreeSet<DatasetId> {
+        let mut found = BTreeSet::new();
+        let mut open = next(from);
+        while let Some(id) = open.pop() {
+            if found.insert(id.clone()) {
+                open.extend(next(&id));
             }
         }
         found
-    }
-
-    /// These datasets and everything that is made from them.
-    pub fn with_what_reads_them(&self, ids: &BTreeSet<DatasetId>) -> BTreeSet<DatasetId> {
-        let mut found = ids.clone();
-        for node in &self.nodes {
-            if node.reads.iter().any(|read| found.contains(read)) {
-                found.insert(node.id.clone());
-            }
-        }
-        found
-    }
-
-    fn node(&self, id: &DatasetId) -> Option<&Node> {
-        self.nodes.get(*self.positions.get(id)?)
-    }
-}
-
-fn node(project: &Project, id: DatasetId) -> Node {
-    let dataset = project.dataset(&id);
-    let inputs = dataset
-        .map(|dataset| dataset.inputs.as_slice())
-        .unwrap_or_default();
-    let mut seen = HashSet::new();
-    let reads = inputs
-        .iter()
-        .map(|input| input.dataset.clone())
-        .filter(|read| seen.insert(read.clone()))
-        .collect();
-    let tags = dataset
-        .map(|dataset| dataset.tags.clone())
-        .unwrap_or_default();
-    let contracts = dataset
-        .map(|dataset| {
-            dataset
-                .contracts
-                .iter()
-                .map(|one| one.name.clone())
-                .collect()
-        })
-        .unwrap_or_default();
-    Node {
-        id,
-        reads,
-        tags,
-        contracts,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn built(stage: Stage, i: usize) -> DatasetId {
-        DatasetId::Built(stage, format!("d{i}").parse().unwrap())
-    }
-
-    /// Datasets that read only ones with smaller numbers, listed in any order.
-    fn any_nodes() -> impl Strategy<Value = Vec<Node>> {
-        proptest::collection::vec(
-            proptest::collection::vec(any::<prop::sample::Index>(), 0..4),
-            1..30,
-        )
-        .prop_map(|all| {
-            let stage = |i: usize| {
-                if i < all.len() / 2 {
-                    Stage::Silver
-                } else {
-                    Stage::Gold
-                }
-            };
-            let reads = |i: usize, picks: &[prop::sample::Index]| -> BTreeSet<usize> {
-                if i == 0 {
-                    BTreeSet::new()
-                } else {
-                    picks.iter().map(|pick| pick.index(i)).collect()
-                }
-            };
-            all.iter()
-                .enumerate()
-                .map(|(i, picks)| Node {
-                    id: built(stage(i), i),
-                    reads: reads(i, picks)
-                        .into_iter()
-                        .map(|read| built(stage(read), read))
-                        .collect(),
-                    tags: Vec::new(),
-                    contracts: Vec::new(),
-                })
-                .collect::<Vec<_>>()
-        })
-        .prop_shuffle()
-    }
-
-    proptest! {
-        #[test]
-        fn what_is_read_comes_first_and_stages_stay_in_order(nodes in any_nodes()) {
-            let graph = Graph::ordered(nodes.clone());
-            let order: Vec<DatasetId> = graph.datasets().cloned().collect();
-            prop_assert_eq!(order.len(), nodes.len());
-            prop_assert!(order.is_sorted_by_key(DatasetId::stage));
-            for (i, id) in order.iter().enumerate() {
-                for read in graph.reads(id) {
-                    prop_assert!(order.iter().take(i).any(|before| before == read), "{} before {}", read, id);
-                }
-            }
-        }
-
-        #[test]
-        fn up_and_down_are_each_others_mirror(nodes in any_nodes(), a: prop::sample::Index, b: prop::sample::Index) {
-            let graph = Graph::ordered(nodes.clone());
-            let (a, b) = (nodes[a.index(nodes.len())].id.clone(), nodes[b.index(nodes.len())].id.clone());
-            let above = graph.with_what_they_read(&BTreeSet::from([a.clone()])).contains(&b);
-            let below = graph.with_what_reads_them(&BTreeSet::from([b])).contains(&a);
-            prop_assert_eq!(above, below);
-        }
     }
 }

@@ -1,17 +1,12 @@
-//! What should happen: graph, selection, plan. Pure.
-//!
-//! A [`Graph`] knows which dataset reads which; a [`Selection`] picks some of them; a [`Plan`] is the ordered list of
-//! tasks that makes them; an [`Explanation`] says it to a person. The same project gives the same plan, to the letter.
+//! What should happen: graph, selection, plan, explanation. Pure: no network, no clock, no environment.
 
-mod explain;
+mod explanation;
 mod graph;
 mod plan;
-mod select;
+mod selection;
+mod text;
 
-pub use explain::{
-    ContractNote, DatasetNote, Estimate, Explanation, Observed, ObservedDataset, ObservedTable,
-    Rebuild, SourceNote, StageNote, Style, grouped, human_bytes,
-};
+pub use explanation::{Explanation, Observed, ObservedDataset, ObservedTable};
 pub use graph::Graph;
 pub use plan::{Plan, Task, TaskKind};
-pub use select::Selection;
+pub use selection::{BadSelection, Selection};
