@@ -32,7 +32,7 @@ pub use names::{
     RunId, SourceName, Stage, TableName,
 };
 pub use problem::{Place, Problem, Problems};
-pub use project::{Dataset, Input, NamedContract, Project, SqlText};
+pub use project::{Dataset, Input, NamedContract, Project, SqlText, folder_of};
 pub use read::{Entries, Literal, Located, OneOrMany};
 pub use schema::schemas;
 pub use setting::{

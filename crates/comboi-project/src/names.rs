@@ -3,7 +3,6 @@
 use std::fmt;
 use std::str::FromStr;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// The longest a name may be: with stage, source and table in one path it stays below the 255 bytes
@@ -106,15 +105,6 @@ macro_rules! name {
                 String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
             }
         }
-
-        impl JsonSchema for $type {
-            fn schema_name() -> std::borrow::Cow<'static, str> {
-                stringify!($type).into()
-            }
-            fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                json_schema!({ "type": "string", "pattern": "^[a-z][a-z0-9_]{0,127}$" })
-            }
-        }
     };
 }
 
@@ -140,9 +130,7 @@ name! {
 }
 
 /// Where a dataset lives and what may read it. Ordered from the sources to the readers.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Stage {
     /// What the sources had.

@@ -5,6 +5,8 @@ mod digest;
 mod load;
 mod resolve;
 
+pub use load::folder_of;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 

@@ -30,6 +30,11 @@ pub(crate) trait Read: Sized {
         None
     }
 
+    /// Whether others refer to it by its key `name`.
+    fn is_named() -> bool {
+        false
+    }
+
     /// How a default would be written, for the schema.
     fn written(&self) -> Option<Json> {
         None
@@ -114,6 +119,9 @@ impl<T: Read> Read for Located<T> {
     fn schema() -> Json {
         T::schema()
     }
+    fn is_named() -> bool {
+        T::is_named()
+    }
     fn written(&self) -> Option<Json> {
         self.value.written()
     }
@@ -160,14 +168,29 @@ impl<T: Read> Read for Vec<T> {
 
 fn read_entry<T: Read>(item: &Node, reader: &mut Reader) -> Option<T> {
     let value = T::read(item, reader);
-    if value.is_none() {
-        let name = item.get("name").and_then(|name| match &name.value {
+    if value.is_none() && T::is_named() {
+        names_below(item, &mut reader.unread);
+    }
+    value
+}
+
+/// The names of an entry and of the entries inside it; `None` for an entry without one.
+fn names_below(node: &Node, names: &mut Vec<Option<String>>) {
+    if let Value::Mapping(entries) = &node.value {
+        let name = node.get("name").and_then(|name| match &name.value {
             Value::Scalar(scalar) => scalar.text(),
             _ => None,
         });
-        reader.unread.push(name);
+        names.push(name);
+        for item in entries.iter().filter_map(|(_, value)| match &value.value {
+            Value::Sequence(items) => Some(items),
+            _ => None,
+        }) {
+            item.iter()
+                .filter(|item| item.get("name").is_some())
+                .for_each(|item| names_below(item, names));
+        }
     }
-    value
 }
 
 /// One value, or a list of them.

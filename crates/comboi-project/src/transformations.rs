@@ -26,8 +26,8 @@ record! {
         pub description: Option<String>,
         /// Words to select it by.
         pub tags: Vec<String> = Vec::new(),
-        /// What its query sees.
-        pub inputs: Vec<Located<InputRef>>,
+        /// What its query sees. A calendar, say, reads nothing.
+        pub inputs: Vec<Located<InputRef>> = Vec::new(),
         /// The contracts that it keeps: `contract:<name of the file>`.
         pub quality_checks: Vec<Located<String>> = Vec::new(),
     }

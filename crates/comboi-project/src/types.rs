@@ -6,9 +6,6 @@ mod lake;
 mod parse;
 mod print;
 
-use std::borrow::Cow;
-
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use lake::NotKept;
@@ -163,18 +160,6 @@ impl<'de> Deserialize<'de> for SqlType {
         String::deserialize(deserializer)?
             .parse()
             .map_err(serde::de::Error::custom)
-    }
-}
-
-impl JsonSchema for SqlType {
-    fn schema_name() -> Cow<'static, str> {
-        "SqlType".into()
-    }
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "type": "string",
-            "description": "A DuckDB type, such as `VARCHAR`, `DECIMAL(18,2)` or `STRUCT(a INTEGER, b VARCHAR[])`.",
-        })
     }
 }
 

@@ -60,7 +60,9 @@ fn sorted(mut problems: Vec<Problem>, files: &[PathBuf]) -> Problems {
     Problems(problems)
 }
 
-fn folder_of(config: &Path) -> PathBuf {
+/// The folder of the project that a configuration file belongs to: the parent of `configs/` when the file lies in a
+/// folder of that name, else the file's own.
+pub fn folder_of(config: &Path) -> PathBuf {
     let beside = config.parent().unwrap_or(Path::new(""));
     // `cd configs && comboi plan -c default.yml` names no folder, but lies in one.
     let named = match beside.as_os_str().is_empty() {

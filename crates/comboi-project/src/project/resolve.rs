@@ -111,7 +111,11 @@ impl Catalogue {
                     .problems
                     .push(problem.hint("choose a name that does not end in `__quarantine`"));
             }
-            let path = config.stages.template(id.stage()).path_below_stage(id);
+            let template = config.stages.template(id.stage());
+            if template.unfit_for(id.stage()).is_some() {
+                continue; // That is reported with the template.
+            }
+            let path = template.path_below_stage(id);
             let root = tidy(&loader.folder.join(config.stages.local_path(id.stage())));
             let key = (root, path.trim_end_matches(".parquet").to_owned());
             if let Some((other, other_place)) = paths.insert(key, (id, place))
@@ -175,14 +179,6 @@ impl Resolver<'_, '_> {
 
     fn inputs(&mut self) -> Vec<Input> {
         let name = &self.transformation.name;
-        if self.transformation.inputs.is_empty() && self.loader.reader.unread.is_empty() {
-            let hint = "list under `inputs:` what its query reads".to_owned();
-            self.report(
-                &name.place,
-                format!("`{}` reads nothing", name.value),
-                Some(hint),
-            );
-        }
         let mut inputs: Vec<Input> = Vec::new();
         for written in &self.transformation.inputs {
             let Some(input) = self.input(written) else {

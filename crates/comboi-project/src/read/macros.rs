@@ -36,6 +36,10 @@ macro_rules! record {
                 Some(Self { $( $field: $field?, )* })
             }
 
+            fn is_named() -> bool {
+                [$( stringify!($field) ),*].contains(&"name")
+            }
+
             fn schema() -> serde_json::Value {
                 let mut properties = serde_json::Map::new();
                 let mut required: Vec<&str> = Vec::new();
@@ -152,6 +156,10 @@ macro_rules! tagged {
                     $( $word => <$type as $crate::read::Read>::read(&rest, reader).map(Self::$variant), )*
                     _ => None,
                 }
+            }
+
+            fn is_named() -> bool {
+                $( <$type as $crate::read::Read>::is_named() )||+
             }
 
             fn schema() -> serde_json::Value {

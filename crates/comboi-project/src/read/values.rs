@@ -195,6 +195,10 @@ impl Read for PathBuf {
 
 impl Read for Setting {
     fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
+        // A setting whose placeholder could not be filled in is there all the same: nobody should ask for it.
+        if matches!(node.value, Value::Reported) {
+            return Some(Self::new(Vec::new(), node.place.clone()));
+        }
         let scalar = scalar(node, "a text", reader)?;
         let parts = scalar
             .filled

@@ -90,6 +90,8 @@ enum Collection {
         entries: Vec<(Key, Node)>,
         seen: HashMap<String, Place>,
         key: Option<Key>,
+        /// Whether one of its keys was no text: then it is something else than it looks like.
+        spoiled: bool,
     },
     /// A collection in the place of a key: read to its end and forgotten.
     Ignored,
@@ -173,6 +175,7 @@ impl Builder<'_> {
                     entries: Vec::new(),
                     seen: HashMap::new(),
                     key: None,
+                    spoiled: false,
                 };
                 return self.begin(at, place, mapping);
             }
@@ -221,6 +224,7 @@ impl Builder<'_> {
                 place,
                 value: Value::Sequence(items),
             }),
+            Collection::Mapping { spoiled: true, .. } => self.add(Node::reported(place)),
             Collection::Mapping { entries, .. } => self.add(Node {
                 place,
                 value: Value::Mapping(entries),
@@ -232,12 +236,16 @@ impl Builder<'_> {
     /// The value that follows will be taken with this key, and left out at the end.
     fn ignored_key(&mut self, place: Place) {
         if let Some(Open {
-            what: Collection::Mapping {
-                key: key @ None, ..
-            },
+            what:
+                Collection::Mapping {
+                    key: key @ None,
+                    spoiled,
+                    ..
+                },
             ..
         }) = self.open.last_mut()
         {
+            *spoiled = true;
             *key = Some(Key {
                 text: String::new(),
                 place,
@@ -293,7 +301,9 @@ impl Builder<'_> {
         match self.open.last_mut().map(|open| &mut open.what) {
             None => self.root = Some(node),
             Some(Collection::Sequence(items)) => items.push(node),
-            Some(Collection::Mapping { entries, key, seen }) => match key.take() {
+            Some(Collection::Mapping {
+                entries, key, seen, ..
+            }) => match key.take() {
                 // Keys that were reported have an empty text that nobody wrote.
                 Some(reported) if reported.text.is_empty() && !seen.contains_key("") => {}
                 Some(key) => entries.push((key, node)),
@@ -320,6 +330,9 @@ impl Builder<'_> {
             | ErrorKind::TabAtBlockScalarStart
             | ErrorKind::TabInPlainScalar => "there is a tab where YAML wants spaces".to_owned(),
             ErrorKind::UnclosedQuotedScalar => "a quote is not closed".to_owned(),
+            ErrorKind::InvalidQuotedScalarIndent => {
+                "the text in quotes that began above goes on here".to_owned()
+            }
             _ => format!("this is not YAML: {}", error.info()),
         };
         // An unclosed bracket or quote is noticed at the end of the file, or at what follows it.
@@ -353,9 +366,9 @@ fn hint_for(kind: &ErrorKind) -> Option<&'static str> {
             "use single quotes for a text with `\\` in it, such as a pattern"
         }
         ErrorKind::UnexpectedCharacter { .. } => "put the text in quotes",
-        ErrorKind::UnclosedQuotedScalar | ErrorKind::DocumentIndicatorInQuotedScalar => {
-            "look for a quote without its partner"
-        }
+        ErrorKind::UnclosedQuotedScalar
+        | ErrorKind::InvalidQuotedScalarIndent
+        | ErrorKind::DocumentIndicatorInQuotedScalar => "look for a quote without its partner",
         ErrorKind::SimpleKeyExpected
         | ErrorKind::InvalidSimpleKey
         | ErrorKind::ExpectedBlockMappingKey

@@ -1,0 +1,455 @@
+//! Mistakes, each at its place and with what to try.
+
+use crate::check;
+
+#[test]
+fn an_empty_project_is_one() {
+    check("== configs/p.yml\nsources: []", "no problem");
+}
+
+#[test]
+fn every_mistake_of_every_file_is_told_at_once() {
+    check(
+        r#"
+        == configs/p.yml
+        sources:
+          - name: Shop
+            type: files
+            tables:
+              - name: orders
+                files: "orders/*.csv"
+                incremetal_column: updated_at
+                on_bad_row: quarantaine
+        stages:
+          silver:
+            local_path: data/silver
+            remote_path_template: "../{dataset}"
+        engine:
+          threads: many
+          memory_limit: 4XB
+        monitoring:
+          log_level: loud
+        == configs/p-transformations.yml
+        silver:
+          - name: orders_clean
+            inputs: [shop/orders]
+            quality_check:
+              - contract:orders_clean
+        == transformations/contracts/orders_clean.yml
+        dataset: orders_clean
+        schema:
+          columns:
+            - name: id
+              type: VARCHR
+            - name: amount
+              type: DECIMAL(10,2)
+              constraints:
+                - min_valeu: 0
+        == transformations/sql/orders_clean.sql
+        SELECT * FROM orders
+        "#,
+        "
+        configs/p.yml:2:11 `Shop` is not a name: it starts with something else than a lower-case letter (did you mean `shop`?)
+        configs/p.yml:7:9 unknown key `incremetal_column` (did you mean `incremental_column`?)
+        configs/p.yml:8:21 expected `fail`, `quarantine`, found `quarantaine` (did you mean `quarantine`?)
+        configs/p.yml:12:27 `../{dataset}` is not a path for datasets: a part between `/` is empty, or begins or ends with a dot
+        configs/p.yml:14:12 expected a whole number from 0 to 4294967295, found `many`
+        configs/p.yml:15:17 `4XB` is not a size: expected a number and a unit, such as `512MB` or `4GiB`
+        configs/p.yml:17:14 `loud` is not a log level: expected `error`, `warn`, `info`, `debug` or `trace`
+        configs/p-transformations.yml:4:5 unknown key `quality_check` (did you mean `quality_checks`?)
+        transformations/contracts/orders_clean.yml:5:13 `VARCHR` is not a type: DuckDB has no type `VARCHR` (did you mean `VARCHAR`?)
+        transformations/contracts/orders_clean.yml:9:11 unknown constraint `min_valeu` (did you mean `min_value`?)
+        ",
+    );
+}
+
+#[test]
+fn a_missing_key_is_told_where_it_is_missing() {
+    check(
+        r#"
+        == configs/p.yml
+        sources:
+          - name: shop
+            type: files
+            tables:
+              - name: orders
+              - files: "*.csv"
+          - type: postgres
+          - name: other
+        "#,
+        "
+        configs/p.yml:5:9 a table needs the key `files`
+        configs/p.yml:6:9 a table needs the key `name`
+        configs/p.yml:7:5 a database needs the key `connection`
+        configs/p.yml:7:5 a database needs the key `name`
+        configs/p.yml:7:5 a database needs the key `tables`
+        configs/p.yml:8:5 a source needs the key `type` (one of `files`, `postgres`, `azure_sql`)
+        ",
+    );
+}
+
+#[test]
+fn a_misspelt_key_is_not_missing_too() {
+    check(
+        "== configs/p.yml\nsources:\n  - name: shop\n    type: files\n    tabels: []\n",
+        "configs/p.yml:4:5 unknown key `tabels` (did you mean `tables`?)",
+    );
+}
+
+#[test]
+fn values_have_the_type_that_is_wanted() {
+    check(
+        r#"
+        == configs/p.yml
+        name: [a]
+        sources:
+          - name: shop
+            type: file
+            tables: []
+          - name: web
+            type: files
+            metadata_columns: yes
+            tables: {}
+          - name: crm
+            type: files
+            metadata_columns: "true"
+            tables:
+              - name: a
+                files: []
+                sample_size: "5"
+                csv: { header: 1 }
+              - plain text
+        stages: nothing
+        engine:
+        "#,
+        "
+        configs/p.yml:1:7 expected a name, found a list
+        configs/p.yml:4:11 expected `files`, `postgres`, `azure_sql`, found `file` (did you mean `files`?)
+        configs/p.yml:8:23 expected `true` or `false`, found `yes` (write `true`)
+        configs/p.yml:9:13 expected a list, found a mapping
+        configs/p.yml:12:23 expected `true` or `false`, found a text (remove the quotes)
+        configs/p.yml:15:16 the list is empty: one entry at least is needed
+        configs/p.yml:16:22 expected a whole number from 0 to 4294967295, found `5` (remove the quotes)
+        configs/p.yml:17:24 expected `true` or `false`, found `1` (write `true`)
+        configs/p.yml:18:9 expected a table: a mapping, found `plain text`
+        configs/p.yml:19:9 expected the stages: a mapping, found `nothing`
+        ",
+    );
+}
+
+#[test]
+fn tables_say_what_fits_together() {
+    check(
+        r#"
+        == configs/p.yml
+        sources:
+          - name: shop
+            type: files
+            metadata_columns: false
+            tables:
+              - { name: a, files: "a/*.csv", incremental: column }
+              - { name: b, files: "b/*.csv", incremental: full, incremental_column: at }
+              - { name: c, files: "c/*.csv", lookback: 3d }
+              - { name: d, files: "d/*.csv", on_changed_file: reread }
+              - { name: e, files: ["../e.csv", "/etc/passwd", "e/../../x", "C:/e.csv", "s3://e"] }
+              - { name: f, files: "f.csv", csv: { encoding: utf8, decimal_separator: ";", delimiter: ";;", quote: "" } }
+              - { name: a, files: "a.csv" }
+              - { name: a__quarantine, files: "q.csv" }
+          - { name: silver, type: files, tables: [{ name: x, files: x.csv }] }
+          - { name: shop, type: files, tables: [{ name: x, files: x.csv }] }
+          - { name: empty, type: files, tables: [] }
+          - { name: sql, type: azure_sql, connection: {}, tables: [{ name: x, query: " ", lookback: 1d }] }
+          - { name: two, type: postgres, connection: { dsn: a, host: b }, tables: [{ name: x, query: SELECT 1 }] }
+        "#,
+        "
+        configs/p.yml:6:51 `a` does not say by which column it grows (name it with `incremental_column:`)
+        configs/p.yml:7:77 `b` has an incremental column that `incremental: full` does not use (leave out one of the two)
+        configs/p.yml:8:48 `c` has a lookback but no column to look back in (name the column that grows with `incremental_column:`)
+        configs/p.yml:9:17 the old rows of a changed file of `d` can't be found without the column `_comboi_file` (leave out `metadata_columns: false`, or `on_changed_file: reread`)
+        configs/p.yml:10:28 `../e.csv` can't be looked for: `..` would leave the source's folder (write it relative to the source's `path`)
+        configs/p.yml:10:40 `/etc/passwd` can't be looked for: it does not begin in the source's folder (write it relative to the source's `path`)
+        configs/p.yml:10:55 `e/../../x` can't be looked for: `..` would leave the source's folder (write it relative to the source's `path`)
+        configs/p.yml:10:68 `C:/e.csv` can't be looked for: it does not begin in the source's folder (write it relative to the source's `path`)
+        configs/p.yml:10:80 `s3://e` can't be looked for: it does not begin in the source's folder (write it relative to the source's `path`)
+        configs/p.yml:11:53 unknown encoding `utf8` (did you mean `utf-8`?)
+        configs/p.yml:11:78 `decimal_separator` is `.` or `,`, not `;`
+        configs/p.yml:11:94 `delimiter` has to be one character, not `;;`
+        configs/p.yml:12:17 the source has two tables `a` (the other one is at configs/p.yml:6:17)
+        configs/p.yml:13:17 `a__quarantine` is the name that the quarantine of another table may have (choose a name that does not end in `__quarantine`)
+        configs/p.yml:14:13 a source can't be called `silver`, because a stage is
+        configs/p.yml:15:13 there are two sources `shop` (the other one is at configs/p.yml:2:11)
+        configs/p.yml:16:13 the source has no tables (list what to read under `tables:`)
+        configs/p.yml:17:47 the connection of `sql` says nothing of where to connect to (give it `dsn`, `conn_str` or `host`)
+        configs/p.yml:17:78 the query of `x` is empty
+        configs/p.yml:17:93 `x` has a lookback but no column to look back in (name the column that grows with `incremental_column:`)
+        configs/p.yml:18:46 the connection of `two` is described twice (keep one of `dsn`, `conn_str` and `host`)
+        ",
+    );
+}
+
+#[test]
+fn every_missing_variable_is_told_at_once() {
+    check(
+        r#"
+        == configs/p.yml
+        key_vault: { vault_url: "{{env:VAULT}}" }
+        name: "{{keyvault:name}}"
+        sources:
+          - name: crm
+            type: azure_sql
+            connection:
+              dsn: "Server={{env:SERVER}};Pwd={{keyvault:sql password}};{{environ:X}}{{env:}}"
+            tables: [{ name: a, query: "SELECT '{{env:DAY|2026-01-01}}' {{ not_one }} {{}}" }]
+        stages:
+          bronze:
+            local_path: {{env:FOLDER}}
+        "#,
+        "
+        configs/p.yml:1:25 the environment variable `VAULT` is not set (set it, write it to `.env`, or give a default: {{env:VAULT|…}})
+        configs/p.yml:2:7 a secret can't stand here: expected a name (secrets are for connections and credentials; use {{env:NAME}} for what is no secret)
+        configs/p.yml:7:12 `` is not the name of an environment variable (write {{env:NAME}} or {{env:NAME|default}})
+        configs/p.yml:7:12 `sql password` is not the name of a secret (a secret's name has letters, digits and `-`)
+        configs/p.yml:7:12 the environment variable `SERVER` is not set (set it, write it to `.env`, or give a default: {{env:SERVER|…}})
+        configs/p.yml:7:12 there is no placeholder `{{environ:…}}` (did you mean `{{env:X}}`?)
+        configs/p.yml:11:18 a key has to be a text (if this is a placeholder such as {{env:NAME}}, put it in quotes: \"{{env:NAME}}\")
+        ",
+    );
+}
+
+/// A shop with two tables and datasets as given; every dataset has its SQL.
+fn shop(transformations: &str) -> String {
+    let config = "== configs/p.yml\nsources: [{ name: shop, type: files, tables: [{ name: orders, files: o.csv }, { name: customers, files: c.csv }] }]\n";
+    let names = ["a", "b", "c", "orders_clean"];
+    let sql: String = names
+        .iter()
+        .map(|name| format!("== transformations/sql/{name}.sql\nSELECT 1\n"))
+        .collect();
+    format!(
+        "{config}{sql}== configs/transformations.yml\n{}",
+        crate::unindented(transformations).trim_start()
+    )
+}
+
+#[test]
+fn inputs_are_found_by_path_and_by_name() {
+    check(
+        &shop(
+            "silver:\n\
+             - { name: a, inputs: [orders, bronze/shop/customers] }\n\
+             - { name: b, inputs: [shop/orders, { alias: x, dataset: a }, silver/orders_clean] }\n\
+             - { name: orders_clean, inputs: [{ alias: o, stage: bronze, source_path: shop/orders.parquet }] }\n\
+             gold:\n\
+             - { name: c, inputs: [{ alias: o, stage: silver, source_path: silver/refined/orders_clean }, { alias: b, stage: bronze, source_path: bronze/shop/orders }] }\n",
+        ),
+        "no problem",
+    );
+}
+
+#[test]
+fn inputs_that_are_not_there_are_told_with_what_may_be_meant() {
+    check(
+        &shop(
+            "
+            silver:
+            - name: a
+              inputs:
+                - ordrs
+                - shop/order
+                - silver/b
+                - { alias: x, stage: bronze, source_path: crm/orders.parquet }
+                - { alias: y, stage: silver, source_path: refined/c.parquet }
+                - { alias: z, stage: gold, source_path: metrics/c.parquet }
+                - c
+                - { alias: z, dataset: orders, stage: bronze }
+            gold:
+            - { name: c, inputs: [] }
+            - { name: b, inputs: [orders, { alias: orders, dataset: customers }] }
+            ",
+        ),
+        "
+        configs/transformations.yml:4:7 there is no dataset `ordrs` (did you mean `orders`?)
+        configs/transformations.yml:5:7 there is no dataset `shop/order` (did you mean `shop/orders`?)
+        configs/transformations.yml:6:7 there is no dataset `silver/b` (did you mean `silver/a`?)
+        configs/transformations.yml:7:47 no dataset of bronze lives at `crm/orders.parquet` (did you mean `shop/orders`?)
+        configs/transformations.yml:8:47 no dataset of silver lives at `refined/c.parquet` (did you mean `refined/a.parquet`?)
+        configs/transformations.yml:9:45 `a` of silver can't read `gold/c`, which is built after it (a dataset reads its own stage or an earlier one: move one of the two, or read another dataset than gold/c)
+        configs/transformations.yml:10:7 `a` of silver can't read `gold/c`, which is built after it (a dataset reads its own stage or an earlier one: move one of the two, or read another dataset than gold/c)
+        configs/transformations.yml:11:7 an input needs the key `source_path`
+        configs/transformations.yml:11:19 unknown key `dataset` (an input has `alias`, `stage` and `source_path`)
+        configs/transformations.yml:14:57 `b` has two inputs called `orders` (the other one is at configs/transformations.yml:14:23; give one of them another `alias`)
+        ",
+    );
+}
+
+#[test]
+fn a_circle_is_told_as_its_path() {
+    check(
+        &shop("silver:\n- { name: a, inputs: [b] }\n- { name: b, inputs: [orders, c] }\n- { name: c, inputs: [a] }\n- { name: orders_clean, inputs: [silver/orders_clean, a] }\n"),
+        "
+        configs/transformations.yml:2:23 these datasets wait for each other: silver/a → silver/b → silver/c → silver/a (remove one of the inputs at configs/transformations.yml:2:23, configs/transformations.yml:3:31, configs/transformations.yml:4:23)
+        configs/transformations.yml:5:34 `silver/orders_clean` reads itself (remove one of the inputs at configs/transformations.yml:5:34)
+        ",
+    );
+}
+
+#[test]
+fn names_are_there_once() {
+    check(
+        r#"
+        == configs/p.yml
+        sources:
+          - { name: shop, type: files, tables: [{ name: a, files: a.csv }] }
+          - { name: web, type: files, tables: [{ name: a, files: a.csv }] }
+        stages:
+          silver: { local_path: data/lake, remote_path_template: "{dataset}" }
+          gold: { local_path: ./data/x/../lake, remote_path_template: "{stage}/{dataset}.parquet" }
+          bronze: { remote_path_template: "{table}" }
+        == configs/transformations.yml
+        silver:
+          - { name: a, inputs: [shop/a] }
+          - { name: b, inputs: [a] }
+          - { name: b, inputs: [shop/a] }
+        gold:
+          - { name: a, inputs: [shop/a] }
+        == transformations/sql/a.sql
+        SELECT 1
+        == transformations/sql/b.sql
+        SELECT 1
+        "#,
+        "
+        configs/p.yml:7:35 `{table}` can't be the template of bronze: it has no `{source}`, so tables of two sources would share one path
+        configs/transformations.yml:3:25 `a` may be `bronze/shop/a` or `bronze/web/a` or `silver/a` (write which one)
+        configs/transformations.yml:4:13 there are two datasets `silver/b` (the other one is at configs/transformations.yml:3:13)
+        configs/transformations.yml:6:13 `gold/a` and `silver/a` would both live at `a.parquet` of the same folder (`silver/a` is at configs/transformations.yml:2:13; give their stages different `local_path`s or templates)
+        ",
+    );
+}
+
+#[test]
+fn sql_and_contracts_are_found_before_anything_runs() {
+    check(
+        r#"
+        == configs/p.yml
+        sources: [{ name: shop, type: files, tables: [{ name: t, files: t.csv }] }]
+        == configs/transformations.yml
+        silver:
+          - { name: orders_clean, inputs: [t], quality_checks: [contract:orders_claen, not_null:id, contract:../p] }
+          - { name: customers, inputs: [t], quality_checks: [contract:orders_clean, contract:orders_clean] }
+          - { name: empty, inputs: [t] }
+        gold:
+          - { name: metrics, inputs: [t], quality_checks: [contract:metrics] }
+        == transformations/sql/order_clean.sql
+        SELECT 1
+        == transformations/sql/empty.sql
+
+        == transformations/sql/metrics.sql
+        SELECT 1
+        == transformations/contracts/orders_clean.yml
+        dataset: orders_clean
+        schema: { columns: [{ name: id, type: INTEGER }] }
+        == transformations/contracts/metrics.yml
+        dataset: metrics
+        stage: silver
+        schema: { columns: [{ name: id, type: INTEGER }] }
+        "#,
+        "
+        configs/transformations.yml:2:13 there is no SQL file for `orders_clean` (did you mean `order_clean.sql`? A dataset's SQL file has its name)
+        configs/transformations.yml:2:57 there is no contract `orders_claen` (did you mean `orders_clean`?)
+        configs/transformations.yml:2:80 `not_null:id` is not a contract (write `contract:<name of a file in the contracts' folder>`; rules stand in contracts)
+        configs/transformations.yml:2:93 there is no contract `../p` (create transformations/contracts/../p.yml)
+        configs/transformations.yml:3:13 there is no SQL file for `customers` (create transformations/sql/customers.sql with one SELECT over its inputs)
+        configs/transformations.yml:3:77 contract `orders_clean` is here twice (keep one of them)
+        transformations/contracts/metrics.yml:2:8 contract `metrics` is for silver, but `metrics` is in gold (it is used at configs/transformations.yml:6:52)
+        transformations/contracts/orders_clean.yml:1:10 contract `orders_clean` is one of `orders_clean`, but `customers` uses it (it is used at configs/transformations.yml:3:54)
+        transformations/sql/empty.sql the file is empty (write one SELECT)
+        ",
+    );
+}
+
+#[test]
+fn an_entry_that_could_not_be_read_is_not_missed_a_second_time() {
+    check(
+        r#"
+        == configs/p.yml
+        sources: [{ name: shop, type: files, tables: [{ name: orders, files: [] }, { name: customers, files: c.csv }] }]
+        == configs/transformations.yml
+        silver: [{ name: a, inputs: [shop/orders, bronze/shop/custmers] }]
+        == transformations/sql/a.sql
+        SELECT 1
+        "#,
+        "
+        configs/p.yml:1:70 the list is empty: one entry at least is needed
+        configs/transformations.yml:1:43 there is no dataset `bronze/shop/custmers` (did you mean `bronze/shop/customers`?)
+        ",
+    );
+}
+
+#[test]
+fn contracts_say_what_can_be_held() {
+    check(
+        r#"
+        == configs/p.yml
+        sources: []
+        == transformations/contracts/c.yml
+        version: 1.0
+        dataset: c
+        schema:
+          columns:
+            - { name: id, type: INTEGER, constraints: [{ min_value: 5 }, { max_value: 4 }, { pattern: x }] }
+            - { name: ID, type: INTEGER }
+            - { name: country, type: VARCHAR, constraints: { pattern: "[A-Z", min_value: 3, min_length: 3, max_length: 2 } }
+            - { name: kind, type: "ENUM('a', 'b')", constraints: [{ allowed_values: [a, c] }] }
+            - { name: born, type: DATE, constraints: [{ min_value: 1900-02-30 }, { unique: yes }, { unique: true }] }
+            - { name: either, type: "UNION(a INTEGER)" }
+            - { name: at, type: VARCHAR }
+        quality_rules:
+          - { name: r1, type: not_null, column: contry }
+          - { name: r1, type: uniqueness }
+          - { name: r2, type: uniqueness, columns: [id, Id] }
+          - { name: r3, type: volume }
+          - { name: r4, type: volume, min_rows: 5, max_rows: 4 }
+          - { name: r5, type: custom_sql, query: "", expected: none }
+          - { name: r6, type: not_nul, column: id }
+          - { name: r7, type: not_null, column: id, severity: fatal }
+        sla:
+          freshness: { max_age_hours: 0, column: at }
+          data_retention: { column: nowhere }
+        privacy: { pii_columns: [country, emial] }
+        == transformations/contracts/d.yml
+        dataset: d
+        schema: { columns: [{ name: id, type: INTEGER }, { name: a, type: DATE }, { name: b, type: DATE }] }
+        sla: { freshness: { max_age_hours: 24 } }
+        == transformations/contracts/e.yml
+        dataset: e
+        schema: { columns: [] }
+        "#,
+        "
+        transformations/contracts/c.yml:5:50 `min_value` of `id` is above its `max_value`
+        transformations/contracts/c.yml:5:86 `id` is INTEGER, and only texts have a `pattern`
+        transformations/contracts/c.yml:6:15 column `ID` is here twice (it is at transformations/contracts/c.yml:5:15 already)
+        transformations/contracts/c.yml:7:54 `[A-Z` is not a regular expression: unclosed character class
+        transformations/contracts/c.yml:7:71 the column is VARCHAR, where `3` would be compared as a text: put it in quotes to mean that, or make the column a number
+        transformations/contracts/c.yml:7:85 `min_length` of `country` is above its `max_length`
+        transformations/contracts/c.yml:8:61 `c` is not a value of the column's type ENUM('a', 'b')
+        transformations/contracts/c.yml:9:49 `1900-02-30` is not a value of the column's type DATE
+        transformations/contracts/c.yml:9:84 expected `true` or `false`, found `yes` (write `true`)
+        transformations/contracts/c.yml:10:29 the lake can't keep UNION(a INTEGER): no reader of Delta tables has unions (make a STRUCT with one field per member, or cast it to VARCHAR)
+        transformations/contracts/c.yml:13:41 the contract has no column `contry` (did you mean `country`?)
+        transformations/contracts/c.yml:14:5 rule `r1` needs the key `column` or `columns`
+        transformations/contracts/c.yml:14:13 there are two rules `r1` (the other one is at transformations/contracts/c.yml:13:13)
+        transformations/contracts/c.yml:15:49 column `Id` is here twice
+        transformations/contracts/c.yml:16:5 rule `r3` needs the key `min_rows` or `max_rows`
+        transformations/contracts/c.yml:17:41 `min_rows` of `r4` is above its `max_rows`
+        transformations/contracts/c.yml:18:42 the query is empty (write one SELECT that returns one number)
+        transformations/contracts/c.yml:18:56 expected a number, found `none`
+        transformations/contracts/c.yml:19:23 expected `not_null`, `uniqueness`, `volume`, `custom_sql`, found `not_nul` (did you mean `not_null`?)
+        transformations/contracts/c.yml:20:55 expected `error`, `warning`, `info`, found `fatal`
+        transformations/contracts/c.yml:22:31 the greatest age has to be above 0 and below 1000 years
+        transformations/contracts/c.yml:22:42 age is told by a date or timestamp, and `at` is VARCHAR
+        transformations/contracts/c.yml:23:29 the contract has no column `nowhere`
+        transformations/contracts/c.yml:24:35 the contract has no column `emial`
+        transformations/contracts/d.yml:3:19 freshness needs a date or timestamp, and it is not clear which (name it with `column:`, or add a column such as `updated_at` of type TIMESTAMP to the schema)
+        transformations/contracts/e.yml:2:9 the contract has no columns (list the columns that the dataset promises)
+        ",
+    );
+}
