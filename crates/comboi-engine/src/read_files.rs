@@ -112,7 +112,7 @@ pub struct Dialect {
 }
 
 /// How a file is compressed as a whole.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Compression {
     /// Not at all.
     #[default]

@@ -1,0 +1,117 @@
+//! How far a table of files has been read.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use comboi_project::{Incremental, SqlType};
+use serde::{Deserialize, Serialize};
+
+/// How far a table of files has been read. It is kept in the commit of the rows that it stands for, as JSON text;
+/// the same state gives the same text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Checkpoint {
+    format: u32,
+    /// How new rows were told from old ones.
+    pub mode: Incremental,
+    /// Every file that was read, by its path relative to the source's folder.
+    pub files: BTreeMap<String, Seen>,
+    /// The greatest value of the incremental column.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watermark: Option<Watermark>,
+    /// How many rows were loaded since the first run or the last reset.
+    pub row_count: u64,
+}
+
+/// A file as it was when it was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Seen {
+    /// In bytes.
+    pub size: u64,
+    /// Nanoseconds since 1970, UTC.
+    pub modified: i64,
+    /// It is not there any more; its rows stay.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub gone: bool,
+}
+
+/// A value of the incremental column, exactly.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Watermark {
+    /// The column.
+    pub column: String,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub sql_type: SqlType,
+    /// Text that is that very value when it is read as this type.
+    pub value: String,
+}
+
+/// A text is not a checkpoint of this version of comboi.
+#[derive(Debug, thiserror::Error)]
+pub enum BadCheckpoint {
+    /// A later version wrote it.
+    #[error("it was written by a newer comboi (format {0}, this one knows up to {FORMAT}): use that version, or `comboi reset-checkpoint` to read everything anew")]
+    Newer(u32),
+    /// Something else wrote it, or it was damaged.
+    #[error("its text is damaged: `comboi restore` an earlier version of the table, or `comboi reset-checkpoint` to read everything anew")]
+    Damaged(#[source] serde_json::Error),
+    /// The table's configuration changed in a way that it can't follow.
+    #[error("{0}: change it back, or `comboi reset-checkpoint` to read everything anew")]
+    OtherConfiguration(String),
+}
+
+const FORMAT: u32 = 1;
+
+impl Checkpoint {
+    /// One of today's format.
+    pub fn new(mode: Incremental) -> Self {
+        Self { format: FORMAT, mode, files: BTreeMap::new(), watermark: None, row_count: 0 }
+    }
+}
+
+impl fmt::Display for Checkpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&serde_json::to_string(self).map_err(|_| fmt::Error)?)
+    }
+}
+
+#[derive(Deserialize)]
+struct OnlyFormat {
+    format: u32,
+}
+
+impl FromStr for Checkpoint {
+    type Err = BadCheckpoint;
+    fn from_str(text: &str) -> Result<Self, BadCheckpoint> {
+        let OnlyFormat { format } = serde_json::from_str(text).map_err(BadCheckpoint::Damaged)?;
+        if format > FORMAT {
+            return Err(BadCheckpoint::Newer(format));
+        }
+        serde_json::from_str(text).map_err(BadCheckpoint::Damaged)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_state_gives_the_same_text_and_comes_back() {
+        let text = r#"{"format":1,"mode":"column","files":{"a.csv":{"size":3,"modified":-5},"b.csv":{"size":4,"modified":6,"gone":true}},"watermark":{"column":"at","type":"DECIMAL(38,10)","value":"12345678901234567890.0123456789"},"row_count":7}"#;
+        let checkpoint: Checkpoint = text.parse().unwrap();
+        assert_eq!(checkpoint.to_string(), text);
+    }
+
+    #[test]
+    fn what_is_newer_or_damaged_is_never_taken_for_nothing() {
+        let error = |text: &str| text.parse::<Checkpoint>().unwrap_err();
+        assert!(matches!(error(r#"{"format":2,"something":"else"}"#), BadCheckpoint::Newer(2)));
+        for damaged in ["", "{}", r#"{"format":1}"#, r#"{"format":1,"mode":"full","files":{},"row_count":0,"x":1}"#] {
+            assert!(matches!(error(damaged), BadCheckpoint::Damaged(_)), "{damaged}");
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! What an extract gives back: everything that the commit needs.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use chrono::{DateTime, Utc};
+use comboi_project::{Columns, RunId};
+
+use crate::Checkpoint;
+
+/// The run that reads, for comboi's own columns.
+#[derive(Clone, Copy, Debug)]
+pub struct Stamp {
+    /// `_comboi_run_id`
+    pub run: RunId,
+    /// `_comboi_loaded_at`
+    pub loaded_at: DateTime<Utc>,
+}
+
+/// The table as it is before the extract.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Known {
+    /// Its columns, comboi's own among them.
+    pub columns: Columns,
+    /// Its files, on a local disk.
+    pub files: Vec<PathBuf>,
+}
+
+/// Rows that are staged, and what becomes of the table.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Extract {
+    /// Parquet files of lake types; none when there was no new row.
+    pub staged: Vec<PathBuf>,
+    /// How many new rows they hold, without those that were only written anew.
+    pub row_count: u64,
+    /// The table's columns after the commit, comboi's own among them.
+    pub columns: Columns,
+    /// What happens to the files that the table has.
+    pub change: ExtractChange,
+    /// How far the table has been read then.
+    pub checkpoint: Checkpoint,
+    /// Rows that did not fit.
+    pub quarantined: Option<Quarantined>,
+    /// How the table's columns change, for people.
+    pub drift: Vec<String>,
+    /// What people should know.
+    pub notes: Vec<Note>,
+}
+
+impl Extract {
+    /// How many rows did not fit and were put aside.
+    pub fn quarantined_count(&self) -> u64 {
+        self.quarantined.as_ref().map_or(0, |it| it.row_count)
+    }
+
+    /// Everything that a person should hear of, one line each.
+    pub fn notes_for_people(&self) -> Vec<String> {
+        self.drift.iter().cloned().chain(self.notes.iter().map(Note::to_string)).collect()
+    }
+}
+
+/// What happens to the files that the table has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ExtractChange {
+    /// They stay.
+    Append,
+    /// They all go: the staged ones are the table.
+    ReplaceAll,
+    /// These go, and the staged files hold what is still wanted of their rows.
+    Rewrite {
+        /// Out of [`Known::files`].
+        removed: Vec<PathBuf>,
+    },
+}
+
+/// Rows that did not fit, for the table `<table>__quarantine`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Quarantined {
+    /// Parquet files.
+    pub staged: Vec<PathBuf>,
+    /// How many rows they hold.
+    pub row_count: u64,
+    /// Their columns.
+    pub columns: Columns,
+}
+
+/// Something about a source that people should know, and that stops nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// No file matches.
+    NoFiles(String),
+    /// Changed after it was read; its old rows stay.
+    Changed(String),
+    /// Was read once and is not there any more; its rows stay.
+    Gone(String),
+    /// Changed after it was read, and was read again.
+    Reread(String),
+    /// Columns of the table that a file does not have.
+    MissingColumns {
+        /// One file of them.
+        file: String,
+        /// How many files more.
+        more: usize,
+        /// The columns.
+        columns: Vec<String>,
+    },
+    /// Columns of files that the table does not take.
+    Discarded(Vec<String>),
+    /// Rows without a value in the incremental column that were left out.
+    NullsSkipped {
+        /// The incremental column.
+        column: String,
+        /// How many.
+        row_count: u64,
+    },
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoFiles(patterns) => write!(f, "no file matches {patterns}"),
+            Self::Changed(file) => write!(
+                f,
+                "`{file}` changed after it was read; its old rows stay (`on_changed_file: reread` would replace them)"
+            ),
+            Self::Gone(file) => write!(f, "`{file}` is not there any more; its rows stay"),
+            Self::Reread(file) => write!(f, "`{file}` changed after it was read; its rows are replaced"),
+            Self::MissingColumns { file, more: 0, columns } => write!(f, "`{file}` has no {}: NULL there", listed(columns)),
+            Self::MissingColumns { file, more, columns } => {
+                write!(f, "`{file}` and {more} more have no {}: NULL there", listed(columns))
+            }
+            Self::Discarded(columns) => write!(f, "columns that the table does not take: {}", listed(columns)),
+            Self::NullsSkipped { column, row_count } => {
+                write!(f, "rows without a value in `{column}` that were left out: {row_count}")
+            }
+        }
+    }
+}
+
+fn listed(columns: &[String]) -> String {
+    columns.iter().map(|column| format!("`{column}`")).collect::<Vec<_>>().join(", ")
+}

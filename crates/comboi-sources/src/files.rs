@@ -1,0 +1,207 @@
+//! `type: files`: tables that are files in a folder.
+
+mod apart;
+mod columns;
+mod csv;
+mod extract;
+mod folder;
+mod header;
+mod pieces;
+mod settings;
+mod text;
+mod widen;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use comboi_engine::Session;
+use comboi_project::{ChangedFilePolicy, FilesSource, FilesTable, Incremental};
+
+use crate::{BadCheckpoint, Checkpoint, Error, Extract, Known, Note, Seen, Stamp};
+
+pub use folder::FoundFile;
+
+/// A table of a source of files.
+#[derive(Clone, Copy, Debug)]
+pub struct FilesReader<'a> {
+    /// The source.
+    pub source: &'a FilesSource,
+    /// One of its tables.
+    pub table: &'a FilesTable,
+    /// The project's folder, which relative paths begin in.
+    pub folder: &'a Path,
+}
+
+/// What is there to do for a table.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Look {
+    /// Nothing: the table is as it should be.
+    NothingNew {
+        /// What people should know all the same.
+        notes: Vec<Note>,
+    },
+    /// Something is to be read.
+    Work(Work),
+}
+
+/// What is to be read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Work {
+    /// The files, by name.
+    pub files: Vec<FoundFile>,
+    /// Those of them that were read before in another state, and whose old rows are to be replaced.
+    pub changed: Vec<String>,
+    /// Files that were read once and are not there any more.
+    pub gone: Vec<String>,
+    /// Of the files, as they are (compressed ones count compressed).
+    pub estimated_bytes: u64,
+    /// What is taken out of the files, for people: `3 new files`, `updated_at >= 2026-03-01 00:00:00`.
+    pub filter: String,
+    /// Whether the table begins anew with these rows.
+    pub replaces: bool,
+    notes: Vec<Note>,
+    checkpoint: Option<Checkpoint>,
+}
+
+impl FilesReader<'_> {
+    /// Looks at the folder, and at no file's content: what is new since the checkpoint? Without a checkpoint,
+    /// everything is.
+    pub fn look(&self, checkpoint: Option<&Checkpoint>) -> Result<Look, Error> {
+        let files = self.found()?;
+        let mode = self.table.incremental();
+        if let Some(checkpoint) = checkpoint {
+            self.can_follow(checkpoint, mode)?;
+        }
+        let mut notes = Vec::new();
+        if files.is_empty() {
+            let patterns: Vec<String> = self.table.files.iter().map(|it| format!("`{}`", it.value)).collect();
+            notes.push(Note::NoFiles(patterns.join(", ")));
+            return Ok(Look::NothingNew { notes });
+        }
+        let Some(checkpoint) = checkpoint else {
+            return Ok(Look::Work(self.work(files, None, "everything".into(), Vec::new())));
+        };
+        let there: BTreeMap<&str, Seen> = files.iter().map(|file| (file.name.as_str(), file.seen())).collect();
+        let gone = checkpoint.files.iter().filter(|(name, seen)| !seen.gone && !there.contains_key(name.as_str()));
+        let gone: Vec<String> = gone.map(|(name, _)| name.clone()).collect();
+        let news = News::of(&files, checkpoint);
+        match mode {
+            Incremental::NewFiles => self.new_files(files, &news, gone, checkpoint),
+            _ if news.is_empty() && (gone.is_empty() || mode == Incremental::Column) => {
+                Ok(Look::NothingNew { notes: gone.into_iter().map(Note::Gone).collect() })
+            }
+            Incremental::Column => {
+                let filter = checkpoint.watermark.as_ref().map(|it| format!("{} >= {}", it.column, it.value));
+                let mut work = self.work(files, Some(checkpoint), filter.unwrap_or_else(|| "everything".into()), gone);
+                work.notes.extend(work.gone.iter().cloned().map(Note::Gone));
+                Ok(Look::Work(work))
+            }
+            Incremental::Full => Ok(Look::Work(self.work(files, Some(checkpoint), "everything".into(), Vec::new()))),
+        }
+    }
+
+    /// Reads the files and stages their rows below `scratch`, which must be empty or missing. `known` is the table
+    /// as it is; it may be left out only where the work replaces it. Nothing but the scratch folder is written.
+    ///
+    /// A file that is not as it was when it was looked at ends in [`Error::ChangedWhileRead`].
+    pub fn extract(&self, work: &Work, known: Option<&Known>, session: &Session, stamp: Stamp, scratch: &Path) -> Result<Extract, Error> {
+        extract::extract(self, work, known, session, stamp, scratch)
+    }
+
+    fn found(&self) -> Result<Vec<FoundFile>, Error> {
+        let patterns: Vec<&str> = self.table.files.iter().map(|it| it.value.as_str()).collect();
+        folder::find(&self.root(), &patterns)
+    }
+
+    fn root(&self) -> PathBuf {
+        let folder = self.source.path.as_ref().map_or_else(|| self.folder.to_owned(), |path| self.folder.join(&path.value));
+        std::path::absolute(&folder).unwrap_or(folder)
+    }
+
+    fn can_follow(&self, checkpoint: &Checkpoint, mode: Incremental) -> Result<(), Error> {
+        let refuse = |what: String| Err(Error::Checkpoint(BadCheckpoint::OtherConfiguration(what)));
+        if checkpoint.mode != mode && mode != Incremental::Full {
+            return refuse(format!("the table was read with `incremental: {}` before, and now it is `{mode}`", checkpoint.mode));
+        }
+        let column = self.table.incremental_column.as_ref().map(|it| it.value.as_str());
+        match (&checkpoint.watermark, column) {
+            (Some(before), Some(now)) if !before.column.eq_ignore_ascii_case(now) && mode == Incremental::Column => {
+                refuse(format!("the table was read by `{}` before, and now `incremental_column` is `{now}`", before.column))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn new_files(&self, files: Vec<FoundFile>, news: &News, gone: Vec<String>, checkpoint: &Checkpoint) -> Result<Look, Error> {
+        let policy = self.source.policies(self.table).on_changed_file;
+        let mut notes: Vec<Note> = gone.iter().cloned().map(Note::Gone).collect();
+        let mut changed = Vec::new();
+        match policy {
+            ChangedFilePolicy::Fail if !news.changed.is_empty() => return Err(Error::ChangedFiles(news.changed.clone())),
+            ChangedFilePolicy::Fail => {}
+            ChangedFilePolicy::Report => notes.extend(news.changed.iter().cloned().map(Note::Changed)),
+            ChangedFilePolicy::Reread => {
+                notes.extend(news.changed.iter().cloned().map(Note::Reread));
+                changed.clone_from(&news.changed);
+            }
+        }
+        let wanted = |file: &FoundFile| news.new.contains(&file.name) || changed.contains(&file.name);
+        let files: Vec<FoundFile> = files.into_iter().filter(wanted).collect();
+        if files.is_empty() {
+            return Ok(Look::NothingNew { notes });
+        }
+        let filter = match (news.new.len(), changed.len()) {
+            (new, 0) => counted(new, "new file"),
+            (0, changed) => counted(changed, "changed file"),
+            (new, changed) => format!("{}, {}", counted(new, "new file"), counted(changed, "changed file")),
+        };
+        let mut work = self.work(files, Some(checkpoint), filter, gone);
+        work.changed = changed;
+        work.notes = notes;
+        Ok(Look::Work(work))
+    }
+
+    fn work(&self, files: Vec<FoundFile>, checkpoint: Option<&Checkpoint>, filter: String, gone: Vec<String>) -> Work {
+        Work {
+            estimated_bytes: files.iter().map(|file| file.size).sum(),
+            files,
+            changed: Vec::new(),
+            gone,
+            filter,
+            replaces: checkpoint.is_none() || self.table.incremental() == Incremental::Full,
+            notes: Vec::new(),
+            checkpoint: checkpoint.cloned(),
+        }
+    }
+}
+
+/// Files that the checkpoint does not know as they are.
+struct News {
+    new: std::collections::BTreeSet<String>,
+    changed: Vec<String>,
+}
+
+impl News {
+    fn of(files: &[FoundFile], checkpoint: &Checkpoint) -> Self {
+        let mut news = Self { new: Default::default(), changed: Vec::new() };
+        for file in files {
+            match checkpoint.files.get(&file.name) {
+                None => {
+                    news.new.insert(file.name.clone());
+                }
+                // One that went away and came back is the same file.
+                Some(seen) if (seen.size, seen.modified) != (file.size, file.modified) => news.changed.push(file.name.clone()),
+                Some(_) => {}
+            }
+        }
+        news
+    }
+
+    fn is_empty(&self) -> bool {
+        self.new.is_empty() && self.changed.is_empty()
+    }
+}
+
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}

@@ -1,0 +1,156 @@
+//! Finding files by patterns below a folder.
+
+use std::collections::BTreeMap;
+use std::fs::{self, Metadata};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+use walkdir::{DirEntry, WalkDir};
+
+use crate::{Error, Seen};
+
+/// A file that was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundFile {
+    /// Relative to the source's folder, with `/`.
+    pub name: String,
+    /// Where it is: absolute.
+    pub path: PathBuf,
+    /// In bytes.
+    pub size: u64,
+    /// Nanoseconds since 1970, UTC.
+    pub modified: i64,
+}
+
+impl FoundFile {
+    pub(crate) fn seen(&self) -> Seen {
+        Seen { size: self.size, modified: self.modified, gone: false }
+    }
+
+    /// Whether it is still as it was found.
+    pub(super) fn is_the_same_now(&self) -> bool {
+        fs::metadata(&self.path).is_ok_and(|now| now.len() == self.size && modified(&now) == self.modified)
+    }
+}
+
+/// Every file below the folder that one of the patterns matches, by name. `*` and `?` stay within one folder, `**`
+/// goes through all. Temporary files (`*.tmp`, `*.part`, and whatever begins with `.` or `_`) are not seen by
+/// patterns. A name without a pattern must be there.
+pub(super) fn find(folder: &Path, patterns: &[&str]) -> Result<Vec<FoundFile>, Error> {
+    let mut found = BTreeMap::new();
+    let mut globs = Vec::new();
+    for pattern in patterns {
+        check(pattern)?;
+        let pattern = pattern.strip_prefix("./").unwrap_or(pattern);
+        if pattern.contains(['*', '?', '[', '{']) {
+            globs.push(pattern);
+        } else {
+            let file = named(folder, pattern)?;
+            found.insert(file.name.clone(), file);
+        }
+    }
+    if !globs.is_empty() {
+        walk(folder, &globs, &mut found)?;
+    }
+    Ok(found.into_values().collect())
+}
+
+fn check(pattern: &str) -> Result<(), Error> {
+    let outside = Path::new(pattern).is_absolute() || pattern.split('/').any(|part| part == "..");
+    if outside || pattern.trim().is_empty() {
+        return Err(Error::Configuration(format!(
+            "the pattern `{pattern}` does not stay below the source's folder: write it relative to `path`"
+        )));
+    }
+    Ok(())
+}
+
+fn named(folder: &Path, name: &str) -> Result<FoundFile, Error> {
+    let path = folder.join(name);
+    match fs::metadata(&path) {
+        Ok(metadata) if metadata.is_file() => Ok(file(name.to_owned(), path, &metadata)),
+        Ok(_) => Err(Error::Configuration(format!("`{}` is no file; for the files in a folder: `{name}/*`", path.display()))),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Err(Error::Missing(path)),
+        Err(source) => Err(Error::Folder { folder: path, source }),
+    }
+}
+
+fn walk(folder: &Path, globs: &[&str], found: &mut BTreeMap<String, FoundFile>) -> Result<(), Error> {
+    if !folder.exists() {
+        let source = io::Error::new(io::ErrorKind::NotFound, "there is no such folder");
+        return Err(Error::Folder { folder: folder.to_owned(), source });
+    }
+    let set = glob_set(globs)?;
+    // Without `**`, nothing matches deeper than the pattern is long.
+    let depth = globs.iter().map(|glob| if glob.contains("**") { usize::MAX } else { glob.split('/').count() }).max();
+    let walk = WalkDir::new(folder).follow_links(true).min_depth(1).max_depth(depth.unwrap_or(usize::MAX)).into_iter();
+    for entry in walk.filter_entry(|entry| !is_temporary(entry)) {
+        let entry = match entry {
+            Ok(entry) => entry,
+            // A link to a folder above is not followed a second time.
+            Err(e) if e.loop_ancestor().is_some() => continue,
+            Err(e) => match unusable(e, folder, &set)? {
+                () => continue,
+            },
+        };
+        if !entry.file_type().is_file() {
+            continue;
+        }
+        let Some(name) = name_below(folder, entry.path())? else { continue };
+        if set.is_match(&name) {
+            let metadata = entry.metadata().map_err(|e| Error::Folder { folder: entry.path().to_owned(), source: e.into() })?;
+            found.insert(name.clone(), file(name, entry.path().to_owned(), &metadata));
+        }
+    }
+    Ok(())
+}
+
+/// A link that leads nowhere matters only if its name is one that we want.
+fn unusable(error: walkdir::Error, folder: &Path, set: &GlobSet) -> Result<(), Error> {
+    let path = error.path().unwrap_or(folder).to_owned();
+    let dangling = error.io_error().is_some_and(|e| e.kind() == io::ErrorKind::NotFound);
+    let wanted = name_below(folder, &path)?.is_none_or(|name| set.is_match(name));
+    if dangling && !wanted {
+        return Ok(());
+    }
+    Err(Error::Folder { folder: path, source: error.into() })
+}
+
+fn name_below(folder: &Path, path: &Path) -> Result<Option<String>, Error> {
+    let Ok(below) = path.strip_prefix(folder) else { return Ok(None) };
+    let parts: Option<Vec<&str>> = below.iter().map(|part| part.to_str()).collect();
+    match parts {
+        Some(parts) => Ok(Some(parts.join("/"))),
+        None => Err(Error::Configuration(format!("the name of `{}` is not UTF-8: rename it", path.display()))),
+    }
+}
+
+fn is_temporary(entry: &DirEntry) -> bool {
+    let name = entry.file_name().to_string_lossy();
+    name.starts_with(['.', '_']) || (!entry.file_type().is_dir() && (name.ends_with(".tmp") || name.ends_with(".part")))
+}
+
+fn glob_set(globs: &[&str]) -> Result<GlobSet, Error> {
+    let bad = |glob: &str, e: &globset::Error| Error::Configuration(format!("`{glob}` is no pattern: {}", e.kind()));
+    let mut set = GlobSetBuilder::new();
+    for glob in globs {
+        set.add(GlobBuilder::new(glob).literal_separator(true).build().map_err(|e| bad(glob, &e))?);
+    }
+    set.build().map_err(|e| bad(&globs.join(", "), &e))
+}
+
+fn file(name: String, path: PathBuf, metadata: &Metadata) -> FoundFile {
+    FoundFile { name, path, size: metadata.len(), modified: modified(metadata) }
+}
+
+fn modified(metadata: &Metadata) -> i64 {
+    let time = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+    let nanos = match time.duration_since(UNIX_EPOCH) {
+        Ok(after) => i128::try_from(after.as_nanos()),
+        Err(e) => i128::try_from(e.duration().as_nanos()).map(|before| -before),
+    };
+    // 292 years around 1970; a time stamp beyond is as good as any other.
+    nanos.ok().and_then(|nanos| i64::try_from(nanos).ok()).unwrap_or(i64::MAX)
+}

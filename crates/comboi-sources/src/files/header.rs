@@ -1,0 +1,73 @@
+//! What is at the top of a CSV file: its delimiter and the names of its columns.
+
+use std::io::{self, Read};
+use std::path::Path;
+
+use comboi_engine::read_files::Compression;
+use encoding_rs::{Encoding, UTF_8};
+
+use super::csv::{Marks, Records, likely_delimiter};
+use super::text;
+
+/// How a table's CSV files are written, as far as it was said.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Said {
+    pub(super) header: bool,
+    pub(super) delimiter: Option<u8>,
+    /// If neither was said nor can be told.
+    pub(super) usual_delimiter: u8,
+    pub(super) quote: Option<u8>,
+    pub(super) escape: Option<u8>,
+    pub(super) comment: Option<u8>,
+    pub(super) encoding: &'static Encoding,
+    pub(super) skip_lines: u64,
+}
+
+/// The top of a file. Files with the same top can be read together.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Top {
+    /// Names as written, or none without a header.
+    pub(super) names: Option<Vec<String>>,
+    /// How many columns there are.
+    pub(super) width: usize,
+    pub(super) marks: Marks,
+    /// How many lines come before the first record.
+    pub(super) lines: u64,
+    /// DuckDB understands it just as we do, so it may read the file itself.
+    pub(super) plain: bool,
+    /// Nothing comes after it.
+    pub(super) no_rows: bool,
+}
+
+/// The top of a file; `None` if it is empty.
+pub(super) fn top(path: &Path, compression: Compression, said: &Said) -> io::Result<Option<Top>> {
+    let marks = marks(path, compression, said)?;
+    let mut records = Records::new(text::open(path, compression, said.encoding)?, marks, false);
+    records.skip_lines(said.skip_lines)?;
+    let Some(first) = records.next()? else { return Ok(None) };
+    let lines = if said.header { records.lines() } else { said.skip_lines };
+    // DuckDB counts lines to skip without heeding quotes.
+    let plain = said.encoding == UTF_8 && first.problem.is_none() && !first.raw.iter().any(|b| matches!(b, b'\n' | b'\r'));
+    let no_rows = said.header && records.ended()?;
+    let names = first.fields.iter().map(|field| String::from_utf8_lossy(field).trim().to_owned()).collect();
+    Ok(Some(Top { names: said.header.then_some(names), width: first.fields.len(), marks, lines, plain, no_rows }))
+}
+
+fn marks(path: &Path, compression: Compression, said: &Said) -> io::Result<Marks> {
+    let mut marks = Marks {
+        delimiter: said.delimiter.unwrap_or(said.usual_delimiter),
+        quote: said.quote,
+        escape: said.escape,
+        comment: said.comment,
+    };
+    if said.delimiter.is_none() {
+        // A record that is one field, whatever the delimiter: a NUL is in no text.
+        let undivided = Marks { delimiter: 0, ..marks };
+        let text = text::open(path, compression, said.encoding)?.take(1024 * 1024);
+        let mut records = Records::new(text, undivided, false);
+        records.skip_lines(said.skip_lines)?;
+        let first = records.next()?.unwrap_or_default();
+        marks.delimiter = likely_delimiter(&first.raw, said.quote, said.usual_delimiter);
+    }
+    Ok(marks)
+}

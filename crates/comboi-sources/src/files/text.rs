@@ -1,0 +1,97 @@
+//! The text of files: out of their compression and their encoding.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use comboi_engine::read_files::Compression;
+use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8};
+
+use crate::Error;
+
+/// The encoding of this name: `utf-8`, `utf-16`, `latin-1`, `windows-1252`, …
+pub(super) fn encoding(name: Option<&str>) -> Result<&'static Encoding, Error> {
+    let Some(name) = name else { return Ok(UTF_8) };
+    let label = match name.trim().to_ascii_lowercase().as_str() {
+        "latin-1" | "latin_1" => "latin1".to_owned(),
+        "utf8" | "utf_8" => "utf-8".to_owned(),
+        "utf16" | "utf_16" => "utf-16".to_owned(),
+        other => other.replace("cp125", "windows-125"),
+    };
+    Encoding::for_label_no_replacement(label.as_bytes())
+        .ok_or_else(|| Error::Configuration(format!("`{name}` is no encoding that comboi knows; `utf-8`, `utf-16`, `latin-1` and `windows-1252` are")))
+}
+
+/// A file's bytes as UTF-8 text without a byte-order mark. UTF-8 itself is passed through unchecked, so that a bad
+/// byte is a matter of its line; in another encoding it is an error of kind `InvalidData`.
+pub(super) fn open(path: &Path, compression: Compression, encoding: &'static Encoding) -> io::Result<Box<dyn Read>> {
+    let file = File::open(path)?;
+    let bytes: Box<dyn Read> = match compression {
+        Compression::None => Box::new(file),
+        Compression::Gzip => Box::new(flate2::read::MultiGzDecoder::new(file)),
+        Compression::Zstd => Box::new(zstd::stream::read::Decoder::new(file)?),
+    };
+    if encoding == UTF_8 {
+        return without_mark(bytes);
+    }
+    Ok(Box::new(Decoded { bytes, decoder: encoding.new_decoder(), input: Vec::new(), output: Vec::new(), at: 0, ended: false }))
+}
+
+fn without_mark(mut bytes: Box<dyn Read>) -> io::Result<Box<dyn Read>> {
+    let mut first = Vec::with_capacity(3);
+    bytes.by_ref().take(3).read_to_end(&mut first)?;
+    if first == b"\xEF\xBB\xBF" {
+        first.clear();
+    }
+    Ok(Box::new(io::Cursor::new(first).chain(bytes)))
+}
+
+struct Decoded {
+    bytes: Box<dyn Read>,
+    decoder: Decoder,
+    input: Vec<u8>,
+    output: Vec<u8>,
+    at: usize,
+    ended: bool,
+}
+
+impl Decoded {
+    fn more(&mut self) -> io::Result<()> {
+        if self.input.is_empty() {
+            self.input.resize(64 * 1024, 0);
+            let count = self.bytes.read(&mut self.input)?;
+            self.input.truncate(count);
+            self.ended = count == 0;
+        }
+        let room = self.decoder.max_utf8_buffer_length_without_replacement(self.input.len()).unwrap_or(1024 * 1024);
+        self.output.resize(room.max(16), 0);
+        let (result, read, written) =
+            self.decoder.decode_to_utf8_without_replacement(&self.input, &mut self.output, self.ended);
+        self.input.drain(..read);
+        self.output.truncate(written);
+        self.at = 0;
+        match result {
+            DecoderResult::InputEmpty | DecoderResult::OutputFull => Ok(()),
+            DecoderResult::Malformed(..) => {
+                let name = self.decoder.encoding().name();
+                Err(io::Error::new(io::ErrorKind::InvalidData, format!("its text is not {name} throughout: say its encoding under `csv: encoding`")))
+            }
+        }
+    }
+}
+
+impl Read for Decoded {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        while self.at == self.output.len() {
+            if self.ended {
+                return Ok(0);
+            }
+            self.more()?;
+        }
+        let rest = self.output.get(self.at..).unwrap_or_default();
+        let count = rest.len().min(to.len());
+        to.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+        self.at += count;
+        Ok(count)
+    }
+}
