@@ -1,16 +1,17 @@
 //! Building a dataset: somebody's `SELECT` over its inputs, written as one Parquet file of the lake's types.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{Path, PathBuf, absolute};
+use std::{fs, io};
 
 use comboi_project::{Column, Columns, Place, Problem, Problems, SqlType};
+use tracing::info;
 
 use crate::casts::{fits_contract, not_kept, to_contract, to_lake};
 use crate::failure::{Failure, first_line};
 use crate::instance::{Instance, typed};
 use crate::select::{Select, in_sql};
 use crate::view::{names_a_file, show_input};
-use crate::{Error, Input, Session, SqlFile, parquet};
+use crate::{Error, Input, Limits, Session, SqlFile, parquet, sql as text};
 
 /// What became of a query.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,28 +37,52 @@ pub fn build(
     wanted: Option<&[(String, SqlType)]>,
     to: &Path,
 ) -> Result<Built, Error> {
-    let doing = format!("run {}", sql.path.display());
     let aliases: Vec<&str> = inputs.iter().map(|input| input.alias).collect();
     let select = Select::read(session, sql, &aliases)?;
-    let to = std::path::absolute(to).map_err(|e| Error::Unreadable { doing: doing.clone(), reason: e.to_string() })?;
-    let files: Vec<&Path> = inputs.iter().flat_map(|input| input.files).map(PathBuf::as_path).chain([to.as_path()]).collect();
-    let instance = session.confined(&files)?;
-    for input in inputs {
-        show_input(&instance, input)?;
+    let unusable = |e: io::Error| Error::Unreadable { doing: format!("write {}", to.display()), reason: e.to_string() };
+    let to = &absolute(to).map_err(unusable)?;
+    let work = Work { session, sql, select, inputs, wanted: wanted.unwrap_or_default(), to };
+    let limits = *session.limits();
+    match work.attempt(&limits) {
+        Err(Error::OutOfMemory { .. }) if limits.useful_threads() > 1 => {
+            let file = sql.path.display();
+            info!(%file, "{file} needs more memory than there is for {} threads: trying with one", limits.useful_threads());
+            work.attempt(&Limits { threads: 1, ..limits })
+        }
+        done => done,
     }
-    instance.lock()?;
-    let given = columns_of(&instance, sql, &select)?;
-    let query = Query::new(sql, &given, wanted.unwrap_or_default())?;
-    let (statement, start) = query.statement(&select, &to);
-    let written = instance.rows(&statement);
-    let written = written.map_err(|failure| {
-        // What is there is incomplete, and no one may take it for the result. If even that fails, the next
-        // build writes over it.
-        drop(fs::remove_file(&to));
-        query.explain(&instance, failure, inputs, start)
-    })?;
-    let row_count = written.first().and_then(|row| row.first()?.as_ref()?.parse().ok()).unwrap_or_default();
-    Ok(Built { columns: query.columns, row_count, file: to })
+}
+
+struct Work<'a> {
+    session: &'a Session,
+    sql: &'a SqlFile<'a>,
+    select: Select,
+    inputs: &'a [Input<'a>],
+    wanted: &'a [(String, SqlType)],
+    to: &'a Path,
+}
+
+impl Work<'_> {
+    fn attempt(&self, limits: &Limits) -> Result<Built, Error> {
+        let files = self.inputs.iter().flat_map(|input| input.files).map(PathBuf::as_path);
+        let files: Vec<&Path> = files.chain([self.to]).collect();
+        let instance = self.session.confined_within(limits, &files)?;
+        for input in self.inputs {
+            show_input(&instance, input)?;
+        }
+        instance.lock()?;
+        let given = columns_of(&instance, self.sql, &self.select)?;
+        let query = Query::new(self.sql, &given, self.wanted)?;
+        let (statement, start) = query.statement(&self.select, self.to);
+        let written = instance.rows(&statement).map_err(|failure| {
+            // What is there is incomplete, and no one may take it for the result. If even that fails, the next
+            // build writes over it.
+            drop(fs::remove_file(self.to));
+            query.explain(&instance, failure, self.inputs, start)
+        })?;
+        let row_count = written.first().and_then(|row| row.first()?.as_ref()?.parse().ok()).unwrap_or_default();
+        Ok(Built { columns: query.columns, row_count, file: self.to.to_owned() })
+    }
 }
 
 /// The columns that a query returns, in its own types. All that is wrong with their names is found at once.
@@ -87,7 +112,7 @@ impl<'a> Query<'a> {
             let value = contract.map_or_else(|| value.clone(), |of| to_contract(&value, of, i));
             let sql_type = contract.unwrap_or(sql_type);
             match sql_type.lake_type() {
-                Ok(kept) => casts.push(format!("{} AS {}", to_lake(&value, sql_type, &kept, i), crate::sql::ident(name))),
+                Ok(kept) => casts.push(format!("{} AS {}", to_lake(&value, sql_type, &kept, i), text::ident(name))),
                 Err(e) => problems.push(Problem::at(&Place::file(sql.path), format!("column `{name}`: {e}")).hint(e.hint)),
             }
             columns.push(Column { name: name.clone(), sql_type: sql_type.clone() });

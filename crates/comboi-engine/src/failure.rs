@@ -72,10 +72,6 @@ pub(crate) struct Failure {
     pub(crate) position: Option<usize>,
     /// What a name could have meant.
     pub(crate) candidates: Vec<String>,
-    /// The name that was not found.
-    pub(crate) name: Option<String>,
-    /// What kind of thing was not found: `Table`, `Scalar Function`.
-    pub(crate) missing: Option<String>,
 }
 
 /// DuckDB's kinds of error, as far as they differ in what to do.
@@ -99,9 +95,7 @@ struct Json {
     exception_message: String,
     position: Option<String>,
     candidates: Option<String>,
-    name: Option<String>,
-    #[serde(rename = "type")]
-    missing: Option<String>,
+    errno: Option<String>,
 }
 
 impl Failure {
@@ -110,10 +104,7 @@ impl Failure {
             kind: Kind::Interrupted,
             message: "interrupted".into(),
             position: None,
-            candidates: Vec::new(),
-            name: None,
-            missing: None,
-        }
+            candidates: Vec::new() }
     }
 
     /// What a failure of comboi's own statement means for the caller. `doing` completes "could not …".
@@ -160,11 +151,9 @@ impl Failure {
             .flat_map(|text| text.split(','))
             .filter(|text| !text.is_empty());
         Self {
-            kind: kind(&json.exception_type, &json.exception_message),
+            kind: if disk_is_full(json.errno.as_deref()) { Kind::DiskFull } else { kind(&json.exception_type, &json.exception_message) },
             position: json.position.and_then(|text| text.parse().ok()),
             candidates: candidates.map(str::to_owned).collect(),
-            name: json.name,
-            missing: json.missing,
             message: json.exception_message,
         }
     }
@@ -181,6 +170,11 @@ impl From<duckdb::Error> for Failure {
             },
         }
     }
+}
+
+/// `ENOSPC`, and `EDQUOT` on Linux and on macOS.
+fn disk_is_full(errno: Option<&str>) -> bool {
+    matches!(errno, Some("28" | "122" | "69"))
 }
 
 fn kind(exception: &str, message: &str) -> Kind {

@@ -17,18 +17,18 @@ pub(crate) struct Instance {
     interrupter: Interrupter,
     limits: Limits,
     /// Declared last: removed after the connection is closed.
-    spill: TempDir,
+    _spill: TempDir,
 }
 
 impl Instance {
-    pub(crate) fn open(session: &Session) -> Result<Self, Error> {
+    pub(crate) fn open(session: &Session, limits: &Limits) -> Result<Self, Error> {
         let folder = session.scratch();
         let spill = tempfile::Builder::new().prefix("spill-").tempdir_in(folder);
         let spill = spill.map_err(|source| Error::Scratch {
             folder: folder.to_owned(),
             source,
         })?;
-        let limits = *session.limits();
+        let limits = *limits;
         let connection =
             config(&limits, spill.path()).and_then(Connection::open_in_memory_with_flags);
         let connection =
@@ -39,9 +39,13 @@ impl Instance {
             connection,
             interrupter,
             limits,
-            spill,
+            _spill: spill,
         };
         instance.own("set the time zone", "SET TimeZone = 'UTC'")?;
+        if let Some(bytes) = limits.max_spill_bytes {
+            // Without effect when it is part of the configuration that an instance is opened with (1.5.5).
+            instance.own("limit its spilling", &format!("SET max_temp_directory_size = '{bytes}B'"))?;
+        }
         Ok(instance)
     }
 
@@ -106,9 +110,6 @@ impl Instance {
         Ok(rows.into_iter().map(pair).collect())
     }
 
-    pub(crate) fn limits(&self) -> &Limits {
-        &self.limits
-    }
 
     fn not_stopped(&self) -> Result<(), Failure> {
         if self.interrupter.stopped() {
@@ -159,10 +160,10 @@ fn cell(value: ValueRef<'_>) -> Option<String> {
 
 fn config(limits: &Limits, spill: &Path) -> duckdb::Result<Config> {
     let spill = spill.to_string_lossy();
-    let mut config = Config::default()
+    Config::default()
         .with("errors_as_json", "true")?
         .with("memory_limit", format!("{}B", limits.memory_bytes))?
-        .with("threads", limits.threads.to_string())?
+        .with("threads", limits.useful_threads().to_string())?
         .with("temp_directory", &spill)?
         // Nothing of the person's home may change what a run does.
         .with("home_directory", &spill)?
@@ -174,9 +175,46 @@ fn config(limits: &Limits, spill: &Path) -> duckdb::Result<Config> {
         .with("autoload_known_extensions", "false")?
         // Without this, a large result has to be put back into the order of its input, in memory.
         .with("preserve_insertion_order", "false")?
-        .with("allocator_flush_threshold", "64MB")?;
-    if let Some(bytes) = limits.max_spill_bytes {
-        config = config.with("max_temp_directory_size", format!("{bytes}B"))?;
+        .with("allocator_flush_threshold", "64MB")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use crate::failure::Kind;
+    use crate::{Limits, Session};
+
+    /// The second fence: what people's SQL meets should the first one, the walk over its tree, ever have a hole.
+    #[test]
+    fn a_confined_instance_reaches_only_its_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let limits = Limits { memory_bytes: 64 << 20, threads: 1, max_spill_bytes: None };
+        let session = Session::open(&limits, &folder.path().join("scratch")).unwrap();
+        let (mine, other) = (folder.path().join("mine.csv"), folder.path().join("other.csv"));
+        fs::write(&mine, "a\n1\n").unwrap();
+        fs::write(&other, "a\n2\n").unwrap();
+        let instance = session.confined(&[&mine]).unwrap();
+        instance.lock().unwrap();
+        let read = |path: &std::path::Path| instance.rows(&format!("SELECT a::VARCHAR FROM read_csv('{}')", path.display()));
+        assert_eq!(read(&mine).unwrap(), [[Some("1".to_owned())]]);
+        assert_eq!(read(&other).unwrap_err().kind, Kind::Permission);
+        for sql in [
+            format!("SELECT * FROM read_text('{}')", other.display()),
+            format!("SELECT * FROM glob('{}/*')", folder.path().display()),
+            format!("COPY (SELECT 1) TO '{}/new.csv'", folder.path().display()),
+            format!("ATTACH '{}/new.db'", folder.path().display()),
+            "INSTALL httpfs".to_owned(),
+            "LOAD httpfs".to_owned(),
+            "SELECT * FROM 'https://example.com/x.parquet'".to_owned(),
+            "SELECT getenv('HOME')".to_owned(),
+            "CREATE PERSISTENT SECRET s (TYPE s3, KEY_ID 'a', SECRET 'b')".to_owned(),
+        ] {
+            assert!(instance.execute(&sql).is_err(), "{sql}");
+        }
+        for setting in ["memory_limit = '1TB'", "enable_external_access = true", "allowed_paths = ['/']", "lock_configuration = false", "threads = 64", "temp_directory = '/'", "autoload_known_extensions = true"] {
+            assert!(instance.execute(&format!("SET {setting}")).is_err(), "{setting}");
+        }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3, "nothing but the two files and the scratch folder");
     }
-    Ok(config)
 }

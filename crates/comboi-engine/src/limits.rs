@@ -7,7 +7,8 @@ use std::thread;
 const MIB: u64 = 1024 * 1024;
 /// What the rest of the program needs beside DuckDB: the runtime, the Delta log, upload buffers.
 const RESERVE: u64 = 128 * MIB;
-/// DuckDB needs about this much for each thread before it can spill anything.
+/// What a thread holds in memory while the others spill: a sort of three columns written as Parquet took 61 MiB with
+/// one thread and failed there with two.
 const LEAST: u64 = 64 * MIB;
 
 /// How much of the machine a task may use.
@@ -15,7 +16,7 @@ const LEAST: u64 = 64 * MIB;
 pub struct Limits {
     /// DuckDB's buffers; what does not fit is spilled to the scratch folder.
     pub memory_bytes: u64,
-    /// At least 1.
+    /// At least 1. No more than one for each 64 MiB of memory are used.
     pub threads: usize,
     /// How much may be spilled; `None`: what the disk holds.
     pub max_spill_bytes: Option<u64>,
@@ -50,6 +51,14 @@ impl Limits {
             threads: (self.threads / tasks).max(1),
             max_spill_bytes: self.max_spill_bytes.map(|bytes| bytes / parts),
         }
+    }
+}
+
+impl Limits {
+    /// As many threads as the memory has room for.
+    pub(crate) fn useful_threads(&self) -> usize {
+        let room = usize::try_from(self.memory_bytes / LEAST).unwrap_or(usize::MAX);
+        self.threads.min(room).max(1)
     }
 }
 
@@ -160,6 +169,12 @@ mod tests {
             }
         );
         assert_eq!(all.shared_by(0), all);
+    }
+
+    #[test]
+    fn threads_need_memory() {
+        let threads = |mib: u64| Limits { memory_bytes: mib * MIB, threads: 4, max_spill_bytes: None }.useful_threads();
+        assert_eq!([16, 64, 130, 256, 4096].map(threads), [1, 1, 2, 4, 4]);
     }
 
     #[test]

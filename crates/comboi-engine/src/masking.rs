@@ -82,7 +82,7 @@ mod tests {
     #[test]
     fn values_are_left_out() {
         check("Could not convert string 'a'0' to INT32 when casting from source column amount", "could not convert string … (wanted: INT32), in column amount");
-        check("Casting value \"12345.678\" to type DECIMAL(5,2) failed: value is out of range! when casting from source column amount", "casting … (wanted: DECIMAL(5,2)), in column amount");
+        check("Casting value \"12345.678\" to type DECIMAL(5,2) failed: value is out of range! when casting from source column amount", "casting value … (wanted: DECIMAL(5,2)), in column amount");
         check("Type INT128 with value 170141183460469231731687303715884105727 can't be cast because the value is out of range for the destination type INT64", "type INT128 … (wanted: INT64)");
         check("date field value out of range: \"2024-13-45\" when casting from source column secret", "date field value out of range …");
         check("Could not parse string \"abc\" according to format specifier \"%d\"\nabc\n^\nError: Expected a number", "could not parse string …");

@@ -82,6 +82,11 @@ impl Select {
     }
 }
 
+/// Finds what keeps somebody's SQL from being one `SELECT` over the relations called `inputs`. Runs nothing.
+pub fn check_sql(session: &Session, sql: &SqlFile<'_>, inputs: &[&str]) -> Result<(), Error> {
+    Select::read(session, sql, inputs).map(drop)
+}
+
 /// Whether a query's result differs from run to run with the same inputs: it asks for the time, for a random
 /// number or for a sample without a seed. A column that is called like such a function counts too; that is a
 /// false alarm which costs a rebuild.
@@ -139,6 +144,10 @@ fn table_function_hint(name: &str) -> String {
 
 /// The tree of exactly one `SELECT`.
 fn tree_of(parser: &Instance, sql: &SqlFile<'_>, text: &str) -> Result<Tree, Error> {
+    if let Some(at) = text.find('\0') {
+        // DuckDB would read no further, and take the rest for nothing.
+        return Err(refused(Problem::at(&place_of(sql, at), "there is a NUL character in this query").hint("remove it; in a text, write chr(0)")));
+    }
     let query = format!(
         "SELECT id, parent, key, atom FROM json_tree(json_serialize_sql({})) WHERE atom IS NOT NULL OR key IS NOT NULL ORDER BY id",
         sql::text(text)

@@ -58,7 +58,7 @@ impl Session {
     /// The instance for comboi's own statements, which may read and write any file. Never for people's SQL.
     pub(crate) fn free(&self) -> Result<&Instance, Error> {
         if self.free.get().is_none() {
-            let instance = Instance::open(self)?;
+            let instance = Instance::open(self, &self.limits)?;
             self.free.get_or_init(|| instance);
         }
         Ok(self.free.get().expect("it was set above"))
@@ -77,7 +77,12 @@ impl Session {
     /// A new instance that reaches these files and nothing else. Set up its views, then
     /// [`lock`](Instance::lock) it before people's SQL runs.
     pub(crate) fn confined(&self, files: &[&Path]) -> Result<Instance, Error> {
-        let instance = Instance::open(self)?;
+        self.confined_within(&self.limits, files)
+    }
+
+    /// The same with other limits than the session's own.
+    pub(crate) fn confined_within(&self, limits: &Limits, files: &[&Path]) -> Result<Instance, Error> {
+        let instance = Instance::open(self, limits)?;
         instance.confine(files)?;
         Ok(instance)
     }

@@ -32,3 +32,39 @@ pub(crate) fn file_list<P: AsRef<Path>>(files: &[P]) -> String {
     let files: Vec<String> = files.iter().map(|file| path(file.as_ref())).collect();
     format!("[{}]", files.join(", "))
 }
+
+#[cfg(test)]
+mod tests {
+    use duckdb::Connection;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn comes_back(value: &str) {
+        thread_local!(static DB: Connection = Connection::open_in_memory().unwrap());
+        DB.with(|db| {
+            let back: String = db.query_row(&format!("SELECT {}", text(value)), [], |row| row.get(0)).unwrap();
+            assert_eq!(back, value);
+            // Neither can be in a name: DuckDB has no empty one, and reads no further than a NUL.
+            if !value.is_empty() && !value.contains('\0') {
+                let mut statement = db.prepare(&format!("SELECT 1 AS {}", ident(value))).unwrap();
+                statement.execute([]).unwrap();
+                assert_eq!(statement.column_names(), [value]);
+            }
+        });
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn any_text_comes_back_unchanged(value in any::<String>()) {
+            comes_back(&value);
+        }
+
+        #[test]
+        fn quotes_and_comments_come_back_unchanged(value in "['\"\\\\;$/*\\-\\n\0 aé?{}%]{0,12}") {
+            comes_back(&value);
+        }
+    }
+}

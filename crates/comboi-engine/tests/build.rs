@@ -157,15 +157,15 @@ fn a_sum_takes_the_type_of_its_contract() {
 #[test]
 fn columns_are_known_without_reading_anything() {
     let bench = Bench::new();
-    let columns = columns(&[("id", "BIGINT"), ("at", "TIMESTAMP WITH TIME ZONE")]);
+    let columns = columns(&[("id", "BIGINT"), ("seen", "TIMESTAMP WITH TIME ZONE")]);
     let gone = [PathBuf::from("/nowhere/gone.parquet")];
     let input = Input { alias: "t", columns: &columns, files: &gone };
     let describe = |text: &str| match describe(&bench.session, &SqlFile { path: Path::new("q.sql"), text }, &[input]) {
         Ok(Columns(columns)) => columns.iter().map(|column| format!("{} {}", column.name, column.sql_type)).collect::<Vec<_>>().join(", "),
         Err(e) => e.to_string(),
     };
-    assert_eq!(describe("SELECT max(at) AS last, sum(id) AS s FROM t"), "last TIMESTAMP WITH TIME ZONE, s HUGEINT");
+    assert_eq!(describe("SELECT max(seen) AS latest, sum(id) AS s FROM t"), "latest TIMESTAMP WITH TIME ZONE, s HUGEINT");
     assert_eq!(describe("SELECT 1 / 0 AS x, error('no') AS y FROM t"), "x DOUBLE, y INTEGER");
     assert!(describe("SELECT nope FROM t").contains("q.sql:1:8"), "{}", describe("SELECT nope FROM t"));
-    assert_eq!(describe("FROM t"), "id BIGINT, at TIMESTAMP WITH TIME ZONE", "after a mistake");
+    assert_eq!(describe("FROM t"), "id BIGINT, seen TIMESTAMP WITH TIME ZONE", "after a mistake");
 }

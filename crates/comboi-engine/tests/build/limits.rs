@@ -18,7 +18,7 @@ fn what_does_not_fit_into_memory_is_spilled() {
 
 #[test]
 fn a_full_disk_is_told_apart_from_too_little_memory() {
-    let bench = Bench::with(Limits { memory_bytes: 64 << 20, threads: 2, max_spill_bytes: Some(1 << 20) });
+    let bench = Bench::with(Limits { memory_bytes: 64 << 20, threads: 1, max_spill_bytes: Some(1 << 20) });
     let told = bench.build(BIG_SORT, &[]).unwrap_err();
     assert!(matches!(told, Error::DiskFull { .. }), "{told:?}");
     assert!(!bench.path("out.parquet").exists());
