@@ -19,7 +19,7 @@ use crate::footer::{self, Staged, Unfit};
 use crate::layout::{self, PartName};
 use crate::schema::{misfit, to_delta};
 use crate::snapshot::{CHUNKS, Notes, Snapshot, packed, reserved, unpacked};
-use crate::table::Table;
+use crate::table::{Table, unanswered};
 
 /// What a commit does, for the history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -184,7 +184,11 @@ impl Table {
             .state
             .transaction_version(self.log_store().as_ref(), pipeline.as_str())
             .await
-            .map_err(|e| self.unavailable("read the log of", e.into()))?
+            .map_err(|error| match unanswered(&error) {
+                true => self.unavailable("read the log of", error.into()),
+                // The log of that version is gone, which only later commits can have done.
+                false => self.overtaken(),
+            })?
             .and_then(unpacked);
         match noted.max(logged) {
             Some(by) if by >= mine => Err(Error::Superseded {
@@ -289,10 +293,15 @@ impl Table {
             .map(|base| base.fences.clone())
             .unwrap_or_default();
         fences.extend(draft.fence.clone());
+        let before = draft
+            .base
+            .map_or((0, 0), |base| (base.files.len(), base.row_count()));
         let notes = Notes {
             version,
             at: draft.at,
             oldest: draft.oldest,
+            file_count: before.0 + draft.add.len() - draft.remove.len(),
+            row_count: before.1 + draft.added_row_count - draft.removed_row_count,
             fences: &fences,
             properties: &draft.properties,
         };
@@ -407,7 +416,7 @@ fn commit_info(draft: &Draft<'_>) -> Value {
 }
 
 /// Which attempt wrote a log entry, when it is comboi's.
-fn attempt(entry: &[u8]) -> Option<String> {
+pub(crate) fn attempt(entry: &[u8]) -> Option<String> {
     let first = entry.split(|byte| *byte == b'\n').next()?;
     let info: Value = serde_json::from_slice(first).ok()?;
     info["commitInfo"]["comboi"]["attempt"]

@@ -262,12 +262,17 @@ pub(crate) fn log_entry(table: &Key, version: u64) -> Key {
     log(table).join(format!("{version:020}.json"))
 }
 
+/// The checkpoint of a log at a version.
+pub(crate) fn log_checkpoint(table: &Key, version: u64) -> Key {
+    log(table).join(format!("{version:020}.checkpoint.parquet"))
+}
+
 /// The folder of a dataset's log.
 pub(crate) fn log(table: &Key) -> Key {
     table.clone().join("_delta_log")
 }
 
-/// The version that an object of the log belongs to, and whether it is the entry itself.
+/// The version that an object of the log belongs to, and what it is.
 pub(crate) fn logged_version(key: &Key) -> Option<(u64, LogObject)> {
     let name = key.filename()?;
     let (number, kind) = name.split_once('.')?;
@@ -275,6 +280,7 @@ pub(crate) fn logged_version(key: &Key) -> Option<(u64, LogObject)> {
     match kind {
         "json" => Some((version, LogObject::Entry)),
         "checkpoint.parquet" => Some((version, LogObject::Checkpoint)),
+        parts if parts.starts_with("checkpoint.") => Some((version, LogObject::SplitCheckpoint)),
         _ => None,
     }
 }
@@ -284,6 +290,8 @@ pub(crate) fn logged_version(key: &Key) -> Option<(u64, LogObject)> {
 pub(crate) enum LogObject {
     Entry,
     Checkpoint,
+    /// One of several objects of a checkpoint, or one with a name of its own.
+    SplitCheckpoint,
 }
 
 /// The name of a data file of ours. It says whose it is, so that garbage is told from a file that

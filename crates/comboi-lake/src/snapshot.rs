@@ -9,6 +9,7 @@ use deltalake::kernel::{EagerSnapshot, LogicalFileView};
 use serde_json::Value;
 
 use crate::error::Error;
+use crate::layout::PartName;
 use crate::schema::from_delta;
 
 /// What comboi's keys in a table's configuration begin with.
@@ -19,6 +20,9 @@ const FORMAT: &str = "comboi.format";
 const NEWEST_FORMAT: u64 = 1;
 /// The version that comboi committed last, with its time: other writers leave it as it was.
 const COMMITTED: &str = "comboi.committed";
+/// How many files and rows comboi's last version has, so that an entry of the log that is lost or cut
+/// short is noticed: the library reads what is left of such a log as if nothing were amiss.
+const TOTAL: &str = "comboi.total";
 /// The first version whose files have not been vacuumed.
 const OLDEST: &str = "comboi.oldest";
 /// What the keys begin with that hold a pipeline's last run and chunk.
@@ -36,6 +40,14 @@ pub struct DataFile {
     pub size_bytes: u64,
     /// As the log says, which has it from the file's footer.
     pub row_count: u64,
+}
+
+impl DataFile {
+    /// Whose run wrote the file; `None` for another program's.
+    pub fn written_by(&self) -> Option<(PipelineName, RunId)> {
+        let name = PartName::parse(&self.name)?;
+        Some((name.pipeline, name.run))
+    }
 }
 
 /// A dataset at one version: which columns it has, which files, and what comboi noted of it.
@@ -129,6 +141,14 @@ impl Snapshot {
         })
     }
 
+    /// Whether comboi committed this version and left a note of other files or rows than were found.
+    pub(crate) fn falls_short(&self) -> bool {
+        self.by_comboi
+            && self
+                .setting(TOTAL)
+                .is_some_and(|total| total != totalled(self.files.len(), self.row_count()))
+    }
+
     /// The configuration that is not comboi's: another program's, or Delta's own.
     pub(crate) fn foreign_configuration(&self) -> BTreeMap<String, String> {
         let configuration = self.state.metadata().configuration();
@@ -158,6 +178,8 @@ pub(crate) struct Notes<'a> {
     pub(crate) version: u64,
     pub(crate) at: DateTime<Utc>,
     pub(crate) oldest: u64,
+    pub(crate) file_count: usize,
+    pub(crate) row_count: u64,
     pub(crate) fences: &'a BTreeMap<PipelineName, (RunId, u32)>,
     pub(crate) properties: &'a BTreeMap<String, String>,
 }
@@ -174,6 +196,7 @@ impl Notes<'_> {
             COMMITTED.to_owned(),
             format!("{}@{}", self.version, self.at.timestamp_millis()),
         );
+        configuration.insert(TOTAL.to_owned(), totalled(self.file_count, self.row_count));
         if self.oldest > 0 {
             configuration.insert(OLDEST.to_owned(), self.oldest.to_string());
         }
@@ -184,10 +207,14 @@ impl Notes<'_> {
     }
 }
 
+fn totalled(file_count: usize, row_count: u64) -> String {
+    format!("{file_count}/{row_count}")
+}
+
 /// Whether a caller may use the key: comboi's own notes are kept beside it.
 pub(crate) fn reserved(key: &str) -> bool {
     let key = format!("{OURS}{key}");
-    [FORMAT, COMMITTED, OLDEST].contains(&key.as_str()) || key.starts_with(FENCE)
+    [FORMAT, COMMITTED, TOTAL, OLDEST].contains(&key.as_str()) || key.starts_with(FENCE)
 }
 
 /// Run and chunk as one integer that only grows: Delta's `txn` has no more.

@@ -1,5 +1,6 @@
 //! One dataset: reading its versions.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use deltalake::DeltaTableError;
@@ -10,11 +11,14 @@ use object_store::prefix::PrefixStore;
 use object_store::{ObjectStore, ObjectStoreExt};
 use url::Url;
 
-use crate::damage;
+use crate::damage::{self, Finding};
 use crate::error::{Error, Source};
 use crate::layout;
 use crate::root::Root;
 use crate::snapshot::Snapshot;
+
+/// How often a log is read that looks sound and yet can't be read.
+const TRIES: usize = 3;
 
 /// One dataset of the lake, whether it is there yet or not. Cheap to clone; making one asks nothing
 /// of the storage.
@@ -34,6 +38,13 @@ impl Table {
             key,
             published,
         }
+    }
+
+    /// A Delta table that is in no lake of comboi's: its folder.
+    pub fn in_folder(folder: &Path) -> Result<Self, Error> {
+        let root = Root::folder(folder)?;
+        let key = root.base.clone();
+        Ok(Self::new(folder.display().to_string(), root, key, None))
     }
 
     /// The name of the dataset, as it stands in errors.
@@ -91,13 +102,35 @@ impl Table {
     }
 
     pub(crate) async fn load(&self, version: Option<u64>) -> Result<Option<Snapshot>, Error> {
-        let log_store = self.log_store();
-        match EagerSnapshot::try_new(log_store.as_ref(), version).await {
-            Ok(state) => Snapshot::new(&self.name, state).map(Some),
-            Err(error) => match unanswered(&error) {
-                true => Err(self.unavailable("read", error.into())),
-                false => damage::diagnose(self, version, &error).await,
-            },
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let error = match EagerSnapshot::try_new(self.log_store().as_ref(), version).await {
+                Ok(state) => {
+                    let whole = damage::is_whole(self, &state).await?;
+                    let snapshot = Snapshot::new(&self.name, state)?;
+                    if whole && !damage::falls_short(self, &snapshot).await? {
+                        return Ok(Some(snapshot));
+                    }
+                    "an entry of it is lost or cut short".to_owned()
+                }
+                Err(error) if unanswered(&error) => {
+                    return Err(self.unavailable("read", error.into()));
+                }
+                Err(error) => error.to_string(),
+            };
+            match damage::diagnose(self, version).await? {
+                Finding::NothingThere => return Ok(None),
+                Finding::Damage { file, what } => return Err(self.damaged(&file, what)),
+                // Somebody else committed the first version, or cleaned up the log, while it was read.
+                Finding::Sound { .. } if tries < TRIES => {}
+                Finding::Sound { start } => {
+                    let first_line = error.lines().next().unwrap_or_default();
+                    return Err(
+                        self.damaged(&start, format!("its log can't be read: {first_line}"))
+                    );
+                }
+            }
         }
     }
 
@@ -175,7 +208,7 @@ impl Table {
 }
 
 /// Whether an error of the library is the storage's not answering, rather than what it answered.
-fn unanswered(error: &DeltaTableError) -> bool {
+pub(crate) fn unanswered(error: &DeltaTableError) -> bool {
     let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = next {
         if let Some(error) = error.downcast_ref::<object_store::Error>() {

@@ -2,14 +2,12 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt};
-use object_store::ObjectStoreExt;
-use object_store::buffered::BufWriter;
 use object_store::path::Path as Key;
+use object_store::{ObjectStoreExt, WriteMultipart};
 use tokio::fs;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tracing::warn;
 
 use crate::error::Error;
@@ -17,8 +15,10 @@ use crate::layout::{self, UNFINISHED};
 use crate::snapshot::{DataFile, Snapshot};
 use crate::table::Table;
 
-/// Bytes that an upload or a download holds in memory, per file.
-const BUFFER: usize = 8 << 20;
+/// Bytes of a file that are sent in one piece.
+const PART: usize = 8 << 20;
+/// Pieces on their way, beside the one that is read.
+const PARTS_AT_ONCE: usize = 2;
 /// Files that are fetched at once.
 const AT_ONCE: usize = 4;
 
@@ -35,17 +35,25 @@ impl Table {
 
     async fn send(&self, staged: &Path, key: &Key) -> io::Result<()> {
         let mut from = fs::File::open(staged).await?;
-        let mut to = BufWriter::with_capacity(Arc::clone(self.store()), key.clone(), BUFFER);
-        let sent = match tokio::io::copy(&mut from, &mut to).await {
-            Ok(_) => to.shutdown().await,
-            Err(error) => Err(error),
-        };
-        if sent.is_err()
-            && let Err(error) = to.abort().await
-        {
-            warn!(%error, "an upload that failed could not be called off");
+        let first = chunk(&mut from).await?;
+        if first.len() < PART {
+            self.store().put(key, first.into()).await?;
+            return Ok(());
         }
-        sent
+        // Calls itself off when a part fails.
+        let mut to =
+            WriteMultipart::new_with_chunk_size(self.store().put_multipart(key).await?, PART);
+        to.put(first);
+        loop {
+            let next = chunk(&mut from).await?;
+            if next.is_empty() {
+                break;
+            }
+            to.wait_for_capacity(PARTS_AT_ONCE).await?;
+            to.put(next);
+        }
+        to.finish().await?;
+        Ok(())
     }
 
     /// Deletes files that never became part of the dataset. What stays is vacuumed later.
@@ -134,6 +142,13 @@ impl Table {
             None => Err(self.damaged(&file.name, "a file is missing")),
         }
     }
+}
+
+/// The next bytes of a file: `PART` of them, fewer at its end.
+async fn chunk(from: &mut fs::File) -> io::Result<bytes::Bytes> {
+    let mut chunk = Vec::new();
+    from.take(PART as u64).read_to_end(&mut chunk).await?;
+    Ok(chunk.into())
 }
 
 /// Links a file to another name, or copies it where the file system can't.

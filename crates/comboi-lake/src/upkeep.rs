@@ -3,8 +3,10 @@
 use chrono::{DateTime, Duration, Utc};
 use deltalake::DeltaTable;
 use deltalake::checkpoints::{cleanup_expired_logs_for, create_checkpoint};
+use object_store::ObjectStoreExt;
 use tracing::warn;
 
+use crate::layout::log_checkpoint;
 use crate::table::Table;
 
 /// A reader opens one checkpoint and at most this many entries.
@@ -24,8 +26,14 @@ impl Table {
     /// The same, due or not. Answers how many objects of the log went.
     pub(crate) async fn checkpoint_and_clean_up(&self, version: u64, now: DateTime<Utc>) -> usize {
         let dataset = self.name();
+        let there = self
+            .store()
+            .head(&log_checkpoint(&self.key, version))
+            .await
+            .is_ok();
         let mut table = DeltaTable::new(self.log_store());
         let written = match table.load_version(version).await {
+            Ok(()) if there => Ok(()),
             Ok(()) => create_checkpoint(&table, None).await,
             Err(error) => Err(error),
         };

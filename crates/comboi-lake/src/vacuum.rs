@@ -72,12 +72,16 @@ impl Table {
         if dry_run {
             return Ok(vacuumed);
         }
-        let of_earlier_versions = vacuumed.files.iter().any(|file| mentioned.contains(file));
-        if of_earlier_versions && oldest > newest.oldest {
-            self.give_up_earlier_versions(&newest, oldest, now).await?;
+        let first_readable = newest
+            .oldest
+            .max(crate::damage::first_readable(self).await?);
+        let readable = self.needed(&newest, &entries, first_readable).await?;
+        let mut current = newest.version;
+        if vacuumed.files.iter().any(|file| readable.contains(file)) {
+            current = self.give_up_earlier_versions(&newest, oldest, now).await?;
         }
         self.delete(garbage).await?;
-        vacuumed.log_objects = self.checkpoint_and_clean_up(newest.version, now).await;
+        vacuumed.log_objects = self.checkpoint_and_clean_up(current, now).await;
         Ok(vacuumed)
     }
 
@@ -173,12 +177,13 @@ impl Table {
             .collect())
     }
 
+    /// Answers the version that says so.
     async fn give_up_earlier_versions(
         &self,
         newest: &Snapshot,
         oldest: u64,
         at: DateTime<Utc>,
-    ) -> Result<(), Error> {
+    ) -> Result<u64, Error> {
         let noted = Draft {
             base: Some(newest),
             operation: Operation::Vacuum,
@@ -193,7 +198,7 @@ impl Table {
             at,
             attempt: Uuid::new_v4().simple().to_string(),
         };
-        self.write(noted).await.map(|_| ())
+        Ok(self.write(noted).await?.version)
     }
 
     async fn delete(&self, garbage: Vec<ObjectMeta>) -> Result<(), Error> {

@@ -1,0 +1,18 @@
+//! What the lake promises, held against real stores: in memory, faulty, and folders.
+
+#[path = "all/by_hand.rs"]
+mod by_hand;
+#[path = "all/columns.rs"]
+mod columns;
+#[path = "all/commits.rs"]
+mod commits;
+#[path = "all/faults.rs"]
+mod faults;
+#[path = "all/folders.rs"]
+mod folders;
+#[path = "all/logs.rs"]
+mod logs;
+#[path = "all/upkeep.rs"]
+mod upkeep;
+#[path = "all/world.rs"]
+mod world;
