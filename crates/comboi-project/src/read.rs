@@ -10,7 +10,7 @@ mod values;
 use serde_json::Value as Json;
 
 use crate::yaml::{Node, Value};
-use crate::{Place, Problem};
+use crate::{Place, Problem, suggest};
 
 pub(crate) use fields::Fields;
 pub(crate) use macros::{choice, record, tagged};
@@ -75,6 +75,19 @@ impl Reader {
                 &node.place,
                 format!("expected {wanted}, found {}", node.kind()),
             )),
+        }
+    }
+
+    /// What was meant, for a hint: not for the thousandth mistake, since every search takes its time.
+    pub(crate) fn meant<'a>(
+        &self,
+        wrong: &str,
+        candidates: impl IntoIterator<Item = &'a str>,
+    ) -> Option<String> {
+        if self.problems.len() < 200 {
+            suggest::did_you_mean(wrong, candidates)
+        } else {
+            None
         }
     }
 

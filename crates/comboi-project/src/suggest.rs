@@ -15,14 +15,19 @@ pub fn nearest<'a>(wrong: &str, candidates: impl IntoIterator<Item = &'a str>) -
         .map(|(_, candidate)| candidate)
 }
 
-/// From 0 to 1. Long texts are not compared: nobody mistypes them, and the comparison is quadratic.
+/// From 0 to 1. Texts that are long or of quite different lengths are not compared: nobody mistypes them so, and the
+/// comparison takes the product of their lengths.
 fn likeness(a: &str, b: &str) -> f64 {
-    if a.len().max(b.len()) > 200 {
+    let (shorter, longer) = (a.len().min(b.len()), a.len().max(b.len()));
+    if longer > 200 || shorter * 2 < longer {
         return 0.0;
     }
-    let a_word: String = a.chars().filter(|c| c.is_alphanumeric()).collect();
-    let b_word: String = b.chars().filter(|c| c.is_alphanumeric()).collect();
-    if !a_word.is_empty() && a_word == b_word {
+    let letters = |text: &str| {
+        text.chars()
+            .filter(|c| c.is_alphanumeric())
+            .collect::<String>()
+    };
+    if shorter > 0 && a != b && letters(a) == letters(b) {
         return 0.99;
     }
     strsim::normalized_damerau_levenshtein(a, b)
@@ -34,4 +39,23 @@ pub fn did_you_mean<'a>(
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<String> {
     nearest(wrong, candidates).map(|meant| format!("did you mean `{meant}`?"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::nearest;
+
+    #[test]
+    fn slips_of_the_finger_are_understood() {
+        let keys = ["incremental_column", "files", "format", "on_bad_row"];
+        let check = |wrong: &str, meant| assert_eq!(nearest(wrong, keys), meant, "{wrong}");
+        check("incremetal_column", Some("incremental_column"));
+        check("incrementalColumn", Some("incremental_column"));
+        check("On-Bad-Row", Some("on_bad_row"));
+        check("fiels", Some("files"));
+        check("file", Some("files"));
+        check("query", None);
+        check("", None);
+        check(&"f".repeat(100_000), None);
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::{Constraint, Contract, ContractColumn, QualityRule, pattern, value};
 use crate::read::{Located, Reader};
-use crate::{Place, Problem, suggest};
+use crate::{Place, Problem};
 
 /// Reports everything about a contract that can be seen to be wrong without data.
 pub(crate) fn check(contract: &Contract, reader: &mut Reader) {
@@ -216,7 +216,7 @@ impl Checker<'_> {
             .columns
             .iter()
             .map(|column| column.name.as_str());
-        let hint = suggest::did_you_mean(column, names);
+        let hint = self.reader.meant(column, names);
         self.report(
             &column.place,
             format!("the contract has no column `{}`", column.value),

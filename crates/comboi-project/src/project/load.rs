@@ -1,6 +1,6 @@
 //! A project from its files.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
@@ -47,16 +47,38 @@ impl NamedContract {
     }
 }
 
+/// More than anybody reads in one go.
+const MAX_PROBLEMS: usize = 500;
+
 /// By file in the order of reading, then by place; what was said twice is said once.
 fn sorted(mut problems: Vec<Problem>, files: &[PathBuf]) -> Problems {
+    let ranks: HashMap<&Path, usize> = files
+        .iter()
+        .enumerate()
+        .map(|(i, file)| (file.as_path(), i))
+        .collect();
     let rank = |problem: &Problem| {
-        files
-            .iter()
-            .position(|file| **file == *problem.place.file)
+        ranks
+            .get(&*problem.place.file)
+            .copied()
             .unwrap_or(files.len())
     };
     problems.sort_by_cached_key(|problem| (rank(problem), problem.clone()));
     problems.dedup();
+    if let Some(more) = problems
+        .len()
+        .checked_sub(MAX_PROBLEMS)
+        .filter(|more| *more > 0)
+    {
+        problems.truncate(MAX_PROBLEMS);
+        let place = problems
+            .last()
+            .map_or_else(|| Place::file(""), |last| Place::file(&*last.place.file));
+        problems.push(Problem::at(
+            &place,
+            format!("there are {more} more problems, here or in other files"),
+        ));
+    }
     Problems(problems)
 }
 

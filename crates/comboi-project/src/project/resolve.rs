@@ -255,7 +255,10 @@ impl Resolver<'_, '_> {
                 .filter(|(id, _)| id.stage() == stage)
                 .map(|(id, _)| template.path_below_stage(id))
                 .collect();
-            let hint = suggest::did_you_mean(written, paths.iter().map(String::as_str))
+            let hint = self
+                .loader
+                .reader
+                .meant(written, paths.iter().map(String::as_str))
                 .or_else(|| same_end(last, &paths))
                 .unwrap_or_else(|| {
                     format!("datasets of {stage} live at `{template}` of their stage")
@@ -309,7 +312,10 @@ impl Resolver<'_, '_> {
             [] if self.loader.reader.may_be_unread(last) => {}
             [] => {
                 let names = self.reference_names();
-                let hint = suggest::did_you_mean(text, names.iter().map(String::as_str))
+                let hint = self
+                    .loader
+                    .reader
+                    .meant(text, names.iter().map(String::as_str))
                     .or_else(|| same_end(last, &names));
                 self.report(
                     &written.place,
@@ -379,7 +385,7 @@ impl Resolver<'_, '_> {
                 .keys()
                 .filter(|(known, _)| *known == folder)
                 .map(|(_, name)| name.as_str());
-            let hint = suggest::did_you_mean(name, names);
+            let hint = self.loader.reader.meant(name, names);
             let file = self
                 .loader
                 .place(&self.loader.folder.join(&folder).join(format!("{name}.yml")));
@@ -459,6 +465,9 @@ impl Resolver<'_, '_> {
     }
 
     fn similar_sql(&self, folder: &std::path::Path) -> Option<String> {
+        if self.loader.reader.problems.len() > 200 {
+            return None;
+        }
         let entries = std::fs::read_dir(folder).ok()?;
         let mut names: Vec<String> = entries
             .flatten()

@@ -37,26 +37,40 @@ fn fill_in_scalar(
     let mut placeholders = 0;
     let mut rest = scalar.written.as_str();
     while let Some((text, after)) = rest.split_once("{{") {
+        // From here to the first `}}`: each character is looked at once, however many braces there are.
+        let Some((inside, after)) = after.split_once("}}") else {
+            break;
+        };
         push_text(&mut parts, text);
-        match after
-            .split_once("}}")
-            .and_then(|(inside, after)| Some((kind_and_name(inside)?, after)))
-        {
-            Some(((kind, name), after)) => {
+        let (outer, inside) = match inside.rsplit_once("{{") {
+            Some((outer, inside)) => (Some(outer), inside),
+            None => (None, inside),
+        };
+        if let Some(outer) = outer {
+            if kind_and_name(outer).is_some() {
+                let problem = Problem::at(place, "a placeholder can't stand inside another one");
+                problems.push(problem.hint("write the default out"));
+            }
+            push_text(&mut parts, "{{");
+            push_text(&mut parts, outer);
+        }
+        match kind_and_name(inside) {
+            Some((kind, name)) => {
                 placeholders += 1;
                 match part(kind, name, env) {
                     Ok(Part::Text(text)) => push_text(&mut parts, &text),
                     Ok(secret) => parts.push(secret),
-                    Err((message, hint)) => problems.push(Problem::at(place, message).hint(hint)),
+                    Err((message, hint)) => {
+                        problems.push(Problem::at(place, message).hint(hint));
+                    }
                 }
-                rest = after;
             }
             // Braces that are nobody's placeholder: a part of the text.
-            None => {
-                push_text(&mut parts, "{{");
-                rest = after;
-            }
+            None => ["{{", inside, "}}"]
+                .iter()
+                .for_each(|text| push_text(&mut parts, text)),
         }
+        rest = after;
     }
     push_text(&mut parts, rest);
     if placeholders > 0 {

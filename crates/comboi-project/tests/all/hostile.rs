@@ -120,6 +120,45 @@ fn breadth_is_bounded() {
 }
 
 #[test]
+fn what_could_take_forever_does_not() {
+    // Each of these took minutes once, and would again if its time grew with the square of its size.
+    for braces in [
+        "{{a".repeat(300_000),
+        format!("{}}}}}", "{{a:".repeat(200_000)),
+        "{{a:b}}".repeat(100_000),
+    ] {
+        assert!(problems(format!("name: \"{braces}\"").as_bytes()).starts_with("p.yml:1:7"));
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let tables: String = (0..1500)
+        .map(|i| format!("{{ name: a{i}, files: a.csv }}, "))
+        .collect();
+    let inputs: String = (0..1500)
+        .map(|i| format!("{{ name: b{i}, inputs: [c{i}_{i}] }}, "))
+        .collect();
+    crate::write(
+        folder.path(),
+        &format!(
+            "== p.yml\nsources: [{{ name: s, type: files, tables: [{tables}] }}]\n== transformations.yml\nsilver: [{inputs}]\n"
+        ),
+    );
+    let found = Project::load(&folder.path().join("p.yml"), &|_| None).unwrap_err();
+    assert_eq!(found.0.len(), 501);
+    assert_eq!(
+        found.0[500].message,
+        "there are 2500 more problems, here or in other files"
+    );
+}
+
+#[test]
+fn placeholders_do_not_nest() {
+    check(
+        "name: \"{{env:A|{{env:B|x}}}}\"\n",
+        "p.yml:1:7 a placeholder can't stand inside another one (write the default out)",
+    );
+}
+
+#[test]
 fn text_is_utf8() {
     assert_eq!(
         problems(b"name: shop\nsources: [caf\xe9]\n"),
