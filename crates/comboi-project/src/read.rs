@@ -78,13 +78,18 @@ impl Reader {
         }
     }
 
-    /// What was meant, for a hint: not for the thousandth mistake, since every search takes its time.
+    /// Whether looking for what was meant is worth its time: not for the thousandth mistake.
+    pub(crate) fn may_suggest(&self) -> bool {
+        self.problems.len() < 100
+    }
+
+    /// What was meant, for a hint.
     pub(crate) fn meant<'a>(
         &self,
         wrong: &str,
         candidates: impl IntoIterator<Item = &'a str>,
     ) -> Option<String> {
-        if self.problems.len() < 200 {
+        if self.may_suggest() {
             suggest::did_you_mean(wrong, candidates)
         } else {
             None

@@ -252,7 +252,7 @@ impl Resolver<'_, '_> {
                 .catalogue
                 .entries
                 .iter()
-                .filter(|(id, _)| id.stage() == stage)
+                .filter(|(id, _)| id.stage() == stage && self.loader.reader.may_suggest())
                 .map(|(id, _)| template.path_below_stage(id))
                 .collect();
             let hint = self
@@ -337,6 +337,9 @@ impl Resolver<'_, '_> {
 
     /// All the names by which datasets may be meant.
     fn reference_names(&self) -> Vec<String> {
+        if !self.loader.reader.may_suggest() {
+            return Vec::new();
+        }
         let ids = self.catalogue.entries.iter().map(|(id, _)| id);
         ids.flat_map(|id| {
             let full = id.to_string();
@@ -465,7 +468,7 @@ impl Resolver<'_, '_> {
     }
 
     fn similar_sql(&self, folder: &std::path::Path) -> Option<String> {
-        if self.loader.reader.problems.len() > 200 {
+        if !self.loader.reader.may_suggest() {
             return None;
         }
         let entries = std::fs::read_dir(folder).ok()?;

@@ -125,7 +125,7 @@ fn what_could_take_forever_does_not() {
     for braces in [
         "{{a".repeat(300_000),
         format!("{}}}}}", "{{a:".repeat(200_000)),
-        "{{a:b}}".repeat(100_000),
+        "{{a:b}}".repeat(10_000),
     ] {
         assert!(problems(format!("name: \"{braces}\"").as_bytes()).starts_with("p.yml:1:7"));
     }
