@@ -39,15 +39,28 @@ pub fn build(
 ) -> Result<Built, Error> {
     let aliases: Vec<&str> = inputs.iter().map(|input| input.alias).collect();
     let select = Select::read(session, sql, &aliases)?;
-    let unusable = |e: io::Error| Error::Unreadable { doing: format!("write {}", to.display()), reason: e.to_string() };
+    let unusable = |e: io::Error| Error::Unreadable {
+        doing: format!("write {}", to.display()),
+        reason: e.to_string(),
+    };
     let to = &absolute(to).map_err(unusable)?;
-    let work = Work { session, sql, select, inputs, wanted: wanted.unwrap_or_default(), to };
+    let work = Work {
+        session,
+        sql,
+        select,
+        inputs,
+        wanted: wanted.unwrap_or_default(),
+        to,
+    };
     let limits = *session.limits();
     match work.attempt(&limits) {
         Err(Error::OutOfMemory { .. }) if limits.useful_threads() > 1 => {
             let file = sql.path.display();
             info!(%file, "{file} needs more memory than there is for {} threads: trying with one", limits.useful_threads());
-            work.attempt(&Limits { threads: 1, ..limits })
+            work.attempt(&Limits {
+                threads: 1,
+                ..limits
+            })
         }
         done => done,
     }
@@ -64,7 +77,11 @@ struct Work<'a> {
 
 impl Work<'_> {
     fn attempt(&self, limits: &Limits) -> Result<Built, Error> {
-        let files = self.inputs.iter().flat_map(|input| input.files).map(PathBuf::as_path);
+        let files = self
+            .inputs
+            .iter()
+            .flat_map(|input| input.files)
+            .map(PathBuf::as_path);
         let files: Vec<&Path> = files.chain([self.to]).collect();
         let instance = self.session.confined_within(limits, &files)?;
         for input in self.inputs {
@@ -80,18 +97,35 @@ impl Work<'_> {
             drop(fs::remove_file(self.to));
             query.explain(&instance, failure, self.inputs, start)
         })?;
-        let row_count = written.first().and_then(|row| row.first()?.as_ref()?.parse().ok()).unwrap_or_default();
-        Ok(Built { columns: query.columns, row_count, file: self.to.to_owned() })
+        let row_count = written
+            .first()
+            .and_then(|row| row.first()?.as_ref()?.parse().ok())
+            .unwrap_or_default();
+        Ok(Built {
+            columns: query.columns,
+            row_count,
+            file: self.to.to_owned(),
+        })
     }
 }
 
 /// The columns that a query returns, in its own types. All that is wrong with their names is found at once.
-pub(crate) fn columns_of(instance: &Instance, sql: &SqlFile<'_>, select: &Select) -> Result<Columns, Error> {
+pub(crate) fn columns_of(
+    instance: &Instance,
+    sql: &SqlFile<'_>,
+    select: &Select,
+) -> Result<Columns, Error> {
     const BEFORE: &str = "DESCRIBE ";
-    let described = instance.columns(&select.text).map_err(|failure| explain(instance, sql, failure, BEFORE.len()))?;
+    let described = instance
+        .columns(&select.text)
+        .map_err(|failure| explain(instance, sql, failure, BEFORE.len()))?;
     let columns = typed(described)?;
     let problems = column_problems(sql, &columns);
-    if problems.is_empty() { Ok(columns) } else { Err(Problems(problems).into()) }
+    if problems.is_empty() {
+        Ok(columns)
+    } else {
+        Err(Problems(problems).into())
+    }
 }
 
 /// A query whose result the lake can keep.
@@ -103,38 +137,83 @@ struct Query<'a> {
 }
 
 impl<'a> Query<'a> {
-    fn new(sql: &'a SqlFile<'a>, given: &Columns, wanted: &[(String, SqlType)]) -> Result<Self, Error> {
+    fn new(
+        sql: &'a SqlFile<'a>,
+        given: &Columns,
+        wanted: &[(String, SqlType)],
+    ) -> Result<Self, Error> {
         let (mut columns, mut casts, mut problems) = (Vec::new(), Vec::new(), Vec::new());
         for (i, Column { name, sql_type }) in given.0.iter().enumerate() {
-            let contract = wanted.iter().find(|(wanted, _)| wanted.to_lowercase() == name.to_lowercase()).map(|(_, of)| of);
+            let contract = wanted
+                .iter()
+                .find(|(wanted, _)| wanted.to_lowercase() == name.to_lowercase())
+                .map(|(_, of)| of);
             let contract = contract.filter(|of| *of != sql_type && fits_contract(sql_type, of));
             let value = format!("c{i}");
             let value = contract.map_or_else(|| value.clone(), |of| to_contract(&value, of, i));
             let sql_type = contract.unwrap_or(sql_type);
             match sql_type.lake_type() {
-                Ok(kept) => casts.push(format!("{} AS {}", to_lake(&value, sql_type, &kept, i), text::ident(name))),
-                Err(e) => problems.push(Problem::at(&Place::file(sql.path), format!("column `{name}`: {e}")).hint(e.hint)),
+                Ok(kept) => casts.push(format!(
+                    "{} AS {}",
+                    to_lake(&value, sql_type, &kept, i),
+                    text::ident(name)
+                )),
+                Err(e) => problems.push(
+                    Problem::at(&Place::file(sql.path), format!("column `{name}`: {e}"))
+                        .hint(e.hint),
+                ),
             }
-            columns.push(Column { name: name.clone(), sql_type: sql_type.clone() });
+            columns.push(Column {
+                name: name.clone(),
+                sql_type: sql_type.clone(),
+            });
         }
-        if problems.is_empty() { Ok(Self { sql, columns: Columns(columns), casts }) } else { Err(Problems(problems).into()) }
+        if problems.is_empty() {
+            Ok(Self {
+                sql,
+                columns: Columns(columns),
+                casts,
+            })
+        } else {
+            Err(Problems(problems).into())
+        }
     }
 
     /// The statement, and the byte of it where somebody's text begins.
     fn statement(&self, select: &Select, to: &Path) -> (String, usize) {
         let names: Vec<String> = (0..self.casts.len()).map(|i| format!("c{i}")).collect();
         let before = format!("SELECT {} FROM (\n", self.casts.join(", "));
-        let whole = parquet::copy_to(&format!("{before}{}\n) AS q({})", select.text, names.join(", ")), to);
+        let whole = parquet::copy_to(
+            &format!("{before}{}\n) AS q({})", select.text, names.join(", ")),
+            to,
+        );
         (whole, parquet::COPY_BEFORE.len() + before.len())
     }
 
-    fn explain(&self, instance: &Instance, failure: Failure, inputs: &[Input<'_>], start: usize) -> Error {
+    fn explain(
+        &self,
+        instance: &Instance,
+        failure: Failure,
+        inputs: &[Input<'_>],
+        start: usize,
+    ) -> Error {
         if let Some((column, why)) = not_kept(&failure.message) {
-            let name = self.columns.0.get(column).map_or("?", |column| column.name.as_str());
-            return Problems(vec![Problem::at(&Place::file(self.sql.path), format!("column `{name}` can't be kept: {why}"))]).into();
+            let name = self
+                .columns
+                .0
+                .get(column)
+                .map_or("?", |column| column.name.as_str());
+            return Problems(vec![Problem::at(
+                &Place::file(self.sql.path),
+                format!("column `{name}` can't be kept: {why}"),
+            )])
+            .into();
         }
         if let Some(input) = inputs.iter().find(|input| names_a_file(&failure, input)) {
-            return Error::Unreadable { doing: format!("read `{}` for {}", input.alias, self.sql.path.display()), reason: first_line(&failure.message) };
+            return Error::Unreadable {
+                doing: format!("read `{}` for {}", input.alias, self.sql.path.display()),
+                reason: first_line(&failure.message),
+            };
         }
         explain(instance, self.sql, failure, start)
     }
@@ -142,7 +221,8 @@ impl<'a> Query<'a> {
 
 /// What a failure means of a statement in which somebody's text begins at byte `start`.
 fn explain(instance: &Instance, sql: &SqlFile<'_>, failure: Failure, start: usize) -> Error {
-    in_sql(sql, failure, start).unwrap_or_else(|failure| instance.explain(failure, &format!("run {}", sql.path.display())))
+    in_sql(sql, failure, start)
+        .unwrap_or_else(|failure| instance.explain(failure, &format!("run {}", sql.path.display())))
 }
 
 /// Readers of Delta tables refuse these in the name of a column.
@@ -157,21 +237,32 @@ fn column_problems(sql: &SqlFile<'_>, columns: &Columns) -> Vec<Problem> {
         let lower = name.to_lowercase();
         if seen.contains(&lower) {
             let message = format!("two columns are called `{name}` (capitals make no difference)");
-            problems.push(Problem::at(&place, message).hint("give one of them another name with AS"));
+            problems
+                .push(Problem::at(&place, message).hint("give one of them another name with AS"));
         }
         seen.push(lower);
         problems.extend(name_problem(&place, "column", name));
-        fields_of(&column.sql_type, &mut |field| problems.extend(name_problem(&place, &format!("column `{name}`: field"), field)));
+        fields_of(&column.sql_type, &mut |field| {
+            problems.extend(name_problem(
+                &place,
+                &format!("column `{name}`: field"),
+                field,
+            ));
+        });
     }
     problems
 }
 
 fn name_problem(place: &Place, what: &str, name: &str) -> Option<Problem> {
     if name.is_empty() {
-        return Some(Problem::at(place, format!("{what} without a name")).hint("give it a name with AS, or with {'name': …} in a struct"));
+        return Some(
+            Problem::at(place, format!("{what} without a name"))
+                .hint("give it a name with AS, or with {'name': …} in a struct"),
+        );
     }
     let wrong = name.chars().find(|c| NOT_IN_NAMES.contains(c))?;
-    let message = format!("{what} `{name}` has {wrong:?} in its name, which readers of the lake refuse");
+    let message =
+        format!("{what} `{name}` has {wrong:?} in its name, which readers of the lake refuse");
     Some(Problem::at(place, message).hint("give it a plain name with AS"))
 }
 

@@ -12,27 +12,47 @@ const MARK: &str = "comboi can not keep column ";
 pub(crate) fn to_lake(value: &str, from: &SqlType, kept: &SqlType, column: usize) -> String {
     use SqlType::*;
     let stop = |why: &str| format!("error({})", sql::text(&format!("{MARK}{column}: {why}")));
-    let infinite = || stop("it has an infinite value, which the lake has no place for; turn it into NULL or a real date");
+    let infinite = || {
+        stop(
+            "it has an infinite value, which the lake has no place for; turn it into NULL or a real date",
+        )
+    };
     match (from, kept) {
-        (Date, _) | (TimestampTz, TimestampTz) => format!("CASE WHEN isinf({value}) THEN {} ELSE {value} END", infinite()),
+        (Date, _) | (TimestampTz, TimestampTz) => format!(
+            "CASE WHEN isinf({value}) THEN {} ELSE {value} END",
+            infinite()
+        ),
         // epoch_us of an infinite timestamp is NULL. The cast through ICU would take four times as long.
-        (Timestamp, TimestampTz) => or_stop(&format!("make_timestamptz(epoch_us({value}))"), value, &infinite()),
+        (Timestamp, TimestampTz) => or_stop(
+            &format!("make_timestamptz(epoch_us({value}))"),
+            value,
+            &infinite(),
+        ),
         (TimestampS | TimestampMs, TimestampTz) => {
-            format!("CASE WHEN isinf({value}) THEN {} ELSE make_timestamptz(epoch_us({value})) END", infinite())
+            format!(
+                "CASE WHEN isinf({value}) THEN {} ELSE make_timestamptz(epoch_us({value})) END",
+                infinite()
+            )
         }
         (TimestampNs, TimestampTz) => format!(
             "CASE WHEN isinf({value}) THEN {} WHEN epoch_ns({value}) % 1000 <> 0 THEN {} ELSE make_timestamptz(epoch_ns({value}) // 1000) END",
             infinite(),
-            stop("it has digits below a microsecond, which the lake would lose; cast it to TIMESTAMP, or to VARCHAR to keep every digit"),
+            stop(
+                "it has digits below a microsecond, which the lake would lose; cast it to TIMESTAMP, or to VARCHAR to keep every digit"
+            ),
         ),
         (HugeInt | UHugeInt, Decimal(38, 0)) => or_stop(
             &format!("TRY_CAST({value} AS DECIMAL(38,0))"),
             value,
-            &stop("it has a number of more than 38 digits, the most that the lake keeps; cast it to VARCHAR"),
+            &stop(
+                "it has a number of more than 38 digits, the most that the lake keeps; cast it to VARCHAR",
+            ),
         ),
         _ if from == kept && !has_checks(from) => value.to_owned(),
         (List(_) | Array(..) | Struct(_) | Map(..), _) => {
-            through(value, from, kept, 0, &|value, from, kept| to_lake(value, from, kept, column))
+            through(value, from, kept, 0, &|value, from, kept| {
+                to_lake(value, from, kept, column)
+            })
         }
         _ => format!("CAST({value} AS {kept})"),
     }
@@ -48,7 +68,9 @@ pub(crate) fn from_lake(value: &str, stored: &SqlType, wanted: &SqlType) -> Stri
             format!("CAST(make_timestamp(epoch_us({value})) AS {wanted})")
         }
         (Timestamp, TimestampTz) => format!("make_timestamptz(epoch_us({value}))"),
-        (List(_) | Array(..) | Struct(_) | Map(..), _) => through(value, stored, wanted, 0, &from_lake),
+        (List(_) | Array(..) | Struct(_) | Map(..), _) => {
+            through(value, stored, wanted, 0, &from_lake)
+        }
         _ => format!("CAST({value} AS {wanted})"),
     }
 }
@@ -101,36 +123,63 @@ type Convert<'a> = &'a dyn Fn(&str, &SqlType, &SqlType) -> String;
 
 /// Takes a nested value apart, converts its parts and puts it together again. `depth` keeps the names of the
 /// lambdas' arguments apart.
-fn through(value: &str, from: &SqlType, to: &SqlType, depth: usize, convert: Convert<'_>) -> String {
+fn through(
+    value: &str,
+    from: &SqlType,
+    to: &SqlType,
+    depth: usize,
+    convert: Convert<'_>,
+) -> String {
     use SqlType::*;
     let part = |value: &str, from: &SqlType, to: &SqlType, depth: usize| match from {
-        List(_) | Array(..) | Struct(_) | Map(..) if from != to || has_checks(from) => through(value, from, to, depth, convert),
+        List(_) | Array(..) | Struct(_) | Map(..) if from != to || has_checks(from) => {
+            through(value, from, to, depth, convert)
+        }
         _ => convert(value, from, to),
     };
     let each = |value: &str, from: &SqlType, to: &SqlType| {
         let item = format!("e{depth}");
         let converted = part(&item, from, to, depth + 1);
-        if converted == item { value.to_owned() } else { format!("list_transform({value}, lambda {item}: {converted})") }
+        if converted == item {
+            value.to_owned()
+        } else {
+            format!("list_transform({value}, lambda {item}: {converted})")
+        }
     };
     match (from, to) {
         (List(item) | Array(item, _), List(kept)) => {
-            let list = if matches!(from, Array(..)) { format!("CAST({value} AS {item}[])") } else { value.to_owned() };
+            let list = if matches!(from, Array(..)) {
+                format!("CAST({value} AS {item}[])")
+            } else {
+                value.to_owned()
+            };
             each(&list, item, kept)
         }
-        (List(item) | Array(item, _), Array(kept, _)) => format!("CAST({} AS {to})", each(value, item, kept)),
+        (List(item) | Array(item, _), Array(kept, _)) => {
+            format!("CAST({} AS {to})", each(value, item, kept))
+        }
         (Struct(fields), Struct(kept)) => {
             let field = |(name, from): &(String, SqlType), (new, to): &(String, SqlType)| {
                 let inner = format!("struct_extract({value}, {})", sql::text(name));
                 format!("{} := {}", sql::ident(new), part(&inner, from, to, depth))
             };
-            let fields: Vec<String> = fields.iter().zip(kept).map(|(from, to)| field(from, to)).collect();
-            format!("CASE WHEN {value} IS NULL THEN NULL ELSE struct_pack({}) END", fields.join(", "))
+            let fields: Vec<String> = fields
+                .iter()
+                .zip(kept)
+                .map(|(from, to)| field(from, to))
+                .collect();
+            format!(
+                "CASE WHEN {value} IS NULL THEN NULL ELSE struct_pack({}) END",
+                fields.join(", ")
+            )
         }
         (Map(key, item), Map(to_key, to_item)) => {
             let entry = format!("e{depth}");
             let key = part(&format!("{entry}.key"), key, to_key, depth + 1);
             let item = part(&format!("{entry}.value"), item, to_item, depth + 1);
-            format!("map_from_entries(list_transform(map_entries({value}), lambda {entry}: struct_pack(k := {key}, v := {item})))")
+            format!(
+                "map_from_entries(list_transform(map_entries({value}), lambda {entry}: struct_pack(k := {key}, v := {item})))"
+            )
         }
         _ => format!("CAST({value} AS {to})"),
     }

@@ -8,7 +8,11 @@ use crate::view::show_empty;
 use crate::{Error, Input, Session, SqlFile};
 
 /// The columns that somebody's `SELECT` returns. Reads no file, so `inputs` need none.
-pub fn describe(session: &Session, sql: &SqlFile<'_>, inputs: &[Input<'_>]) -> Result<Columns, Error> {
+pub fn describe(
+    session: &Session,
+    sql: &SqlFile<'_>,
+    inputs: &[Input<'_>],
+) -> Result<Columns, Error> {
     let aliases: Vec<&str> = inputs.iter().map(|input| input.alias).collect();
     let select = Select::read(session, sql, &aliases)?;
     let instance = session.parser()?;

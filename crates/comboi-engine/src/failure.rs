@@ -104,7 +104,8 @@ impl Failure {
             kind: Kind::Interrupted,
             message: "interrupted".into(),
             position: None,
-            candidates: Vec::new() }
+            candidates: Vec::new(),
+        }
     }
 
     /// What a failure of comboi's own statement means for the caller. `doing` completes "could not …".
@@ -121,11 +122,11 @@ impl Failure {
                 doing,
                 reason: first_line(&self.message),
             },
-            Kind::Value => Error::Internal {
+            Kind::Value | Kind::Internal => Error::Internal {
                 doing,
                 message: without_values(&self.message, ""),
             },
-            Kind::Statement | Kind::Internal => Error::Internal {
+            Kind::Statement => Error::Internal {
                 doing,
                 message: first_line(&self.message),
             },
@@ -145,15 +146,14 @@ impl Failure {
                 ..Self::interrupted()
             };
         };
-        let candidates = json
-            .candidates
-            .iter()
-            .flat_map(|text| text.split(','))
-            .filter(|text| !text.is_empty());
         Self {
-            kind: if disk_is_full(json.errno.as_deref()) { Kind::DiskFull } else { kind(&json.exception_type, &json.exception_message) },
+            kind: if disk_is_full(json.errno.as_deref()) {
+                Kind::DiskFull
+            } else {
+                kind(&json.exception_type, &json.exception_message)
+            },
             position: json.position.and_then(|text| text.parse().ok()),
-            candidates: candidates.map(str::to_owned).collect(),
+            candidates: candidates(json.candidates.as_deref().unwrap_or_default()),
             message: json.exception_message,
         }
     }
@@ -182,9 +182,6 @@ fn kind(exception: &str, message: &str) -> Kind {
         "INTERRUPT" | "Interrupt" => Kind::Interrupted,
         "Out of Memory" if message.contains("max_temp_directory_size") => Kind::DiskFull,
         "Out of Memory" => Kind::OutOfMemory,
-        "IO" if message.contains("No space left") || message.contains("Disk quota") => {
-            Kind::DiskFull
-        }
         "IO" | "HTTP" | "Serialization" => Kind::File,
         "Permission" => Kind::Permission,
         "Parser"
@@ -201,6 +198,24 @@ fn kind(exception: &str, message: &str) -> Kind {
         _ if message.contains("INTERRUPT") => Kind::Interrupted,
         _ => Kind::Internal,
     }
+}
+
+/// A list of names or of functions with their arguments, which have commas too.
+fn candidates(text: &str) -> Vec<String> {
+    let mut depth = 0_usize;
+    let outside = |c: char| {
+        match c {
+            '(' => depth += 1,
+            ')' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        c == ',' && depth == 0
+    };
+    text.split(outside)
+        .map(str::trim)
+        .filter(|one| !one.is_empty())
+        .map(str::to_owned)
+        .collect()
 }
 
 /// The first line of a message: DuckDB goes on with advice about settings that people can't reach.

@@ -44,7 +44,10 @@ impl Instance {
         instance.own("set the time zone", "SET TimeZone = 'UTC'")?;
         if let Some(bytes) = limits.max_spill_bytes {
             // Without effect when it is part of the configuration that an instance is opened with (1.5.5).
-            instance.own("limit its spilling", &format!("SET max_temp_directory_size = '{bytes}B'"))?;
+            instance.own(
+                "limit its spilling",
+                &format!("SET max_temp_directory_size = '{bytes}B'"),
+            )?;
         }
         Ok(instance)
     }
@@ -110,7 +113,6 @@ impl Instance {
         Ok(rows.into_iter().map(pair).collect())
     }
 
-
     fn not_stopped(&self) -> Result<(), Failure> {
         if self.interrupter.stopped() {
             Err(Failure::interrupted())
@@ -152,7 +154,7 @@ fn cell(value: ValueRef<'_>) -> Option<String> {
         ValueRef::UInt(it) => write!(text, "{it}"),
         ValueRef::UBigInt(it) => write!(text, "{it}"),
         ValueRef::Double(it) => write!(text, "{it}"),
-        other => write!(text, "{:?}", other.data_type()),
+        other => write!(text, "({})", other.data_type()),
     };
     written.expect("writing into a String cannot fail");
     Some(text)
@@ -189,14 +191,26 @@ mod tests {
     #[test]
     fn a_confined_instance_reaches_only_its_files() {
         let folder = tempfile::tempdir().unwrap();
-        let limits = Limits { memory_bytes: 64 << 20, threads: 1, max_spill_bytes: None };
+        let limits = Limits {
+            memory_bytes: 64 << 20,
+            threads: 1,
+            max_spill_bytes: None,
+        };
         let session = Session::open(&limits, &folder.path().join("scratch")).unwrap();
-        let (mine, other) = (folder.path().join("mine.csv"), folder.path().join("other.csv"));
+        let (mine, other) = (
+            folder.path().join("mine.csv"),
+            folder.path().join("other.csv"),
+        );
         fs::write(&mine, "a\n1\n").unwrap();
         fs::write(&other, "a\n2\n").unwrap();
         let instance = session.confined(&[&mine]).unwrap();
         instance.lock().unwrap();
-        let read = |path: &std::path::Path| instance.rows(&format!("SELECT a::VARCHAR FROM read_csv('{}')", path.display()));
+        let read = |path: &std::path::Path| {
+            instance.rows(&format!(
+                "SELECT a::VARCHAR FROM read_csv('{}')",
+                path.display()
+            ))
+        };
         assert_eq!(read(&mine).unwrap(), [[Some("1".to_owned())]]);
         assert_eq!(read(&other).unwrap_err().kind, Kind::Permission);
         for sql in [
@@ -212,9 +226,24 @@ mod tests {
         ] {
             assert!(instance.execute(&sql).is_err(), "{sql}");
         }
-        for setting in ["memory_limit = '1TB'", "enable_external_access = true", "allowed_paths = ['/']", "lock_configuration = false", "threads = 64", "temp_directory = '/'", "autoload_known_extensions = true"] {
-            assert!(instance.execute(&format!("SET {setting}")).is_err(), "{setting}");
+        for setting in [
+            "memory_limit = '1TB'",
+            "enable_external_access = true",
+            "allowed_paths = ['/']",
+            "lock_configuration = false",
+            "threads = 64",
+            "temp_directory = '/'",
+            "autoload_known_extensions = true",
+        ] {
+            assert!(
+                instance.execute(&format!("SET {setting}")).is_err(),
+                "{setting}"
+            );
         }
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3, "nothing but the two files and the scratch folder");
+        assert_eq!(
+            fs::read_dir(folder.path()).unwrap().count(),
+            3,
+            "nothing but the two files and the scratch folder"
+        );
     }
 }

@@ -173,7 +173,14 @@ mod tests {
 
     #[test]
     fn threads_need_memory() {
-        let threads = |mib: u64| Limits { memory_bytes: mib * MIB, threads: 4, max_spill_bytes: None }.useful_threads();
+        let threads = |mib: u64| {
+            Limits {
+                memory_bytes: mib * MIB,
+                threads: 4,
+                max_spill_bytes: None,
+            }
+            .useful_threads()
+        };
         assert_eq!([16, 64, 130, 256, 4096].map(threads), [1, 1, 2, 4, 4]);
     }
 

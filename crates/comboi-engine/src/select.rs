@@ -19,19 +19,54 @@ use tree::{Node, Tree};
 pub(crate) use clean::{in_sql, place_of};
 
 /// Table functions that make rows out of their arguments. All others read files, settings or other statements.
-const TABLE_FUNCTIONS: [&str; 8] =
-    ["generate_series", "json_each", "json_tree", "range", "repeat", "repeat_row", "summary", "unnest"];
+const TABLE_FUNCTIONS: [&str; 8] = [
+    "generate_series",
+    "json_each",
+    "json_tree",
+    "range",
+    "repeat",
+    "repeat_row",
+    "summary",
+    "unnest",
+];
 
 /// Scalar functions that do something beside giving a value.
 const FORBIDDEN_FUNCTIONS: [&str; 9] = [
-    "current_connection_id", "current_query", "currval", "getenv", "getvariable", "nextval", "setseed", "sleep_ms", "write_log",
+    "current_connection_id",
+    "current_query",
+    "currval",
+    "getenv",
+    "getvariable",
+    "nextval",
+    "setseed",
+    "sleep_ms",
+    "write_log",
 ];
 
 /// Functions whose value differs from run to run.
 const CLOCK_FUNCTIONS: [&str; 22] = [
-    "age", "clock_timestamp", "current_date", "current_localtime", "current_localtimestamp", "current_time", "current_timestamp",
-    "current_transaction_id", "gen_random_uuid", "get_current_time", "get_current_timestamp", "localtime", "localtimestamp", "now",
-    "random", "statement_timestamp", "today", "transaction_timestamp", "txid_current", "uuid", "uuidv4", "uuidv7",
+    "age",
+    "clock_timestamp",
+    "current_date",
+    "current_localtime",
+    "current_localtimestamp",
+    "current_time",
+    "current_timestamp",
+    "current_transaction_id",
+    "gen_random_uuid",
+    "get_current_time",
+    "get_current_timestamp",
+    "localtime",
+    "localtimestamp",
+    "now",
+    "random",
+    "statement_timestamp",
+    "today",
+    "transaction_timestamp",
+    "txid_current",
+    "uuid",
+    "uuidv4",
+    "uuidv7",
 ];
 
 /// One `SELECT`, found to be nothing else.
@@ -44,38 +79,69 @@ pub(crate) struct Select {
 
 impl Select {
     /// Reads somebody's SQL, which may use the relations called `inputs` (in any case).
-    pub(crate) fn read(session: &Session, sql: &SqlFile<'_>, inputs: &[&str]) -> Result<Self, Error> {
+    pub(crate) fn read(
+        session: &Session,
+        sql: &SqlFile<'_>,
+        inputs: &[&str],
+    ) -> Result<Self, Error> {
         let parser = session.parser()?;
         let text = sql.text.strip_prefix('\u{feff}').unwrap_or(sql.text);
         let whole = tree_of(parser, sql, text)?;
         let clean = clean::without_semicolon(text);
         if clean != text && tree_of(parser, sql, clean)? != whole {
             let place = Place::file(sql.path);
-            return Err(refused(Problem::at(&place, "what follows the query's `;` can't be told from the query").hint("remove the `;` and what follows it")));
+            return Err(refused(
+                Problem::at(
+                    &place,
+                    "what follows the query's `;` can't be told from the query",
+                )
+                .hint("remove the `;` and what follows it"),
+            ));
         }
-        let select = Self { text: clean.to_owned(), tree: whole };
+        let select = Self {
+            text: clean.to_owned(),
+            tree: whole,
+        };
         let problems = select.problems(sql, inputs);
-        if problems.is_empty() { Ok(select) } else { Err(Problems(problems).into()) }
+        if problems.is_empty() {
+            Ok(select)
+        } else {
+            Err(Problems(problems).into())
+        }
     }
 
     /// Whether its result differs from run to run with the same inputs.
     fn uses_the_clock(&self) -> bool {
         self.tree.nodes().any(|node| {
-            let function = node.text("function_name").is_some_and(|name| in_list(&CLOCK_FUNCTIONS, &name) && !(name == "age" && node.arguments() > 1));
+            let function = node.text("function_name").is_some_and(|name| {
+                in_list(&CLOCK_FUNCTIONS, &name) && !(name == "age" && node.arguments() > 1)
+            });
             // `CURRENT_TIMESTAMP` looks like a column until it is bound.
-            let column = node.column().is_some_and(|name| in_list(&CLOCK_FUNCTIONS, &name));
+            let column = node
+                .column()
+                .is_some_and(|name| in_list(&CLOCK_FUNCTIONS, &name));
             let sample = node.text("seed").is_some_and(|seed| seed == "-1");
             function || column || sample
         })
     }
 
     fn problems(&self, sql: &SqlFile<'_>, inputs: &[&str]) -> Vec<Problem> {
-        let known: BTreeSet<String> = inputs.iter().map(|name| name.to_lowercase()).chain(self.tree.ctes().map(|name| name.to_lowercase())).collect();
-        let mut problems: Vec<Problem> = self.tree.nodes().filter_map(|node| {
-            let (message, hint) = node_problem(&node, &known, inputs)?;
-            let place = node.location().map_or_else(|| Place::file(sql.path), |at| place_of(sql, at));
-            Some(Problem::at(&place, message).hint(hint))
-        }).collect();
+        let known: BTreeSet<String> = inputs
+            .iter()
+            .map(|name| name.to_lowercase())
+            .chain(self.tree.ctes().map(|name| name.to_lowercase()))
+            .collect();
+        let mut problems: Vec<Problem> = self
+            .tree
+            .nodes()
+            .filter_map(|node| {
+                let (message, hint) = node_problem(&node, &known, inputs)?;
+                let place = node
+                    .location()
+                    .map_or_else(|| Place::file(sql.path), |at| place_of(sql, at));
+                Some(Problem::at(&place, message).hint(hint))
+            })
+            .collect();
         problems.sort();
         problems.dedup();
         problems
@@ -87,49 +153,95 @@ pub fn check_sql(session: &Session, sql: &SqlFile<'_>, inputs: &[&str]) -> Resul
     Select::read(session, sql, inputs).map(drop)
 }
 
-/// Whether a query's result differs from run to run with the same inputs: it asks for the time, for a random
-/// number or for a sample without a seed. A column that is called like such a function counts too; that is a
-/// false alarm which costs a rebuild.
+/// Whether a query's result differs from run to run with the same inputs.
+///
+/// It does when it asks for the time, for a random number or for a sample without a seed. A column that is called
+/// like such a function counts too; that is a false alarm which costs a rebuild.
 pub fn uses_the_clock(session: &Session, sql: &SqlFile<'_>) -> Result<bool, Error> {
     let text = sql.text.strip_prefix('\u{feff}').unwrap_or(sql.text);
     let tree = tree_of(session.parser()?, sql, text)?;
-    Ok(Select { text: String::new(), tree }.uses_the_clock())
+    Ok(Select {
+        text: String::new(),
+        tree,
+    }
+    .uses_the_clock())
 }
 
-fn node_problem(node: &Node<'_>, known: &BTreeSet<String>, inputs: &[&str]) -> Option<(String, String)> {
+fn node_problem(
+    node: &Node<'_>,
+    known: &BTreeSet<String>,
+    inputs: &[&str],
+) -> Option<(String, String)> {
     let kind = node.text("type")?;
     match kind.as_str() {
         "BASE_TABLE" => table_problem(node, known, inputs),
         "TABLE_FUNCTION" => {
             let name = node.table_function()?;
             let allowed = in_list(&TABLE_FUNCTIONS, &name);
-            (!allowed).then(|| (format!("the table function `{name}` can't be used here"), table_function_hint(&name)))
+            (!allowed).then(|| {
+                (
+                    format!("the table function `{name}` can't be used here"),
+                    table_function_hint(&name),
+                )
+            })
         }
-        "SHOW_REF" => Some(("DESCRIBE, SHOW and SUMMARIZE can't be used here".into(), "a transformation is one SELECT".into())),
-        "VALUE_PARAMETER" => Some(("a parameter (`?`, `$1`) has no value here".into(), "write the value itself".into())),
+        "SHOW_REF" => Some((
+            "DESCRIBE, SHOW and SUMMARIZE can't be used here".into(),
+            "a transformation is one SELECT".into(),
+        )),
+        "VALUE_PARAMETER" => Some((
+            "a parameter (`?`, `$1`) has no value here".into(),
+            "write the value itself".into(),
+        )),
         "FUNCTION" => {
             let name = node.text("function_name")?;
-            in_list(&FORBIDDEN_FUNCTIONS, &name).then(|| (format!("the function `{name}` can't be used here"), "a transformation only computes from its inputs".into()))
+            in_list(&FORBIDDEN_FUNCTIONS, &name).then(|| {
+                (
+                    format!("the function `{name}` can't be used here"),
+                    "a transformation only computes from its inputs".into(),
+                )
+            })
         }
         _ => None,
     }
 }
 
-fn table_problem(node: &Node<'_>, known: &BTreeSet<String>, inputs: &[&str]) -> Option<(String, String)> {
+fn table_problem(
+    node: &Node<'_>,
+    known: &BTreeSet<String>,
+    inputs: &[&str],
+) -> Option<(String, String)> {
     let name = node.text("table_name")?;
     let qualifiers = ["catalog_name", "schema_name"].map(|key| node.text(key).unwrap_or_default());
     let qualified = qualifiers.iter().any(|part| !part.is_empty());
     if !qualified && known.contains(&name.to_lowercase()) {
         return None;
     }
-    let full: Vec<&str> = qualifiers.iter().map(String::as_str).filter(|part| !part.is_empty()).chain([name.as_str()]).collect();
+    let full: Vec<&str> = qualifiers
+        .iter()
+        .map(String::as_str)
+        .filter(|part| !part.is_empty())
+        .chain([name.as_str()])
+        .collect();
     let full = full.join(".");
     let message = format!("`{full}` is not an input of this query");
-    let looks_like_a_file = full.contains(['/', '\\']) || [".csv", ".parquet", ".json"].iter().any(|end| full.to_lowercase().contains(end));
+    let looks_like_a_file = full.contains(['/', '\\'])
+        || [".csv", ".parquet", ".json"]
+            .iter()
+            .any(|end| full.to_lowercase().contains(end));
     let hint = match inputs {
-        _ if looks_like_a_file => "a query reads no files: make the file a source, and its table an input".to_owned(),
+        _ if looks_like_a_file => {
+            "a query reads no files: make the file a source, and its table an input".to_owned()
+        }
         [] => "it has no inputs; list what it reads under `inputs`".to_owned(),
-        names => format!("its inputs are {}; list what it reads under `inputs`", names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")),
+        names => format!(
+            "its inputs are {}; list what it reads under `inputs`",
+            names
+                .iter()
+                .map(|name| format!("`{name}`"))
+                .collect::<Vec<_>>()
+                .join(", ")
+        ),
     };
     Some((message, hint))
 }
@@ -143,32 +255,55 @@ fn table_function_hint(name: &str) -> String {
 }
 
 /// The tree of exactly one `SELECT`.
-fn tree_of(parser: &Instance, sql: &SqlFile<'_>, text: &str) -> Result<Tree, Error> {
+fn tree_of(parser: &Instance, file: &SqlFile<'_>, text: &str) -> Result<Tree, Error> {
     if let Some(at) = text.find('\0') {
         // DuckDB would read no further, and take the rest for nothing.
-        return Err(refused(Problem::at(&place_of(sql, at), "there is a NUL character in this query").hint("remove it; in a text, write chr(0)")));
+        return Err(refused(
+            Problem::at(
+                &place_of(file, at),
+                "there is a NUL character in this query",
+            )
+            .hint("remove it; in a text, write chr(0)"),
+        ));
     }
-    let query = format!(
-        "SELECT id, parent, key, atom FROM json_tree(json_serialize_sql({})) WHERE atom IS NOT NULL OR key IS NOT NULL ORDER BY id",
-        sql::text(text)
+    let query = format!("SELECT json_serialize_sql({})::VARCHAR", sql::text(text));
+    let rows = parser
+        .rows(&query)
+        .map_err(|failure| parser.explain(failure, &format!("read {}", file.path.display())))?;
+    let tree = Tree::of(
+        rows.first()
+            .and_then(|row| row.first()?.as_deref())
+            .unwrap_or_default(),
     );
-    let rows = parser.rows(&query).map_err(|failure| parser.explain(failure, &format!("read {}", sql.path.display())))?;
-    let tree = Tree::of(rows);
     if let Some(message) = tree.root("error_message") {
         let not_select = tree.root("error_type").as_deref() == Some("not implemented");
         let failure = Failure {
             kind: Kind::Statement,
-            message: if not_select { "a transformation is one SELECT, and this is something else".into() } else { message },
+            message: if not_select {
+                "a transformation is one SELECT, and this is something else".into()
+            } else {
+                message
+            },
             position: tree.root("position").and_then(|text| text.parse().ok()),
             ..Failure::interrupted()
         };
-        let hint = if not_select { Some("write one SELECT; comboi itself stores its result (a PIVOT needs its list of values: `ON column IN (…)`)".into()) } else { None };
-        return Err(refused(Problem::at(&statement_place(sql, &failure, 0), first_line(&failure.message)).maybe_hint(hint)));
+        let hint = if not_select {
+            Some("write one SELECT; comboi itself stores its result (a PIVOT needs its list of values: `ON column IN (…)`)".into())
+        } else {
+            None
+        };
+        return Err(refused(
+            Problem::at(
+                &statement_place(file, &failure, 0),
+                first_line(&failure.message),
+            )
+            .maybe_hint(hint),
+        ));
     }
     match tree.statements() {
         1 => Ok(tree),
-        0 => Err(refused(Problem::at(&Place::file(sql.path), "there is no query in this file").hint("write one SELECT"))),
-        n => Err(refused(Problem::at(&Place::file(sql.path), format!("there are {n} statements in this file")).hint("keep one SELECT; steps of it can be named with WITH, or become datasets of their own"))),
+        0 => Err(refused(Problem::at(&Place::file(file.path), "there is no query in this file").hint("write one SELECT"))),
+        n => Err(refused(Problem::at(&Place::file(file.path), format!("there are {n} statements in this file")).hint("keep one SELECT; steps of it can be named with WITH, or become datasets of their own"))),
     }
 }
 

@@ -81,7 +81,11 @@ impl Session {
     }
 
     /// The same with other limits than the session's own.
-    pub(crate) fn confined_within(&self, limits: &Limits, files: &[&Path]) -> Result<Instance, Error> {
+    pub(crate) fn confined_within(
+        &self,
+        limits: &Limits,
+        files: &[&Path],
+    ) -> Result<Instance, Error> {
         let instance = Instance::open(self, limits)?;
         instance.confine(files)?;
         Ok(instance)

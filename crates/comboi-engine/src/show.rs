@@ -21,16 +21,43 @@ pub fn show(session: &Session, input: &Input<'_>, limit: usize) -> Result<Rows, 
     let files: Vec<&Path> = input.files.iter().map(PathBuf::as_path).collect();
     let instance = session.confined(&files)?;
     // The first rows, not the first that some thread comes by.
-    instance.own("keep the order of the rows", "SET preserve_insertion_order = true")?;
+    instance.own(
+        "keep the order of the rows",
+        "SET preserve_insertion_order = true",
+    )?;
     show_input(&instance, input)?;
     instance.lock()?;
-    let cells: Vec<String> = input.columns.0.iter().map(|column| format!("CAST({} AS VARCHAR)", sql::ident(&column.name))).collect();
-    let cells = if cells.is_empty() { "NULL".to_owned() } else { cells.join(", ") };
-    let query = format!("SELECT {cells} FROM {} LIMIT {limit}", sql::ident(input.alias));
-    let rows = instance.rows(&query).map_err(|failure| about_files(&instance, failure, input))?;
+    let cells: Vec<String> = input
+        .columns
+        .0
+        .iter()
+        .map(|column| format!("CAST({} AS VARCHAR)", sql::ident(&column.name)))
+        .collect();
+    let cells = if cells.is_empty() {
+        "NULL".to_owned()
+    } else {
+        cells.join(", ")
+    };
+    let query = format!(
+        "SELECT {cells} FROM {} LIMIT {limit}",
+        sql::ident(input.alias)
+    );
+    let rows = instance
+        .rows(&query)
+        .map_err(|failure| about_files(&instance, failure, input))?;
     Ok(Rows {
-        names: input.columns.0.iter().map(|column| column.name.clone()).collect(),
-        types: input.columns.0.iter().map(|column| column.sql_type.to_string()).collect(),
+        names: input
+            .columns
+            .0
+            .iter()
+            .map(|column| column.name.clone())
+            .collect(),
+        types: input
+            .columns
+            .0
+            .iter()
+            .map(|column| column.sql_type.to_string())
+            .collect(),
         rows,
     })
 }

@@ -43,11 +43,15 @@ mod tests {
     fn comes_back(value: &str) {
         thread_local!(static DB: Connection = Connection::open_in_memory().unwrap());
         DB.with(|db| {
-            let back: String = db.query_row(&format!("SELECT {}", text(value)), [], |row| row.get(0)).unwrap();
+            let back: String = db
+                .query_row(&format!("SELECT {}", text(value)), [], |row| row.get(0))
+                .unwrap();
             assert_eq!(back, value);
             // Neither can be in a name: DuckDB has no empty one, and reads no further than a NUL.
             if !value.is_empty() && !value.contains('\0') {
-                let mut statement = db.prepare(&format!("SELECT 1 AS {}", ident(value))).unwrap();
+                let mut statement = db
+                    .prepare(&format!("SELECT 1 AS {}", ident(value)))
+                    .unwrap();
                 statement.execute([]).unwrap();
                 assert_eq!(statement.column_names(), [value]);
             }

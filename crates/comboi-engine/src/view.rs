@@ -12,25 +12,44 @@ use crate::{Error, Input, casts, sql};
 pub(crate) fn show_input(instance: &Instance, input: &Input<'_>) -> Result<(), Error> {
     let select = select_input(instance, input)?;
     let view = format!("CREATE VIEW {} AS {select}", sql::ident(input.alias));
-    instance.execute(&view).map(drop).map_err(|failure| about_files(instance, failure, input))
+    instance
+        .execute(&view)
+        .map(drop)
+        .map_err(|failure| about_files(instance, failure, input))
 }
 
 /// Shows an input as an empty relation, whatever files it has.
 pub(crate) fn show_empty(instance: &Instance, input: &Input<'_>) -> Result<(), Error> {
-    show_input(instance, &Input { files: &[], ..*input })
+    show_input(
+        instance,
+        &Input {
+            files: &[],
+            ..*input
+        },
+    )
 }
 
 /// The `SELECT` that reads an input in the types that people's SQL sees.
 pub(crate) fn select_input(instance: &Instance, input: &Input<'_>) -> Result<String, Error> {
     if input.files.is_empty() {
-        let columns: Vec<String> = input.columns.0.iter().map(|column| as_column("NULL", &SqlType::Null, column)).collect();
+        let columns: Vec<String> = input
+            .columns
+            .0
+            .iter()
+            .map(|column| as_column("NULL", &SqlType::Null, column))
+            .collect();
         return Ok(format!("SELECT {} WHERE false", or_nothing(columns)));
     }
     let scan = scan(input.files);
-    let stored = instance.columns(&format!("SELECT * FROM {scan}")).map_err(|failure| about_files(instance, failure, input))?;
+    let stored = instance
+        .columns(&format!("SELECT * FROM {scan}"))
+        .map_err(|failure| about_files(instance, failure, input))?;
     let stored = crate::instance::typed(stored)?;
     let column = |column: &Column| {
-        let found = stored.0.iter().find(|stored| stored.name.to_lowercase() == column.name.to_lowercase());
+        let found = stored
+            .0
+            .iter()
+            .find(|stored| stored.name.to_lowercase() == column.name.to_lowercase());
         found.map_or_else(
             || as_column("NULL", &SqlType::Null, column),
             |stored| as_column(&sql::ident(&stored.name), &stored.sql_type, column),
@@ -42,29 +61,52 @@ pub(crate) fn select_input(instance: &Instance, input: &Input<'_>) -> Result<Str
 
 /// A scan of Parquet files, by name where there are several.
 pub(crate) fn scan<P: AsRef<Path>>(files: &[P]) -> String {
-    let by_name = if files.len() > 1 { ", union_by_name = true" } else { "" };
-    format!("read_parquet({}, hive_partitioning = false{by_name})", sql::file_list(files))
+    let by_name = if files.len() > 1 {
+        ", union_by_name = true"
+    } else {
+        ""
+    };
+    format!(
+        "read_parquet({}, hive_partitioning = false{by_name})",
+        sql::file_list(files)
+    )
 }
 
 fn as_column(value: &str, stored: &SqlType, column: &Column) -> String {
-    format!("{} AS {}", casts::from_lake(value, stored, &column.sql_type), sql::ident(&column.name))
+    format!(
+        "{} AS {}",
+        casts::from_lake(value, stored, &column.sql_type),
+        sql::ident(&column.name)
+    )
 }
 
 /// A relation without columns has no spelling in SQL.
 fn or_nothing(columns: Vec<String>) -> String {
-    if columns.is_empty() { "NULL AS nothing".to_owned() } else { columns.join(", ") }
+    if columns.is_empty() {
+        "NULL AS nothing".to_owned()
+    } else {
+        columns.join(", ")
+    }
 }
 
 /// A failure that names one of the files is about that file, not about comboi or somebody's SQL.
 pub(crate) fn about_files(instance: &Instance, failure: Failure, input: &Input<'_>) -> Error {
     let doing = format!("read `{}`", input.alias);
-    if matches!(failure.kind, Kind::File | Kind::Value | Kind::Internal) && names_a_file(&failure, input) {
-        return Error::Unreadable { doing, reason: first_line(&failure.message) };
+    if matches!(failure.kind, Kind::File | Kind::Value | Kind::Internal)
+        && names_a_file(&failure, input)
+    {
+        return Error::Unreadable {
+            doing,
+            reason: first_line(&failure.message),
+        };
     }
     instance.explain(failure, &doing)
 }
 
 /// Whether a failure names one of the input's files.
 pub(crate) fn names_a_file(failure: &Failure, input: &Input<'_>) -> bool {
-    input.files.iter().any(|file| failure.message.contains(&*file.to_string_lossy()))
+    input
+        .files
+        .iter()
+        .any(|file| failure.message.contains(&*file.to_string_lossy()))
 }

@@ -91,16 +91,20 @@ pub(crate) fn in_sql(sql: &SqlFile<'_>, failure: Failure, start: usize) -> Resul
 }
 
 fn hint(failure: &Failure) -> Option<String> {
-    let lines: Vec<&str> = failure.candidates.iter().map(|text| text.trim()).take(8).collect();
+    let lines: Vec<&str> = failure.candidates.iter().map(|text| text.trim()).take(5).collect();
     match (lines.as_slice(), failure.kind) {
         ([], _) | (_, Kind::Value) => None,
         ([one], _) => Some(format!("did you mean `{one}`?")),
-        (many, _) => Some(format!("it could be one of: {}", many.join(", "))),
+        (many, _) => Some(format!("it could be one of: {}", many.join("; "))),
     }
 }
 
 /// Begins small, as comboi's messages do, unless it begins with a name in capitals.
 fn sentence(text: &str) -> String {
+    if let Some((kind, name)) = text.strip_suffix(" does not exist").and_then(|text| text.split_once(" with name ")) {
+        let kind = kind.to_lowercase();
+        return format!("there is no {} `{name}`", kind.strip_prefix("scalar ").unwrap_or(&kind));
+    }
     let mut chars = text.chars();
     match (chars.next(), chars.clone().next()) {
         (Some(first), Some(second)) if !second.is_uppercase() => first.to_lowercase().chain(chars).collect(),

@@ -1,47 +1,80 @@
-//! DuckDB's tree of a statement, as rows of `json_tree`: flat, so that its depth does not matter.
-
-use std::collections::HashMap;
+//! DuckDB's tree of a statement, read from its JSON without recursion, so that its depth does not matter: a sum of
+//! hundreds of terms is hundreds of levels deep.
 
 /// The tree of a statement.
 #[derive(PartialEq, Eq)]
 pub(super) struct Tree {
-    /// In the order of their ids, which is the order of the text of the JSON.
+    /// In the order of the JSON; the first is the outermost object.
     entries: Vec<Entry>,
-    /// Where in `entries` the children of an id are.
-    children: HashMap<u64, Vec<usize>>,
 }
 
 #[derive(PartialEq, Eq)]
 struct Entry {
-    id: u64,
+    /// Empty in a list.
     key: String,
     /// `None` for objects and lists.
     atom: Option<String>,
+    /// Where in `entries` its own are.
+    children: Vec<usize>,
 }
 
 /// An object of the tree.
 pub(super) struct Node<'a> {
     tree: &'a Tree,
-    id: u64,
+    id: usize,
 }
 
 impl Tree {
-    /// Out of rows of id, parent, key and atom.
-    pub(super) fn of(rows: Vec<Vec<Option<String>>>) -> Self {
-        let mut tree = Self { entries: Vec::with_capacity(rows.len()), children: HashMap::new() };
-        for row in rows {
-            let mut cells = row.into_iter();
-            let mut next = || cells.next().flatten();
-            let id = next().and_then(|text| text.parse().ok()).unwrap_or_default();
-            let parent = next().and_then(|text| text.parse().ok());
-            let key = next().unwrap_or_default();
-            let atom = next().map(|json| serde_json::from_str(&json).unwrap_or(json));
-            if let Some(parent) = parent {
-                tree.children.entry(parent).or_default().push(tree.entries.len());
-            }
-            tree.entries.push(Entry { id, key, atom });
+    /// Out of well-formed JSON, as DuckDB writes it. Nulls are left out.
+    pub(super) fn of(json: &str) -> Self {
+        let mut tree = Self { entries: Vec::new() };
+        let mut open: Vec<usize> = Vec::new();
+        let mut key: Option<String> = None;
+        let mut rest = json;
+        while let Some(first) = rest.chars().next() {
+            let length = match first {
+                '{' | '[' => {
+                    let id = tree.add(open.last(), key.take(), None);
+                    open.push(id);
+                    1
+                }
+                '}' | ']' => {
+                    open.pop();
+                    1
+                }
+                ',' => {
+                    key = None;
+                    1
+                }
+                '"' => {
+                    let length = string_length(rest);
+                    let text = rest.get(..length).and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default();
+                    let is_key = rest.get(length..).is_some_and(|after| after.trim_start().starts_with(':'));
+                    if is_key { key = Some(text) } else { tree.add(open.last(), key.take(), Some(text)); }
+                    length
+                }
+                ':' | ' ' | '\n' | '\r' | '\t' => 1,
+                _ => {
+                    let length = rest.find([',', '}', ']']).unwrap_or(rest.len());
+                    let text = rest.get(..length).unwrap_or_default().trim();
+                    if text != "null" {
+                        tree.add(open.last(), key.take(), Some(text.to_owned()));
+                    }
+                    length
+                }
+            };
+            rest = rest.get(length..).unwrap_or_default();
         }
         tree
+    }
+
+    fn add(&mut self, parent: Option<&usize>, key: Option<String>, atom: Option<String>) -> usize {
+        let id = self.entries.len();
+        if let Some(parent) = parent.and_then(|&at| self.entries.get_mut(at)) {
+            parent.children.push(id);
+        }
+        self.entries.push(Entry { key: key.unwrap_or_default(), atom, children: Vec::new() });
+        id
     }
 
     /// A value of the outermost object.
@@ -50,34 +83,36 @@ impl Tree {
     }
 
     pub(super) fn statements(&self) -> usize {
-        Node { tree: self, id: 0 }.child("statements").map_or(0, |list| list.entries().count())
+        Node { tree: self, id: 0 }.child("statements").map_or(0, |list| list.children().count())
     }
 
-    /// Everything that may be a node: whatever has a kind or another value of its own.
+    /// Every object and list.
     pub(super) fn nodes(&self) -> impl Iterator<Item = Node<'_>> {
-        self.entries.iter().filter(|entry| entry.atom.is_none()).map(|entry| Node { tree: self, id: entry.id })
+        let inner = self.entries.iter().enumerate().filter(|(_, entry)| entry.atom.is_none());
+        inner.map(|(id, _)| Node { tree: self, id })
     }
 
     /// The names of the common table expressions, wherever they are.
     pub(super) fn ctes(&self) -> impl Iterator<Item = String> + '_ {
         let maps = self.nodes().filter_map(|node| node.child("cte_map")?.child("map"));
-        maps.flat_map(|map| map.entries().map(|entry| entry.id).collect::<Vec<_>>()).filter_map(|id| Node { tree: self, id }.text("key"))
+        maps.flat_map(|map| map.children().map(|(id, _)| id).collect::<Vec<_>>()).filter_map(|id| Node { tree: self, id }.text("key"))
     }
 }
 
 impl<'a> Node<'a> {
-    fn entries(&self) -> impl Iterator<Item = &'a Entry> + use<'a> {
+    fn children(&self) -> impl Iterator<Item = (usize, &'a Entry)> + use<'a> {
         let tree = self.tree;
-        tree.children.get(&self.id).into_iter().flatten().filter_map(|&at| tree.entries.get(at))
+        let ids = tree.entries.get(self.id).into_iter().flat_map(|entry| &entry.children);
+        ids.filter_map(|&id| Some((id, tree.entries.get(id)?)))
     }
 
     fn child(&self, key: &str) -> Option<Node<'a>> {
-        self.entries().find(|entry| entry.key == key).map(|entry| Node { tree: self.tree, id: entry.id })
+        self.children().find(|(_, entry)| entry.key == key).map(|(id, _)| Node { tree: self.tree, id })
     }
 
     /// A text or number of this object.
     pub(super) fn text(&self, key: &str) -> Option<String> {
-        self.entries().find(|entry| entry.key == key)?.atom.clone()
+        self.children().find(|(_, entry)| entry.key == key)?.1.atom.clone()
     }
 
     /// The byte of the statement that it stands at.
@@ -92,7 +127,7 @@ impl<'a> Node<'a> {
     }
 
     pub(super) fn arguments(&self) -> usize {
-        self.child("children").map_or(0, |list| list.entries().count())
+        self.child("children").map_or(0, |list| list.children().count())
     }
 
     /// The last part of the name of a column reference.
@@ -100,6 +135,41 @@ impl<'a> Node<'a> {
         if self.text("type")? != "COLUMN_REF" {
             return None;
         }
-        self.child("column_names")?.entries().last()?.atom.clone()
+        self.child("column_names")?.children().last()?.1.atom.clone()
+    }
+}
+
+/// The length of the JSON string that a text begins with, its quotes included.
+fn string_length(text: &str) -> usize {
+    let mut escaped = false;
+    for (at, c) in text.char_indices().skip(1) {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            '"' => return at + 1,
+            _ => {}
+        }
+    }
+    text.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Tree;
+
+    #[test]
+    fn strings_lists_and_nulls_are_told_apart() {
+        let tree = Tree::of(r#"{"a": "x\"},{: \u00e9", "n" : null, "b":-1.5 ,"statements":[{"a":"y"},{}, []], "t":true}"#);
+        let root = |key: &str| tree.root(key);
+        assert_eq!(root("a").as_deref(), Some("x\"},{: é"));
+        assert_eq!((root("n"), root("b"), root("t")), (None, Some("-1.5".into()), Some("true".into())));
+        assert_eq!(tree.statements(), 3);
+        assert_eq!(tree.nodes().filter_map(|node| node.text("a")).collect::<Vec<_>>(), ["x\"},{: é", "y"]);
+    }
+
+    #[test]
+    fn depth_does_not_matter() {
+        let deep = format!("{}{}", "{\"a\":[".repeat(200_000), "]}".repeat(200_000));
+        assert_eq!(Tree::of(&deep).nodes().count(), 400_000);
     }
 }

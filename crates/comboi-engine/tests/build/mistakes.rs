@@ -18,7 +18,11 @@ fn a_mistake_is_shown_where_it_is() {
     check("\u{feff}SELECT id,,\nFROM people;", "error: syntax error at or near \",\"\n  q.sql:1:11");
     check("SELECT 'abc", "error: unterminated quoted string at or near \"'abc\"\n  q.sql:1:8");
     check("SELECT id FROM people\nJOIN customer USING (id)", "error: `customer` is not an input of this query\n  q.sql:2:6\n  hint: its inputs are `people`; list what it reads under `inputs`");
-    check("SELECT lenght(email) AS n FROM people", "error: scalar Function with name lenght does not exist\n  q.sql:1:8\n  hint: did you mean `length`?");
+    check("SELECT lenght(email) AS n FROM people", "error: there is no function `lenght`\n  q.sql:1:8\n  hint: did you mean `length`?");
+    check(
+        "SELECT id, round(email, 'x') AS r FROM people",
+        "error: no function matches the given name and argument types 'round(VARCHAR, STRING_LITERAL)'. You might need to add explicit type casts\n  q.sql:1:12\n  hint: it could be one of: round(TINYINT) -> TINYINT; round(TINYINT, INTEGER) -> TINYINT; round(SMALLINT) -> SMALLINT; round(SMALLINT, INTEGER) -> SMALLINT; round(INTEGER) -> INTEGER",
+    );
 }
 
 #[test]
