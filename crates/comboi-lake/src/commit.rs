@@ -17,8 +17,9 @@ use uuid::Uuid;
 use crate::error::Error;
 use crate::footer::{self, Staged, Unfit};
 use crate::layout::{self, PartName};
+use crate::notes::{CHUNKS, Notes, packed, reserved, unpacked};
 use crate::schema::{misfit, to_delta};
-use crate::snapshot::{CHUNKS, Notes, Snapshot, packed, reserved, unpacked};
+use crate::snapshot::Snapshot;
 use crate::table::{Table, unanswered};
 
 /// What a commit does, for the history.
@@ -297,13 +298,14 @@ impl Table {
             .base
             .map_or((0, 0), |base| (base.files.len(), base.row_count()));
         let notes = Notes {
-            version,
-            at: draft.at,
+            committed: Some((version, draft.at)),
+            total: Some((
+                before.0 + draft.add.len() - draft.remove.len(),
+                before.1 + draft.added_row_count - draft.removed_row_count,
+            )),
             oldest: draft.oldest,
-            file_count: before.0 + draft.add.len() - draft.remove.len(),
-            row_count: before.1 + draft.added_row_count - draft.removed_row_count,
-            fences: &fences,
-            properties: &draft.properties,
+            fences,
+            properties: draft.properties.clone(),
         };
         let mut lines = vec![commit_info(draft)];
         if draft.base.is_none() {
@@ -367,7 +369,7 @@ fn added(change: &Change, name: String, file: &Staged) -> Add {
 
 /// Every commit says again what the table is, so a writer that rebases its own commits sees each of
 /// ours as a change of the table, and stops.
-fn metadata(draft: &Draft<'_>, schema: &Value, notes: &Notes<'_>) -> Value {
+fn metadata(draft: &Draft<'_>, schema: &Value, notes: &Notes) -> Value {
     let mut configuration = draft
         .base
         .map(Snapshot::foreign_configuration)

@@ -141,6 +141,9 @@ pub(crate) async fn diagnose(table: &Table, version: Option<u64>) -> Result<Find
     if log.is_empty() {
         return Ok(Finding::NothingThere);
     }
+    if let Some(missing) = missing_checkpoint(table, &log).await? {
+        return Ok(missing);
+    }
     let newest = version
         .or(log.entries.keys().next_back().copied())
         .unwrap_or(0);
@@ -171,6 +174,26 @@ pub(crate) async fn diagnose(table: &Table, version: Option<u64>) -> Result<Find
             None => "_delta_log".to_owned(),
         },
     })
+}
+
+/// Readers are told where to start, and stop when they don't find it.
+async fn missing_checkpoint(table: &Table, log: &Log) -> Result<Option<Finding>, Error> {
+    let Some(hinted) = hinted_checkpoint(table).await? else {
+        return Ok(None);
+    };
+    if log.any_checkpoint().any(|found| found >= hinted) {
+        return Ok(None);
+    }
+    let whole = (0..=hinted).all(|version| log.entries.contains_key(&version));
+    let way_out = if whole {
+        ": all entries are there, so without `_last_checkpoint` it can be read"
+    } else {
+        ""
+    };
+    Ok(Some(Finding::Damage {
+        file: format!("_delta_log/{hinted:020}.checkpoint.parquet"),
+        what: format!("the checkpoint of the log is missing{way_out}"),
+    }))
 }
 
 /// The checkpoint that readers are told to start from.

@@ -36,6 +36,7 @@ pub struct Version {
 #[derive(Default)]
 pub(crate) struct Entry {
     pub(crate) info: Value,
+    pub(crate) metadata: Value,
     pub(crate) added: Vec<Value>,
     pub(crate) removed: Vec<Value>,
 }
@@ -50,6 +51,7 @@ impl Entry {
             let mut action: Value = serde_json::from_slice(line).ok()?;
             match action.as_object()?.keys().next().map(String::as_str) {
                 Some("commitInfo") => parsed.info = action["commitInfo"].take(),
+                Some("metaData") => parsed.metadata = action["metaData"].take(),
                 Some("add") => parsed.added.push(action["add"].take()),
                 Some("remove") => parsed.removed.push(action["remove"].take()),
                 _ => {}

@@ -1,5 +1,10 @@
 //! What the lake promises, held against real stores: in memory, faulty, and folders.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test stops at the first surprise, also in what its tests share"
+)]
+
 #[path = "all/by_hand.rs"]
 mod by_hand;
 #[path = "all/columns.rs"]

@@ -16,12 +16,17 @@ use crate::world::{ORDERS, columns, commit, pipeline, read, rows, staging, table
 async fn what_is_committed_is_what_is_read() {
     let (table, staging) = (table_in(memory(), ORDERS), staging());
     assert_eq!(rows(&table).await, "-");
+    assert_eq!(table.latest().await.unwrap(), None);
     let first = commit(&table, staging.append(1, 0, &[1, 2])).await.unwrap();
     let second = commit(&table, staging.append(2, 0, &[3])).await.unwrap();
     assert_eq!(rows(&table).await, "1 2 3");
     assert_eq!((first.version, second.version), (0, 1));
     assert_eq!(
-        (second.row_count(), second.files.len(), second.columns),
+        (
+            second.row_count(),
+            second.files.len(),
+            second.columns.clone()
+        ),
         (3, 2, columns("id BIGINT"))
     );
     assert_eq!(
@@ -30,6 +35,8 @@ async fn what_is_committed_is_what_is_read() {
     );
     assert_eq!(second.committed_at, crate::world::day(2));
     assert!(second.by_comboi);
+    let latest = table.latest().await.unwrap().unwrap();
+    assert_eq!(latest, second.clone().into(), "a quick look tells the same");
     let before = table.snapshot_at(0).await.unwrap();
     assert_eq!(read(&table, &before).await, "1 2");
     assert_eq!(
@@ -236,6 +243,11 @@ async fn a_replacement_does_not_swallow_a_foreign_append() {
     assert!(matches!(answer, Error::Overtaken(_)), "{answer}");
     let now = table.snapshot().await.unwrap().unwrap();
     assert!(!now.by_comboi);
+    let latest = table.latest().await.unwrap().unwrap();
+    assert_eq!(
+        (latest.version, latest.row_count, latest.by_comboi),
+        (1, 2, false)
+    );
     assert_eq!((now.version, now.row_count()), (1, 2));
     let replaced = table
         .commit(Some(&now), staging.replace(2, &[5]))
