@@ -9,4 +9,4 @@ mod text;
 pub use explanation::{Explanation, Observed, ObservedDataset, ObservedTable};
 pub use graph::Graph;
 pub use plan::{Plan, Task, TaskKind};
-pub use selection::{BadSelection, Selection};
+pub use selection::{BadSelection, Selection, find_dataset};

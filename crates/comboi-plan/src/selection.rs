@@ -71,6 +71,20 @@ impl Selection {
     }
 }
 
+/// The one dataset that a person names: by its id, or by the end of it where only one dataset has that.
+pub fn find_dataset(project: &Project, text: &str) -> Result<DatasetId, BadSelection> {
+    let ids = project.dataset_ids();
+    let meant: Vec<&DatasetId> = ids.iter().filter(|id| names_of(id).iter().any(|name| name == text)).collect();
+    match meant.as_slice() {
+        [one] => Ok((*one).clone()),
+        [] => Err(What::Name(text.to_owned()).nothing(project, &Graph::of(project))),
+        several => {
+            let listed: Vec<String> = several.iter().map(|id| format!("`{id}`")).collect();
+            Err(BadSelection(format!("`{text}` may be {}: say which", listed.join(" or "))))
+        }
+    }
+}
+
 impl Expression {
     fn parse(text: &str) -> Result<Self, BadSelection> {
         let terms: Result<Vec<Vec<Part>>, BadSelection> =

@@ -1,1 +1,30 @@
 //! Doing a plan: tasks, outcomes, the record of runs, the clock.
+//!
+//! A [`Runner`] does each task of a plan as soon as what it reads is done. Every task may die at any instant and
+//! be done again: what it wrote before its commit is unreferenced, and what follows its commit can be repeated.
+
+mod clock;
+mod event;
+mod stop;
+
+mod receipt;
+
+mod ledger;
+mod observe;
+mod runner;
+
+mod task;
+
+mod build;
+mod extract;
+
+mod maintenance;
+mod record;
+
+pub use clock::Clock;
+pub use event::{Event, Listener, Phase};
+pub use ledger::LedgerError;
+pub use observe::observe;
+pub use receipt::{Failure, FailureKind, Outcome, Receipt, RunReport};
+pub use runner::{RunError, Runner};
+pub use stop::Stop;

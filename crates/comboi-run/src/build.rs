@@ -1,0 +1,268 @@
+//! Building a dataset: transform, check, publish.
+//!
+//! The query runs over pinned versions into a staged file; the contract is held to that file; then it
+//! becomes what readers see in one commit. Nothing that fails before the commit leaves a trace in the lake.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use comboi_engine::{Built, Input, Limits, SqlFile, Verdict};
+use comboi_lake::{Change, Operation, Remove, Snapshot, Table};
+use comboi_project::{Columns, Contract, Dataset, DatasetId, Located, Project, RuleKind, SqlType};
+use serde::{Deserialize, Serialize};
+
+use crate::event::Phase;
+use crate::ledger::Order;
+use crate::runner::Runner;
+use crate::task::{Done, Scratch, TaskError, with_session};
+
+/// What shaped a built dataset. Kept in its commit, under this property, so that an unchanged one is not built again.
+const BUILT_FROM: &str = "built_from";
+
+/// How often a commit is tried when others commit to the same dataset first.
+const COMMIT_TRIES: u32 = 5;
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct BuiltFrom {
+    /// Of query, contract and the names of the inputs.
+    digest: String,
+    inputs: BTreeMap<DatasetId, u64>,
+    /// The version of DuckDB.
+    engine: String,
+    /// Whether the query asks for the time or for chance, so that the same inputs give something else tomorrow.
+    uses_the_clock: bool,
+}
+
+/// Builds a dataset from these versions of its inputs.
+pub(crate) async fn build(
+    runner: &Runner,
+    order: &Order,
+    id: &DatasetId,
+    inputs: &BTreeMap<DatasetId, Option<u64>>,
+    limits: &Limits,
+) -> Result<Done, TaskError> {
+    let dataset = runner.project.dataset(id).ok_or_else(|| TaskError::Defect(format!("`{id}` is planned but not in the project")))?;
+    let task = Build { runner, order, dataset, table: runner.lake.table(id), limits, inputs: present(id, inputs)? };
+    for _ in 0..COMMIT_TRIES {
+        match task.once().await {
+            Err(TaskError::Lake(comboi_lake::Error::Overtaken(_))) => {}
+            done => return done,
+        }
+    }
+    Err(TaskError::Crowded)
+}
+
+/// Why a dataset is built from these versions of its inputs; `None` when the version that readers see was made of
+/// the same things, by a query that asks neither for the time nor for chance.
+pub(crate) fn why_build(
+    project: &Project,
+    id: &DatasetId,
+    inputs: &BTreeMap<DatasetId, Option<u64>>,
+    base: Option<&Snapshot>,
+) -> Option<String> {
+    let Some(base) = base else { return Some("it was never built".to_owned()) };
+    // What another comboi wrote there may not be understood; then the dataset is simply built again.
+    let before = base.properties.get(BUILT_FROM).and_then(|text| serde_json::from_str::<BuiltFrom>(text).ok());
+    let Some(before) = before.filter(|_| base.by_comboi) else {
+        return Some("what it was built from is not known".to_owned());
+    };
+    if Some(&before.digest) != project.digest(id).as_ref() {
+        return Some("its query, contract or inputs were edited".to_owned());
+    }
+    if before.engine != comboi_engine::DUCKDB_VERSION {
+        return Some("DuckDB is another version".to_owned());
+    }
+    if before.uses_the_clock {
+        return Some("its query asks for the time or for chance".to_owned());
+    }
+    let changed = inputs.iter().find(|(input, version)| before.inputs.get(*input).copied() != **version);
+    changed.map(|(input, _)| format!("{input} has changed"))
+}
+
+fn present(id: &DatasetId, inputs: &BTreeMap<DatasetId, Option<u64>>) -> Result<BTreeMap<DatasetId, u64>, TaskError> {
+    let version = |(input, version): (&DatasetId, &Option<u64>)| match version {
+        Some(version) => Ok((input.clone(), *version)),
+        None => Err(TaskError::NoInput(input.clone(), id.name().to_owned())),
+    };
+    inputs.iter().map(version).collect()
+}
+
+struct Build<'a> {
+    runner: &'a Runner,
+    order: &'a Order,
+    dataset: &'a Dataset,
+    table: Table,
+    limits: &'a Limits,
+    inputs: BTreeMap<DatasetId, u64>,
+}
+
+/// A result that waits to be published.
+struct Staged {
+    built: Built,
+    verdicts: Vec<Verdict>,
+    uses_the_clock: bool,
+}
+
+impl Build<'_> {
+    async fn once(&self) -> Result<Done, TaskError> {
+        let base = self.table.snapshot().await?;
+        if let Some(base) = &base {
+            let by_this_run = base.last_commit(&self.runner.project.name).is_some_and(|(run, _)| run >= self.order.run);
+            let versions = self.inputs.iter().map(|(id, version)| (id.clone(), Some(*version))).collect();
+            let unchanged = || why_build(&self.runner.project, &self.dataset.id, &versions, Some(base)).is_none();
+            if by_this_run || !self.order.rebuild && unchanged() {
+                let mut done = self.finished(base).await?;
+                let why = if by_this_run { "this run had built it" } else { "nothing that shapes it has changed" };
+                done.skipped = Some(why.to_owned());
+                done.verdicts = self.freshness_now(base).await?;
+                done.late = is_late(self.dataset, &done.verdicts);
+                return Ok(done);
+            }
+        }
+        let scratch = Scratch::make(self.runner, self.order.run, &self.dataset.id.to_string())?;
+        let Staged { built, verdicts, uses_the_clock } = self.stage(&scratch).await?;
+        if verdicts.iter().any(|verdict| verdict.blocks() && !is_freshness(self.dataset, verdict)) {
+            return Err(TaskError::Contract(verdicts));
+        }
+        self.runner.phase(&self.dataset.id, Phase::Publishing);
+        let snapshot = self.table.commit(base.as_ref(), self.change(built, uses_the_clock)).await?;
+        let mut done = self.finished(&snapshot).await?;
+        done.rows = snapshot.row_count();
+        done.late = is_late(self.dataset, &verdicts);
+        done.verdicts = verdicts;
+        Ok(done)
+    }
+
+    fn from(&self, uses_the_clock: bool) -> BuiltFrom {
+        BuiltFrom {
+            digest: self.runner.project.digest(&self.dataset.id).unwrap_or_default(),
+            inputs: self.inputs.clone(),
+            engine: comboi_engine::DUCKDB_VERSION.to_owned(),
+            uses_the_clock,
+        }
+    }
+
+    /// Runs the query into a file and holds that to the contract.
+    async fn stage(&self, scratch: &Scratch) -> Result<Staged, TaskError> {
+        let inputs = self.fetch(scratch).await?;
+        self.runner.phase(&self.dataset.id, Phase::Building);
+        let (runner, dataset, now) = (self.runner.clone(), self.dataset.clone(), self.runner.clock.now());
+        let to = scratch.path().join("staged.parquet");
+        with_session(self.runner, self.limits, scratch.path(), move |session| {
+            let inputs: Vec<Input<'_>> =
+                inputs.iter().map(|(alias, columns, files)| Input { alias, columns, files }).collect();
+            let sql = SqlFile { path: &dataset.sql.path, text: &dataset.sql.text };
+            let uses_the_clock = comboi_engine::uses_the_clock(session, &sql)?;
+            let wanted = wanted(&dataset);
+            let built = comboi_engine::build(session, &sql, &inputs, Some(&wanted), &to)?;
+            let files = [built.file.clone()];
+            let result = Input { alias: dataset.id.name(), columns: &built.columns, files: &files };
+            let mut verdicts = Vec::new();
+            for contract in dataset.contracts.iter().map(|named| &named.contract) {
+                runner.phase(&dataset.id, Phase::Checking);
+                verdicts.extend(comboi_engine::check(session, contract, &result, now)?);
+            }
+            Ok(Staged { built, verdicts, uses_the_clock })
+        })
+        .await
+    }
+
+    /// The pinned versions of the inputs, on this machine's disk: alias, columns, files.
+    async fn fetch(&self, scratch: &Scratch) -> Result<Vec<(String, Columns, Vec<PathBuf>)>, TaskError> {
+        let mut fetched = Vec::new();
+        for input in &self.dataset.inputs {
+            let table = self.runner.lake.table(&input.dataset);
+            let snapshot = table.snapshot_at(self.inputs[&input.dataset]).await?;
+            let files = table.local_files(&snapshot, &scratch.path().join(input.alias.as_str())).await?;
+            fetched.push((input.alias.to_string(), snapshot.columns, files));
+        }
+        Ok(fetched)
+    }
+
+    fn change(&self, built: Built, uses_the_clock: bool) -> Change {
+        let from = serde_json::to_string(&self.from(uses_the_clock)).expect("names and numbers always become JSON");
+        Change {
+            pipeline: self.runner.project.name.clone(),
+            run: self.order.run,
+            chunk: 0,
+            operation: Operation::Replace,
+            columns: built.columns,
+            add: vec![built.file],
+            remove: Remove::All,
+            properties: BTreeMap::from([(BUILT_FROM.to_owned(), from)]),
+            at: self.runner.clock.now(),
+        }
+    }
+
+    /// What follows a commit and may be repeated: the single file at the path that people know.
+    async fn finished(&self, snapshot: &Snapshot) -> Result<Done, TaskError> {
+        let published = self.table.publish(snapshot).await?;
+        Ok(Done {
+            version: Some(snapshot.version),
+            inputs: self.inputs.clone(),
+            total_rows: Some(snapshot.row_count()),
+            published: published.map(|published| shown(self.runner, &published.location)),
+            ..Done::default()
+        })
+    }
+
+    /// Whether a dataset that was not built again has become older than its SLA allows.
+    async fn freshness_now(&self, base: &Snapshot) -> Result<Vec<Verdict>, TaskError> {
+        let named = self.dataset.contracts.iter();
+        let contracts: Vec<Contract> = named.filter_map(|named| only_freshness(&named.contract)).collect();
+        if contracts.is_empty() {
+            return Ok(Vec::new());
+        }
+        let scratch = Scratch::make(self.runner, self.order.run, &self.dataset.id.to_string())?;
+        let files = self.table.local_files(base, scratch.path()).await?;
+        let (dataset, columns, now) = (self.dataset.clone(), base.columns.clone(), self.runner.clock.now());
+        with_session(self.runner, self.limits, scratch.path(), move |session| {
+            let data = Input { alias: dataset.id.name(), columns: &columns, files: &files };
+            let mut verdicts = Vec::new();
+            for contract in &contracts {
+                verdicts.extend(comboi_engine::check(session, contract, &data, now)?);
+            }
+            verdicts.retain(|verdict| is_freshness(&dataset, verdict));
+            Ok(verdicts)
+        })
+        .await
+    }
+}
+
+/// The types that the contracts promise.
+fn wanted(dataset: &Dataset) -> Vec<(String, SqlType)> {
+    let columns = dataset.contracts.iter().flat_map(|named| &named.contract.schema.columns);
+    columns.map(|column| (column.name.to_string(), column.sql_type.value.clone())).collect()
+}
+
+/// A contract that promises nothing but how old its newest row may be; `None` when it does not promise that.
+fn only_freshness(contract: &Contract) -> Option<Contract> {
+    let column = contract.freshness_column()?.to_owned();
+    let mut only = contract.clone();
+    let sla = only.sla.as_mut()?;
+    let freshness = sla.freshness.as_mut()?;
+    freshness.value.column = Some(Located::new(column, freshness.place.clone()));
+    sla.completeness = None;
+    only.schema.value.columns.clear();
+    only.schema.value.allow_extra_columns = true;
+    only.quality_rules.clear();
+    Some(only)
+}
+
+/// Freshness does not keep a dataset from its readers: what they have is older still.
+fn is_freshness(dataset: &Dataset, verdict: &Verdict) -> bool {
+    let rules = dataset.contracts.iter().flat_map(|named| named.contract.rules());
+    rules.filter(|rule| matches!(rule.kind, RuleKind::Freshness { .. })).any(|rule| rule.name == verdict.rule)
+}
+
+fn is_late(dataset: &Dataset, verdicts: &[Verdict]) -> bool {
+    verdicts.iter().any(|verdict| verdict.blocks() && is_freshness(dataset, verdict))
+}
+
+/// A path as a person would type it in the project's folder.
+fn shown(runner: &Runner, location: &str) -> String {
+    let path = Path::new(location);
+    let folder = runner.project.folder.canonicalize();
+    let below = folder.ok().and_then(|folder| Some(path.strip_prefix(folder).ok()?.display().to_string()));
+    below.unwrap_or_else(|| location.to_owned())
+}

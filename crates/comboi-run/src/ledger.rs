@@ -1,0 +1,190 @@
+//! Which runs there were: numbers are given out here, plans and receipts are written once.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use comboi_lake::{RunLock, Schedule, State, StateError, Written};
+use comboi_plan::Plan;
+use comboi_project::{DatasetId, RunId};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::receipt::{Receipt, RunReport};
+
+/// What this comboi writes into the state of runs.
+const FORMAT: u32 = 1;
+
+/// What can go wrong with the record of which runs there were.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// The state of runs could not be read or written.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// Another process is running this pipeline from the same folder.
+    #[error("another process is running pipeline `{0}` from this folder; wait until it has ended")]
+    Busy(String),
+    /// An object of the state is not what comboi wrote.
+    #[error("the {what} of run {run} is damaged; nothing in the lake depends on it: `comboi run` begins a new run")]
+    Damaged {
+        /// Which object.
+        what: &'static str,
+        /// The run.
+        run: RunId,
+        /// What is wrong with it.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// The schedule is not what comboi wrote.
+    #[error("the schedule of the runs is damaged; remove `schedule.json` in the state folder, and the next run number is found again")]
+    DamagedSchedule(#[source] serde_json::Error),
+    /// The state was written by a newer comboi.
+    #[error("the state of runs was written by a newer comboi (format {0}); upgrade this one")]
+    Newer(u32),
+}
+
+/// What a run was begun for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum RunKind {
+    /// A plan: extracting and building.
+    Pipeline,
+    /// What an earlier run left undone.
+    Retry {
+        /// The earlier run.
+        of: RunId,
+    },
+    /// A checkpoint was taken away, so that the next run reads everything again.
+    ResetCheckpoint,
+    /// An earlier version was made the current one.
+    Restore,
+}
+
+/// What a run is to do. Written once, before anything is done.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Order {
+    format: u32,
+    /// The run.
+    pub(crate) run: RunId,
+    /// What it was begun for.
+    pub(crate) kind: RunKind,
+    /// When it began.
+    pub(crate) begun_at: DateTime<Utc>,
+    /// Its tasks.
+    pub(crate) plan: Plan,
+    /// The versions to read of datasets that the run itself does not make; `None` when there was none yet.
+    pub(crate) pins: BTreeMap<DatasetId, Option<u64>>,
+    /// Whether datasets are rebuilt even when nothing that shapes them has changed.
+    pub(crate) rebuild: bool,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct ScheduleRecord {
+    format: u32,
+    last_run: RunId,
+    /// The last run that did a plan; resets and restores take numbers too.
+    last_pipeline_run: Option<RunId>,
+}
+
+/// The record of one pipeline's runs.
+#[derive(Clone, Debug)]
+pub(crate) struct Ledger {
+    state: State,
+}
+
+impl Ledger {
+    /// The ledger that is kept in this state.
+    pub(crate) fn new(state: State) -> Self {
+        Self { state }
+    }
+
+    /// Keeps other processes on this machine from running the same pipeline until the lock is dropped.
+    ///
+    /// Only saves double work: what is committed is right without it.
+    pub(crate) fn lock(&self) -> Result<RunLock, LedgerError> {
+        self.state.try_lock()?.ok_or_else(|| LedgerError::Busy(self.state.pipeline().to_string()))
+    }
+
+    /// Takes the next run number and writes down what it is to do.
+    ///
+    /// Dying in it leaves at most a number that no run has.
+    pub(crate) async fn begin(
+        &self,
+        kind: RunKind,
+        plan: Plan,
+        pins: BTreeMap<DatasetId, Option<u64>>,
+        rebuild: bool,
+        begun_at: DateTime<Utc>,
+    ) -> Result<Order, LedgerError> {
+        let mut order = Order { format: FORMAT, run: RunId(0), kind, begun_at, plan, pins, rebuild };
+        loop {
+            let (read, mut record) = self.schedule().await?;
+            order.run = RunId(record.last_run.0 + 1);
+            while self.state.create_plan(order.run, to_bytes(&order)).await? != Written::Now {
+                order.run.0 += 1;
+            }
+            record.last_run = order.run;
+            if matches!(kind, RunKind::Pipeline | RunKind::Retry { .. }) {
+                record.last_pipeline_run = Some(order.run);
+            }
+            if self.state.swap_schedule(&read, to_bytes(&record)).await? {
+                return Ok(order);
+            }
+        }
+    }
+
+    /// Writes down what became of a task. If it was written before, what was written stands.
+    pub(crate) async fn write_receipt(&self, receipt: Receipt) -> Result<(), LedgerError> {
+        self.state.create_receipt(receipt.run, &receipt.dataset, to_bytes(&receipt)).await?;
+        Ok(())
+    }
+
+    /// What became of a task; `None` while it has not ended.
+    pub(crate) async fn receipt(&self, run: RunId, task: &DatasetId) -> Result<Option<Receipt>, LedgerError> {
+        let bytes = self.state.receipt(run, task).await?;
+        bytes.map(|bytes| from_bytes(&bytes, "receipt", run)).transpose()
+    }
+
+    /// Writes down that a run has ended.
+    pub(crate) async fn close(&self, report: &RunReport) -> Result<(), LedgerError> {
+        self.state.close(report.run, to_bytes(&report.for_keeping())).await?;
+        Ok(())
+    }
+
+    /// What a run was to do; `None` when there was no such run.
+    pub(crate) async fn order(&self, run: RunId) -> Result<Option<Order>, LedgerError> {
+        let bytes = self.state.plan(run).await?;
+        let order: Option<Order> = bytes.map(|bytes| from_bytes(&bytes, "plan", run)).transpose()?;
+        match order {
+            Some(order) if order.format > FORMAT => Err(LedgerError::Newer(order.format)),
+            order => Ok(order),
+        }
+    }
+
+    /// The last run that did a plan; `None` before the first.
+    pub(crate) async fn last_pipeline_run(&self) -> Result<Option<RunId>, LedgerError> {
+        Ok(self.schedule().await?.1.last_pipeline_run)
+    }
+
+    async fn schedule(&self) -> Result<(Schedule, ScheduleRecord), LedgerError> {
+        let read = self.state.schedule().await?;
+        let record = match &read.bytes {
+            Some(bytes) => serde_json::from_slice(bytes).map_err(LedgerError::DamagedSchedule)?,
+            None => {
+                let last_run = self.state.last_planned_run().await?;
+                ScheduleRecord { format: FORMAT, last_run: last_run.unwrap_or(RunId(0)), last_pipeline_run: last_run }
+            }
+        };
+        if record.format > FORMAT {
+            return Err(LedgerError::Newer(record.format));
+        }
+        Ok((read, record))
+    }
+}
+
+fn to_bytes(value: &impl Serialize) -> bytes::Bytes {
+    serde_json::to_vec(value).expect("numbers, texts and lists always become JSON").into()
+}
+
+fn from_bytes<T: DeserializeOwned>(bytes: &[u8], what: &'static str, run: RunId) -> Result<T, LedgerError> {
+    serde_json::from_slice(bytes).map_err(|source| LedgerError::Damaged { what, run, source })
+}

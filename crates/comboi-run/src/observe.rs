@@ -1,0 +1,88 @@
+//! Looking at sources and lake for `comboi plan`. Reads only.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use comboi_lake::{Lake, Snapshot};
+use comboi_plan::{Observed, ObservedDataset, ObservedTable, Plan, TaskKind};
+use comboi_project::{DatasetId, Project};
+use comboi_sources::{Checkpoint, Look};
+
+use crate::build::why_build;
+use crate::extract::{CHECKPOINT, look, texts};
+use crate::task::chain;
+
+/// What a plan would meet: what is new in each table, and what the lake has.
+pub async fn observe(project: &Arc<Project>, lake: &Lake, plan: &Plan) -> Result<Observed, comboi_lake::Error> {
+    let mut observed = Observed::default();
+    for task in &plan.tasks {
+        let id = &task.dataset;
+        let base = lake.table(id).snapshot().await?;
+        match task.kind {
+            TaskKind::Extract => {
+                observed.tables.insert(id.clone(), table(project, id, base.as_ref()).await);
+            }
+            TaskKind::Build => {
+                observed.datasets.insert(id.clone(), dataset(project, lake, plan, id, base.as_ref()).await?);
+            }
+        }
+    }
+    Ok(observed)
+}
+
+async fn table(project: &Arc<Project>, id: &DatasetId, base: Option<&Snapshot>) -> ObservedTable {
+    let mut observed = ObservedTable {
+        lake_rows: base.map(Snapshot::row_count),
+        last_read: base.map(|base| base.committed_at),
+        ..ObservedTable::default()
+    };
+    if let Some(source) = project.source(id).filter(|_| project.files_table(id).is_none()) {
+        observed.filter = format!("type {}", source.kind());
+        observed.failed = Some(format!("extracting from a source of type `{}` is not built in yet", source.kind()));
+        return observed;
+    }
+    match look(project, id, base).await {
+        Ok(Look::NothingNew { notes }) => {
+            observed.filter = "nothing new".to_owned();
+            observed.notes = texts(&notes);
+        }
+        Ok(Look::Work(work)) => {
+            observed.new = true;
+            observed.bytes = Some(work.estimated_bytes);
+            observed.rows = estimate(work.estimated_bytes, base);
+            observed.filter = work.filter.clone();
+        }
+        Err(e) => {
+            observed.new = true;
+            observed.filter = "can't be looked at".to_owned();
+            observed.failed = Some(chain(&e));
+        }
+    }
+    observed
+}
+
+/// Rows in so many bytes of source, if they are like those that were read before.
+fn estimate(bytes: u64, base: Option<&Snapshot>) -> Option<u64> {
+    let base = base?;
+    let checkpoint: Checkpoint = base.properties.get(CHECKPOINT)?.parse().ok()?;
+    let read: u64 = checkpoint.files.values().map(|seen| seen.size).sum();
+    (read > 0).then(|| u64::try_from(u128::from(bytes) * u128::from(base.row_count()) / u128::from(read)).unwrap_or(u64::MAX))
+}
+
+async fn dataset(
+    project: &Project,
+    lake: &Lake,
+    plan: &Plan,
+    id: &DatasetId,
+    base: Option<&Snapshot>,
+) -> Result<ObservedDataset, comboi_lake::Error> {
+    let mut versions = BTreeMap::new();
+    for input in plan.tasks.iter().filter(|task| task.dataset == *id).flat_map(|task| &task.inputs) {
+        versions.insert(input.clone(), lake.table(input).snapshot().await?.map(|snapshot| snapshot.version));
+    }
+    Ok(ObservedDataset {
+        version: base.map(|base| base.version),
+        rows: base.map(Snapshot::row_count),
+        why: why_build(project, id, &versions, base),
+    })
+}

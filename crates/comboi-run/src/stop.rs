@@ -1,0 +1,66 @@
+//! Stopping a run cleanly: no new task begins, queries are interrupted, a commit under way is finished.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use comboi_engine::Interrupter;
+
+/// Asks a run to stop; clones share the request.
+#[derive(Clone, Default)]
+pub struct Stop(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    requested: AtomicBool,
+    queries: Mutex<Queries>,
+}
+
+#[derive(Default)]
+struct Queries {
+    next: u64,
+    running: BTreeMap<u64, Interrupter>,
+}
+
+impl Stop {
+    /// Stops the run: running queries end with an error at once, nothing new begins.
+    pub fn request(&self) {
+        self.0.requested.store(true, Ordering::SeqCst);
+        for query in self.queries().running.values() {
+            query.stop();
+        }
+    }
+
+    /// Whether the run was asked to stop.
+    pub fn requested(&self) -> bool {
+        self.0.requested.load(Ordering::SeqCst)
+    }
+
+    /// Interrupts these queries too, when the run is asked to stop before the watch is dropped.
+    pub(crate) fn watch(&self, query: Interrupter) -> Watch {
+        let mut queries = self.queries();
+        let number = queries.next;
+        queries.next += 1;
+        if self.requested() {
+            query.stop();
+        }
+        queries.running.insert(number, query);
+        Watch { stop: self.clone(), number }
+    }
+
+    fn queries(&self) -> std::sync::MutexGuard<'_, Queries> {
+        self.0.queries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Ends the watching of a query when it is dropped.
+pub(crate) struct Watch {
+    stop: Stop,
+    number: u64,
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.stop.queries().running.remove(&self.number);
+    }
+}

@@ -1,0 +1,214 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use comboi_project::{LogLevel, SourceName, Stage, TableName};
+
+/// Plans and runs a medallion lake from configuration.
+///
+/// Exit codes: 0 good; 1 a task failed; 2 the command line or the configuration has mistakes; 3 a contract was
+/// broken; 4 a dataset is older than its SLA allows; 130 interrupted.
+#[derive(Debug, Parser)]
+#[command(name = "comboi", version, max_term_width = 100, disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Options that every command takes.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Global {
+    /// The configuration file. Default: `configs/default.yml` or `comboi.yml`, here or in a folder above.
+    #[arg(long, short, global = true, env = "COMBOI_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// A file of `NAME=value` lines to take as environment variables where they are not set. Default: `.env` in the project's folder, if it is there.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) env_file: Option<PathBuf>,
+    /// What is logged: error, warn, info, debug or trace. Default: `monitoring.log_level`, else info.
+    #[arg(long, global = true, env = "COMBOI_LOG_LEVEL", value_name = "LEVEL")]
+    pub(crate) log_level: Option<LogLevel>,
+    /// Log to the standard error too, in this form. Default: text when `--log-level` is given, else only to the log file.
+    #[arg(long, global = true, value_name = "FORMAT")]
+    pub(crate) log_format: Option<LogFormat>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// Lines for people.
+    Text,
+    /// A JSON object a line.
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    /// For people.
+    Text,
+    /// One JSON document on the standard output.
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FailOn {
+    /// Rules of severity `warning` fail the run too (exit code 3); what they hold is published all the same.
+    Warning,
+    /// Rules of severity `error` fail the run.
+    Error,
+    /// Exit with 0 whatever came of the run, unless it was interrupted.
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make a small project that works, to start from.
+    Init {
+        /// Where. It is made if it is not there; files that are there are left alone.
+        #[arg(default_value = ".")]
+        folder: PathBuf,
+    },
+    /// Find every mistake in the project's files.
+    Validate {
+        /// How the mistakes are told.
+        #[arg(long, value_enum, default_value = "text")]
+        output: Output,
+    },
+    /// Show what a run would do. Reads only.
+    Plan {
+        #[command(flatten)]
+        selection: SelectionArgs,
+        /// How the plan is told.
+        #[arg(long, value_enum, default_value = "text")]
+        output: Output,
+    },
+    /// Extract what is new, build what depends on it, hold it to its contracts, publish it.
+    Run {
+        #[command(flatten)]
+        selection: SelectionArgs,
+        /// Build datasets even when nothing that shapes them has changed.
+        #[arg(long)]
+        rebuild: bool,
+        #[command(flatten)]
+        running: RunArgs,
+    },
+    /// Take up what the last run left undone: tasks that failed, were stopped, or had no chance.
+    Retry {
+        #[command(flatten)]
+        running: RunArgs,
+    },
+    /// Hold data to a contract without publishing anything.
+    ValidateContract {
+        /// The contract's file.
+        #[arg(long, value_name = "FILE")]
+        contract: PathBuf,
+        /// A Parquet, CSV or JSON file, a Delta table's folder, or the name of a dataset in the lake.
+        #[arg(long, value_name = "DATA")]
+        data: String,
+        /// How the verdicts are told.
+        #[arg(long, value_enum, default_value = "text")]
+        output: Output,
+    },
+    /// Forget how far tables have been read, so that the next run reads everything again and replaces their rows.
+    ResetCheckpoint {
+        /// The stage that has checkpoints.
+        #[arg(long, default_value = "bronze")]
+        stage: Stage,
+        /// The source.
+        #[arg(long)]
+        source: SourceName,
+        /// One table of it. Default: all.
+        #[arg(long)]
+        table: Option<TableName>,
+    },
+    /// List the project's datasets and what the lake has of them.
+    Ls {
+        /// How the list is told.
+        #[arg(long, value_enum, default_value = "text")]
+        output: Output,
+    },
+    /// Show rows of a dataset.
+    Show {
+        /// The dataset: `customers_clean`, `silver/customers_clean`, `bronze/shop/orders`.
+        dataset: String,
+        /// How it was at this version. Default: the current one.
+        #[arg(long, value_name = "N")]
+        version: Option<u64>,
+        /// How many rows at most.
+        #[arg(long, short = 'n', default_value_t = 20)]
+        limit: usize,
+        /// How the rows are told.
+        #[arg(long, value_enum, default_value = "text")]
+        output: Output,
+    },
+    /// List the versions of a dataset, newest first.
+    History {
+        /// The dataset.
+        dataset: String,
+        /// How many versions at most.
+        #[arg(long, short = 'n', default_value_t = 20)]
+        limit: usize,
+        /// How the list is told.
+        #[arg(long, value_enum, default_value = "text")]
+        output: Output,
+    },
+    /// Make an earlier version of a dataset the current one. For bronze, the checkpoint goes back with the rows.
+    Restore {
+        /// The dataset.
+        dataset: String,
+        /// The version.
+        #[arg(long, value_name = "N")]
+        version: u64,
+    },
+    /// Delete files that no version worth keeping needs.
+    Vacuum {
+        /// The dataset. Default: all.
+        dataset: Option<String>,
+        /// Keep every version that is younger: `7d`, `12h`, `30m`.
+        #[arg(long, default_value = "7d", value_parser = crate::text::duration, value_name = "AGE")]
+        keep: std::time::Duration,
+        /// Say what would be deleted, delete nothing.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Print the JSON Schema of a kind of file, for editors.
+    Schema {
+        /// Which file.
+        #[arg(value_parser = ["config", "transformations", "contract"])]
+        of: String,
+    },
+    /// Print completions for a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// What a plan is made over.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct SelectionArgs {
+    /// `all`, or one stage.
+    #[arg(default_value = "all", value_parser = ["all", "bronze", "silver", "gold"])]
+    pub(crate) stage: String,
+    /// Only these: names with `*`, `stage:…`, `source:…`, `tag:…`; `+x` with what it reads, `x+` with what reads it; comma for and, space for or.
+    #[arg(long, short, value_name = "EXPRESSION")]
+    pub(crate) select: Option<String>,
+    /// Not these.
+    #[arg(long, value_name = "EXPRESSION")]
+    pub(crate) exclude: Option<String>,
+}
+
+/// How a run goes.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct RunArgs {
+    /// How many tasks at once; they share the memory limit. Default: as many as processors, 4 at most.
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) jobs: Option<u16>,
+    /// Which broken rules make the run fail.
+    #[arg(long, value_enum, default_value = "error")]
+    pub(crate) fail_on: FailOn,
+    /// How the report is told.
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) output: Output,
+}

@@ -1,0 +1,68 @@
+//! One module for each group of commands; all write what was asked for to the writer they are given.
+
+mod checkpoint;
+mod contract;
+mod init;
+mod look;
+mod plan;
+mod run;
+mod validate;
+mod versions;
+
+use std::io::Write;
+
+use clap::CommandFactory as _;
+
+use comboi_project::LogLevel;
+
+use crate::cli::{Cli, Command};
+use crate::exit::Exit;
+use crate::logging;
+
+/// Does what the command line asks for.
+pub(crate) fn dispatch(cli: Cli, out: &mut dyn Write) -> anyhow::Result<Exit> {
+    let global = cli.global;
+    // Commands that change the lake log to the project's file as well, once they know the project.
+    let changes = matches!(
+        cli.command,
+        Command::Run { .. } | Command::Retry { .. } | Command::ResetCheckpoint { .. } | Command::Restore { .. } | Command::Vacuum { .. }
+    );
+    if !changes {
+        logging::start(&global, LogLevel::Info, None)?;
+    }
+    match cli.command {
+        Command::Init { folder } => init::init(&folder, out),
+        Command::Validate { output } => validate::validate(&global, output, out),
+        Command::Plan { selection, output } => plan::plan(&global, &selection, output, out),
+        Command::Run { selection, rebuild, running } => run::run(&global, &selection, rebuild, &running, out),
+        Command::Retry { running } => run::retry(&global, &running, out),
+        Command::ValidateContract { contract, data, output } => contract::validate_contract(&global, &contract, &data, output, out),
+        Command::ResetCheckpoint { stage, source, table } => checkpoint::reset(&global, stage, &source, table.as_ref(), out),
+        Command::Ls { output } => look::ls(&global, output, out),
+        Command::Show { dataset, version, limit, output } => look::show(&global, &dataset, version, limit, output, out),
+        Command::History { dataset, limit, output } => versions::history(&global, &dataset, limit, output, out),
+        Command::Restore { dataset, version } => versions::restore(&global, &dataset, version, out),
+        Command::Vacuum { dataset, keep, dry_run } => versions::vacuum(&global, dataset.as_deref(), keep, dry_run, out),
+        Command::Schema { of } => schema(&of, out),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "comboi", &mut &mut *out);
+            Ok(Exit::Good)
+        }
+    }
+}
+
+fn schema(of: &str, out: &mut dyn Write) -> anyhow::Result<Exit> {
+    for (name, schema) in comboi_project::schemas() {
+        if name == of {
+            json(out, &schema)?;
+        }
+    }
+    Ok(Exit::Good)
+}
+
+/// Writes one JSON document.
+fn json(out: &mut dyn Write, value: &impl serde::Serialize) -> anyhow::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, value)?;
+    writeln!(out)?;
+    Ok(())
+}

@@ -1,0 +1,111 @@
+//! `comboi run` and `comboi retry`.
+
+use std::io::Write;
+
+use anyhow::Context as _;
+use comboi_plan::Plan;
+use comboi_project::{Project, Stage};
+use comboi_run::{RunReport, Runner};
+
+use crate::cli::{Global, Output, RunArgs, SelectionArgs};
+use crate::exit::{self, Exit};
+use crate::progress::{self, Lines};
+use crate::{logging, wiring};
+
+pub(crate) fn run(
+    global: &Global,
+    selection: &SelectionArgs,
+    rebuild: bool,
+    running: &RunArgs,
+    out: &mut dyn Write,
+) -> anyhow::Result<Exit> {
+    let project = wiring::project(global)?;
+    let plan = super::plan::planned(&project, selection)?;
+    super::validate::hold_sql(&project)?;
+    let runner = ready(global, project, running)?;
+    finish(runner, running, out, async move |runner: &Runner| runner.run(plan, rebuild).await)
+}
+
+pub(crate) fn retry(global: &Global, running: &RunArgs, out: &mut dyn Write) -> anyhow::Result<Exit> {
+    let project = wiring::project(global)?;
+    let runner = ready(global, project, running)?;
+    finish(runner, running, out, async |runner: &Runner| runner.retry().await)
+}
+
+fn ready(global: &Global, project: Project, running: &RunArgs) -> anyhow::Result<Runner> {
+    logging::start_for(global, &project)?;
+    let lines = if running.output == Output::Text { Lines::Out } else { Lines::Err };
+    let datasets = Plan::of_everything(&project).tasks;
+    let width = datasets.iter().map(|task| task.dataset.to_string().len()).max().unwrap_or(0);
+    wiring::runner(project, running.jobs, progress::listener(lines, width))
+}
+
+fn finish(
+    runner: Runner,
+    running: &RunArgs,
+    out: &mut dyn Write,
+    work: impl AsyncFnOnce(&Runner) -> Result<RunReport, comboi_run::RunError>,
+) -> anyhow::Result<Exit> {
+    let report = wiring::block_on(async {
+        let stop = runner.stop.clone();
+        let listening = tokio::spawn(async move {
+            wiring::asked_to_stop().await;
+            stop.request();
+        });
+        let report = work(&runner).await;
+        listening.abort();
+        report
+    })??;
+    let metrics = runner.project.folder.join(&runner.project.monitoring.metrics_path);
+    write_metrics(&metrics, &report).with_context(|| format!("the metrics could not be written to `{}`", metrics.display()))?;
+    match running.output {
+        Output::Text => {}
+        Output::Json => super::json(out, &report)?,
+    }
+    Ok(exit::of_run(&report, running.fail_on))
+}
+
+/// What monitoring reads: the last run in numbers. Replaced as a whole, so that nobody reads half of it.
+fn write_metrics(path: &std::path::Path, report: &RunReport) -> anyhow::Result<()> {
+    let stage = |stage: Stage| {
+        let tasks = || report.tasks.iter().filter(|task| task.dataset.stage() == stage);
+        serde_json::json!({
+            "tasks": tasks().count(),
+            "rows": tasks().map(|task| task.rows).sum::<u64>(),
+            "quarantined_rows": tasks().map(|task| task.quarantined_rows).sum::<u64>(),
+            "failed": tasks().filter(|task| !task.outcome.is_good()).count(),
+            "seconds": tasks().map(|task| task.took().as_secs_f64()).sum::<f64>(),
+        })
+    };
+    let stages: serde_json::Map<String, serde_json::Value> =
+        Stage::ALL.into_iter().map(|name| (name.to_string(), stage(name))).collect();
+    let task = |task: &comboi_run::Receipt| {
+        serde_json::json!({
+            "dataset": task.dataset,
+            "outcome": task.outcome,
+            "rows": task.rows,
+            "total_rows": task.total_rows,
+            "quarantined_rows": task.quarantined_rows,
+            "seconds": task.took().as_secs_f64(),
+            "rules": task.verdicts.len(),
+            "broken_rules": task.verdicts.iter().filter(|verdict| !verdict.passed()).count(),
+        })
+    };
+    let metrics = serde_json::json!({
+        "run_id": report.run,
+        "pipeline": report.pipeline,
+        "begun_at": report.begun_at,
+        "ended_at": report.ended_at,
+        "seconds": report.took().as_secs_f64(),
+        "succeeded": report.is_good(),
+        "stages": stages,
+        "tasks": report.tasks.iter().map(task).collect::<Vec<_>>(),
+    });
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    let part = path.with_extension(format!("{}.part", std::process::id()));
+    std::fs::write(&part, serde_json::to_vec_pretty(&metrics)?)?;
+    std::fs::rename(&part, path)?;
+    Ok(())
+}

@@ -1,0 +1,175 @@
+//! Putting the parts together: the only place that reads the environment.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use comboi_engine::Limits;
+use comboi_lake::{Lake, Root, State};
+use comboi_project::{Contract, DatasetId, NamedContract, Project, Stage};
+use comboi_run::{Clock, Listener, Runner, Stop};
+
+use crate::cli::Global;
+use crate::exit::Usage;
+
+/// The folder of the project in which comboi keeps the state of runs and files on their way into the lake.
+const OWN_FOLDER: &str = ".comboi";
+
+/// The project that the command line names.
+pub(crate) fn project(global: &Global) -> anyhow::Result<Project> {
+    let config = match &global.config {
+        Some(config) => config.clone(),
+        None => find_config()?,
+    };
+    let file = env_file(global, &comboi_project::folder_of(&config))?;
+    Ok(Project::load(&config, &env(file))?)
+}
+
+/// A contract outside any project.
+pub(crate) fn contract(path: &Path) -> anyhow::Result<Arc<Contract>> {
+    Ok(NamedContract::load(path, &env(BTreeMap::new()))?.contract)
+}
+
+/// What the environment says, else what the file does.
+fn env(file: BTreeMap<String, String>) -> impl Fn(&str) -> Option<String> {
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
+    move |name| std::env::var(name).ok().or_else(|| file.get(name).cloned())
+}
+
+fn find_config() -> anyhow::Result<PathBuf> {
+    let here = std::env::current_dir().context("the current folder could not be read")?;
+    for folder in here.ancestors() {
+        for name in ["configs/default.yml", "comboi.yml"] {
+            let config = folder.join(name);
+            if config.is_file() {
+                // Paths in messages are then what the person would type.
+                return Ok(if folder == here { PathBuf::from(name) } else { config });
+            }
+        }
+    }
+    let text = "there is no `configs/default.yml` or `comboi.yml` here or in a folder above; name a configuration with `--config`, or make a project with `comboi init`";
+    Err(Usage(text.to_owned()).into())
+}
+
+/// What the project's `.env` file says.
+fn env_file(global: &Global, folder: &Path) -> anyhow::Result<BTreeMap<String, String>> {
+    let path = global.env_file.clone().unwrap_or_else(|| folder.join(".env"));
+    if global.env_file.is_none() && !path.is_file() {
+        return Ok(BTreeMap::new());
+    }
+    // The library's error quotes the line, which may hold a secret.
+    let unreadable = || Usage(format!("`{}` could not be read: expected lines of `NAME=value`", path.display()));
+    let lines = dotenvy::from_path_iter(&path).map_err(|_| unreadable())?;
+    lines.map(|line| line.map_err(|_| unreadable().into())).collect()
+}
+
+/// The lake of a project.
+pub(crate) fn lake(project: &Project) -> anyhow::Result<Lake> {
+    let mut stages = BTreeMap::new();
+    for stage in Stage::ALL {
+        if let Some(data_lake) = &project.stages.get(stage).data_lake {
+            let text = format!(
+                "stage `{stage}` lives in the data lake `{:?}`, and lakes on ADLS are not built in yet; without `data_lake` it lives in `{}`",
+                data_lake.account_name,
+                project.stages.local_path(stage).display(),
+            );
+            return Err(Usage(text).into());
+        }
+        stages.insert(stage, (Root::folder(&project.stage_folder(stage))?, project.stages.template(stage)));
+    }
+    Ok(Lake::new(stages)?)
+}
+
+/// What runs need. The state folder is made if it is not there.
+pub(crate) fn runner(project: Project, jobs: Option<u16>, listener: Listener) -> anyhow::Result<Runner> {
+    let own = project.folder.join(OWN_FOLDER);
+    let scratch = match &project.engine.temp_directory {
+        Some(folder) => project.path(&folder.value),
+        None => own.join("scratch"),
+    };
+    std::fs::create_dir_all(&scratch).with_context(|| format!("the folder `{}` could not be made", scratch.display()))?;
+    let limits = limits(&project);
+    let project = Arc::new(project);
+    Ok(Runner {
+        lake: lake(&project)?,
+        state: State::in_folder(&own.join("runs"), project.name.clone())?,
+        scratch,
+        jobs: jobs.map_or_else(|| limits.threads.clamp(1, 4), usize::from),
+        limits,
+        clock: Clock::system(),
+        stop: Stop::default(),
+        listener,
+        project,
+    })
+}
+
+/// The machine's memory and processors, unless the configuration says otherwise.
+pub(crate) fn limits(project: &Project) -> Limits {
+    let mut limits = Limits::of_machine();
+    if let Some(memory) = &project.engine.memory_limit {
+        limits.memory_bytes = memory.bytes();
+    }
+    if let Some(threads) = &project.engine.threads {
+        limits.threads = usize::try_from(threads.value).unwrap_or(usize::MAX);
+    }
+    if let Some(most) = &project.engine.max_temp_size {
+        limits.max_spill_bytes = Some(most.bytes());
+    }
+    limits
+}
+
+/// The dataset that a person named: in full, or by its last part where only one has it.
+pub(crate) fn dataset(project: &Project, text: &str) -> anyhow::Result<DatasetId> {
+    Ok(comboi_plan::find_dataset(project, text)?)
+}
+
+/// An asynchronous runtime for one command.
+pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    Ok(runtime.context("the runtime could not be started")?.block_on(work))
+}
+
+/// A runner for commands that change the lake by hand and tell nobody of their steps.
+pub(crate) fn quiet_runner(project: Project) -> anyhow::Result<Runner> {
+    runner(project, None, Arc::new(|_| {}))
+}
+
+/// Returns when the process is asked to stop: Ctrl-C, or the signal that services are ended with.
+pub(crate) async fn asked_to_stop() {
+    let interrupted = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminated) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = interrupted => {}
+                _ = terminated.recv() => {}
+            }
+            return;
+        }
+    }
+    drop(interrupted.await);
+}
+
+/// A table of the lake that a person named: a dataset, its quarantine (`…__quarantine`), or a record of runs (`_comboi/tasks`).
+pub(crate) fn table(project: &Project, lake: &Lake, text: &str) -> anyhow::Result<comboi_lake::Table> {
+    match text {
+        "_comboi/tasks" => Ok(lake.record("tasks")),
+        "_comboi/verdicts" => Ok(lake.record("verdicts")),
+        _ => match text.strip_suffix("__quarantine") {
+            Some(of) => Ok(lake.quarantine(&dataset(project, of)?)),
+            None => Ok(lake.table(&dataset(project, text)?)),
+        },
+    }
+}
+
+/// A folder for one command's temporary files, gone when it is dropped. Made in the system's own place, because
+/// commands that only read write nothing into a project.
+pub(crate) fn private_scratch(project: &Project) -> anyhow::Result<tempfile::TempDir> {
+    let made = match &project.engine.temp_directory {
+        Some(folder) => tempfile::tempdir_in(project.path(&folder.value)),
+        None => tempfile::tempdir(),
+    };
+    made.context("a temporary folder could not be made")
+}

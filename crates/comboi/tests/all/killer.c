@@ -1,0 +1,82 @@
+/* Preloaded into the program under test: kills the process with SIGKILL at the Nth change of the file system's
+ * names, before it (KILL_WHEN=before) or after it (KILL_WHEN=after). With KILL_AT=0 it only counts, into KILL_COUNT. */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static atomic_int calls;
+
+static int due(void) {
+    const char *at = getenv("KILL_AT");
+    return at && atomic_fetch_add(&calls, 1) + 1 == atoi(at);
+}
+
+static void die(const char *when, int now) {
+    const char *wanted = getenv("KILL_WHEN");
+    if (now && wanted && strcmp(wanted, when) == 0) {
+        kill(getpid(), SIGKILL);
+        for (;;) pause();
+    }
+}
+
+__attribute__((destructor)) static void tell(void) {
+    const char *path = getenv("KILL_COUNT");
+    if (!path) return;
+    FILE *file = fopen(path, "w");
+    if (file) {
+        fprintf(file, "%d", atomic_load(&calls));
+        fclose(file);
+    }
+}
+
+#define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
+#define AROUND(type, call)          \
+    do {                            \
+        int now = due();            \
+        die("before", now);         \
+        type result = (call);       \
+        die("after", now);          \
+        return result;              \
+    } while (0)
+
+int link(const char *a, const char *b) { AROUND(int, REAL(link)(a, b)); }
+int linkat(int d, const char *a, int e, const char *b, int f) { AROUND(int, REAL(linkat)(d, a, e, b, f)); }
+int rename(const char *a, const char *b) { AROUND(int, REAL(rename)(a, b)); }
+int renameat(int d, const char *a, int e, const char *b) { AROUND(int, REAL(renameat)(d, a, e, b)); }
+int renameat2(int d, const char *a, int e, const char *b, unsigned f) { AROUND(int, REAL(renameat2)(d, a, e, b, f)); }
+int unlink(const char *a) { AROUND(int, REAL(unlink)(a)); }
+int unlinkat(int d, const char *a, int f) { AROUND(int, REAL(unlinkat)(d, a, f)); }
+int mkdir(const char *a, mode_t m) { AROUND(int, REAL(mkdir)(a, m)); }
+
+static mode_t mode_of(int flags, va_list rest) { return flags & O_CREAT ? va_arg(rest, mode_t) : 0; }
+
+#define OPEN(name)                                                       \
+    int name(const char *path, int flags, ...) {                         \
+        va_list rest;                                                    \
+        va_start(rest, flags);                                           \
+        mode_t mode = mode_of(flags, rest);                              \
+        va_end(rest);                                                    \
+        if (!(flags & O_CREAT)) return REAL(name)(path, flags, mode);    \
+        AROUND(int, REAL(name)(path, flags, mode));                      \
+    }
+#define OPENAT(name)                                                     \
+    int name(int folder, const char *path, int flags, ...) {             \
+        va_list rest;                                                    \
+        va_start(rest, flags);                                           \
+        mode_t mode = mode_of(flags, rest);                              \
+        va_end(rest);                                                    \
+        if (!(flags & O_CREAT)) return REAL(name)(folder, path, flags, mode); \
+        AROUND(int, REAL(name)(folder, path, flags, mode));              \
+    }
+OPEN(open)
+OPEN(open64)
+OPENAT(openat)
+OPENAT(openat64)

@@ -1,0 +1,9 @@
+//! The program as a user meets it: small whole projects, run by the real binary.
+
+mod bad_input;
+mod commands;
+mod demo;
+mod files;
+mod incremental;
+mod killed;
+mod world;
