@@ -347,7 +347,7 @@ record! {
         pub max_age_hours: Located<f64>,
         /// The date or timestamp by which age is told; else the first of `updated_at`, `modified_at`, `loaded_at`,
         /// `processed_at`, `event_time`, `timestamp`, `created_at` and `_comboi_loaded_at` that the contract has, else
-        /// its only column that is a date or timestamp.
+        /// its only column that is a date or timestamp, else `updated_at` if it has none at all.
         pub column: Option<Located<String>>,
         /// What it means when the dataset is older.
         pub severity: Severity = Severity::Error,

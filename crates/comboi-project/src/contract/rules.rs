@@ -146,7 +146,8 @@ impl Contract {
         columns.chain(quality).chain(self.sla_rules()).collect()
     }
 
-    /// The column by which the age of the dataset is told.
+    /// The column by which the age of the dataset is told: see [`Freshness::column`](super::Freshness::column). None
+    /// when there is no freshness to hold, or several columns may be meant (which is a problem of the contract).
     pub fn freshness_column(&self) -> Option<&str> {
         let freshness = self.sla.as_ref()?.freshness.as_ref()?;
         if let Some(column) = &freshness.column {
@@ -166,6 +167,8 @@ impl Contract {
         });
         match (telling, moments.as_slice()) {
             (Some(column), _) | (None, [column]) => Some(column),
+            // A contract need not list every column: the dataset may have the most usual one.
+            (None, []) => FRESHNESS_COLUMNS.first().copied(),
             (None, _) => None,
         }
     }

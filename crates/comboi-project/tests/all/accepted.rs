@@ -388,3 +388,27 @@ fn the_folder_is_found_from_the_configuration() {
         folder.path().join("conf/logs/a.log")
     );
 }
+
+#[test]
+fn the_age_of_a_dataset_is_told_by_its_most_telling_column() {
+    let column = |columns: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.yml");
+        let contract = format!(
+            "dataset: a\nschema: {{ columns: [{columns}] }}\nsla: {{ freshness: {{ max_age_hours: 0.5 }} }}\n"
+        );
+        std::fs::write(&path, contract).unwrap();
+        let named = comboi_project::NamedContract::load(&path, &|_| None).unwrap();
+        named.contract.freshness_column().unwrap().to_owned()
+    };
+    let at = |name: &str| format!("{{ name: {name}, type: TIMESTAMP }}");
+    assert_eq!(
+        column(&[at("Created_At"), at("UPDATED_AT"), at("x")].join(", ")),
+        "UPDATED_AT"
+    );
+    assert_eq!(
+        column(&[at("born"), "{ name: updated_at, type: VARCHAR }".to_owned()].join(", ")),
+        "born"
+    );
+    assert_eq!(column("{ name: id, type: INTEGER }"), "updated_at");
+}
