@@ -269,3 +269,76 @@ impl fmt::Display for RunId {
         self.0.fmt(f)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn what_is_no_name_says_why_and_what_would_be() {
+        let check = |text: &str, reason: &str, suggestion: Option<&str>| {
+            let bad = text.parse::<TableName>().unwrap_err();
+            assert_eq!(
+                (bad.reason, bad.suggestion()),
+                (reason, suggestion),
+                "{text}"
+            );
+        };
+        check("", "it is empty", None);
+        check(
+            &"a".repeat(129),
+            "it is longer than 128 characters",
+            Some(&"a".repeat(128)),
+        );
+        let start = "it starts with something else than a lower-case letter";
+        check("Orders", start, Some("orders"));
+        check("_x", start, Some("x"));
+        check("2024_orders", start, Some("orders"));
+        check("../etc", start, Some("etc"));
+        let inside = "it has something else than lower-case letters, digits and `_`";
+        check("order-items", inside, Some("order_items"));
+        check("a/../../b", inside, Some("a_b"));
+        check("straße", inside, Some("stra_e"));
+        check("a\0", inside, Some("a"));
+    }
+
+    #[test]
+    fn datasets_are_told_by_their_text() {
+        for text in ["bronze/shop/orders", "silver/orders_clean", "gold/revenue"] {
+            assert_eq!(text.parse::<DatasetId>().unwrap().to_string(), text);
+        }
+        for text in [
+            "",
+            "orders",
+            "bronze/orders",
+            "silver/a/b",
+            "copper/a",
+            "silver/",
+            "silver/A",
+            "bronze/a/b/c",
+        ] {
+            assert!(text.parse::<DatasetId>().is_err(), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_name_is_safe_everywhere(text in "\\PC{0,140}|[a-z][a-z0-9_]{0,130}") {
+            if let Ok(name) = text.parse::<SourceName>() {
+                prop_assert_eq!(name.as_str(), &text);
+                prop_assert!(text.len() <= 128);
+                prop_assert!(text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_'));
+                prop_assert!(text.starts_with(|c: char| c.is_ascii_lowercase()));
+            }
+        }
+
+        #[test]
+        fn a_suggested_name_is_a_name(text in "\\PC{0,140}|[A-Z0-9 .-]{0,140}") {
+            if let Err(bad) = text.parse::<SourceName>() && let Some(suggestion) = bad.suggestion() {
+                prop_assert!(suggestion.parse::<SourceName>().is_ok(), "{}", suggestion);
+            }
+        }
+    }
+}
