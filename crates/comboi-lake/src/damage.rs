@@ -7,7 +7,7 @@ use futures::TryStreamExt;
 use object_store::{ObjectMeta, ObjectStoreExt};
 use serde_json::Value;
 
-use crate::commit::attempt;
+use crate::draft::attempt;
 use crate::error::Error;
 use crate::layout::{self, LogObject};
 use crate::snapshot::Snapshot;

@@ -7,6 +7,7 @@
 
 mod commit;
 mod damage;
+mod draft;
 mod error;
 mod footer;
 mod history;

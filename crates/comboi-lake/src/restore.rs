@@ -7,7 +7,8 @@ use futures::{StreamExt, TryStreamExt};
 use object_store::ObjectStoreExt;
 use uuid::Uuid;
 
-use crate::commit::{Draft, Operation, removals};
+use crate::commit::{Operation, removals};
+use crate::draft::Draft;
 use crate::error::Error;
 use crate::snapshot::{DataFile, Snapshot};
 use crate::table::Table;

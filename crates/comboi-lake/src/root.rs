@@ -40,7 +40,8 @@ impl Root {
         })
     }
 
-    /// Anything else. The store must have put-if-absent.
+    /// Anything else. The store must have put-if-absent. Stages that share one need `{stage}` in their
+    /// templates, or the datasets of one would be found in the other.
     pub fn store(store: Arc<dyn ObjectStore>) -> Self {
         Self {
             store,

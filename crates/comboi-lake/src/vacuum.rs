@@ -14,8 +14,9 @@ use object_store::path::Path as Key;
 use object_store::{ObjectMeta, ObjectStore};
 use uuid::Uuid;
 
-use crate::commit::{Draft, Operation};
+use crate::commit::Operation;
 use crate::damage::Log;
+use crate::draft::Draft;
 use crate::error::Error;
 use crate::history::Entry;
 use crate::layout::{self, PUBLICATION, PartName};

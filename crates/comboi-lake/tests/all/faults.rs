@@ -173,7 +173,6 @@ async fn a_process_that_dies_before_any_write_leaves_nothing_that_matters() {
 #[tokio::test]
 async fn a_process_that_dies_after_any_write_leaves_nothing_that_matters() {
     check(Place::memory, Fault::DiesAfter).await;
-    check(Place::folder, Fault::DiesAfter).await;
 }
 
 #[tokio::test]
