@@ -164,33 +164,37 @@ async fn check(place: fn() -> Place, fault: fn(usize) -> Fault) {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_process_that_dies_before_any_write_leaves_nothing_that_matters() {
     check(Place::memory, Fault::DiesBefore).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_that_dies_over_a_folder_leaves_nothing_that_matters() {
     check(Place::folder, Fault::DiesBefore).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_process_that_dies_after_any_write_leaves_nothing_that_matters() {
     check(Place::memory, Fault::DiesAfter).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_storage_that_lies_about_a_write_is_not_believed() {
     check(Place::memory, Fault::Lies).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_repeated_write_that_meets_itself_is_a_success() {
     check(Place::memory, Fault::Exists).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_storage_that_refuses_for_a_while_is_tried_again() {
     check(Place::memory, |write| Fault::Refuses(write, 2)).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_commit_whose_answer_was_lost_counts_once() {
     for fault in [Fault::Lies(1), Fault::Exists(1)] {
         let staging = staging();
@@ -206,7 +210,7 @@ async fn a_commit_whose_answer_was_lost_counts_once() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_file_that_can_not_be_written_is_named_with_its_dataset() {
     let staging = staging();
     let in_the_way = staging.path().join("bronze");
