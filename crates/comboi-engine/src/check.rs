@@ -126,7 +126,7 @@ impl Data<'_> {
     ) -> Result<Finding, Error> {
         let row_count = match answers.count(rows) {
             Ok(row_count) => row_count,
-            Err(failure) => return Ok(self.could_not(failure, None)),
+            Err(failure) => return Ok(self.could_not(failure, "", None)),
         };
         match question {
             Question::Impossible(why) => Ok(Finding::unknown(why.clone())),
@@ -138,7 +138,7 @@ impl Data<'_> {
             )),
             Question::Unique { columns, present } => match answers.count(*present) {
                 Ok(present) => self.judge_keys(columns, present, row_count, known),
-                Err(failure) => Ok(self.could_not(failure, None)),
+                Err(failure) => Ok(self.could_not(failure, "", None)),
             },
             Question::Fresh(fresh) => {
                 let asked = || {
@@ -150,7 +150,7 @@ impl Data<'_> {
                 };
                 let (known, future, newest) = match asked() {
                     Ok(all) => all,
-                    Err(failure) => return Ok(self.could_not(failure, None)),
+                    Err(failure) => return Ok(self.could_not(failure, "", None)),
                 };
                 let newest = newest.and_then(|text| text.parse().ok());
                 let (detail, measured) =
@@ -163,13 +163,13 @@ impl Data<'_> {
                 expected,
             } => match answers.count(*count) {
                 Ok(count) => self.judge_count(condition, count, expected, row_count),
-                Err(failure) => Ok(self.could_not(failure, None)),
+                Err(failure) => Ok(self.could_not(failure, condition, None)),
             },
             Question::Alone { query, expected } => match custom::number(self.instance, query) {
                 Ok(number) => Ok(Finding::of_number(number.as_deref(), expected)),
                 Err(NoNumber::Shape(why)) => Ok(Finding::unknown(why)),
                 Err(NoNumber::Failed(failure)) => {
-                    Ok(self.could_not(&unless_stopped(failure)?, None))
+                    Ok(self.could_not(&unless_stopped(failure)?, query, None))
                 }
             },
         }
@@ -178,7 +178,7 @@ impl Data<'_> {
     fn judge_rows(&self, rows: &Rows, answers: &Answers, row_count: u64) -> Result<Finding, Error> {
         let broken = match answers.count(rows.count) {
             Ok(broken) => broken,
-            Err(failure) => return Ok(self.could_not(failure, rows.probe.as_deref())),
+            Err(failure) => return Ok(self.could_not(failure, "", rows.probe.as_deref())),
         };
         let measured = counted(row_count, "row");
         if broken == 0 {
@@ -218,7 +218,7 @@ impl Data<'_> {
         };
         let found = match found {
             Ok(found) => found,
-            Err(failure) => return Ok(self.could_not(&unless_stopped(failure)?, None)),
+            Err(failure) => return Ok(self.could_not(&unless_stopped(failure)?, "", None)),
         };
         let aside = match row_count - present.min(row_count) {
             0 => String::new(),
@@ -279,8 +279,9 @@ impl Data<'_> {
         ))
     }
 
-    /// `probe`: a query without rows that fails in the same way when the contract is to blame, not the data.
-    fn could_not(&self, failure: &Failure, probe: Option<&str>) -> Finding {
+    /// `said`: the rule's own SQL, if it has any: messages may repeat what stands there. `probe`: a query without
+    /// rows that fails in the same way when the contract is to blame, not the data.
+    fn could_not(&self, failure: &Failure, said: &str, probe: Option<&str>) -> Finding {
         let blamed = probe.and_then(|probe| self.instance.rows(probe).err());
         let mib = self.session.limits().memory_bytes / (1024 * 1024);
         Finding::unknown(match (blamed, failure.kind) {
@@ -293,7 +294,7 @@ impl Data<'_> {
                     .to_owned()
             }
             (None, Kind::Statement | Kind::Permission) => first_line(&failure.message),
-            (None, _) => without_values(&failure.message, ""),
+            (None, _) => without_values(&failure.message, said),
         })
     }
 }
@@ -345,7 +346,7 @@ impl Finding {
     }
 }
 
-/// Compared digit by digit; what DuckDB writes with an exponent or as a truth value, as that.
+/// Compared digit by digit; `inf` and `nan`, which have none, as text.
 fn same_number(number: &str, expected: &str) -> bool {
     match (Number::parse(number), Number::parse(expected)) {
         (Some(number), Some(expected)) => number == expected,

@@ -1,2 +1,5 @@
 //! The engine from outside: files and SQL in, files and messages out.
+#[cfg(test)]
 mod build;
+#[cfg(test)]
+mod check;

@@ -86,7 +86,7 @@ pub(super) fn number(instance: &Instance, query: &str) -> Result<Option<String>,
     let is_number = sql_type
         .parse()
         .is_ok_and(|it: comboi_project::SqlType| it.is_number());
-    if !(is_number || sql_type == "BOOLEAN") {
+    if !is_number {
         return Err(NoNumber::Shape(format!(
             "it returns {sql_type}, not a number"
         )));

@@ -118,13 +118,12 @@ fn bound(
     match sql_type {
         SqlType::BigNum => literal(format!("'{}'::BIGNUM", to_whole(&number()?, 0))),
         _ if sql_type.is_integer() => Ok(whole_bound(sql_type, &to_whole(&number()?, 0))),
-        SqlType::Decimal(_, scale) => {
+        SqlType::Decimal(precision, scale) => {
             let number = to_whole(&number()?, usize::from(*scale));
-            let room = usize::from(38 - scale);
-            Ok(if number.whole_digits() > room {
+            Ok(if number.whole_digits() > usize::from(precision - scale) {
                 beyond(&number)
             } else {
-                Bound::Literal(format!("'{number}'::DECIMAL(38,{scale})"))
+                Bound::Literal(format!("'{number}'::{sql_type}"))
             })
         }
         SqlType::Float | SqlType::Double if text.trim().eq_ignore_ascii_case("nan") => {
@@ -136,11 +135,26 @@ fn bound(
 }
 
 fn whole_bound(sql_type: &SqlType, number: &Number) -> Bound {
-    match sql_type {
+    // So many digits fit for certain; comparing in the column's own type is fastest.
+    let (room, signed) = match sql_type {
+        SqlType::TinyInt => (2, true),
+        SqlType::SmallInt => (4, true),
+        SqlType::Integer => (9, true),
+        SqlType::BigInt => (18, true),
+        SqlType::UTinyInt => (2, false),
+        SqlType::USmallInt => (4, false),
+        SqlType::UInteger => (9, false),
+        SqlType::UBigInt => (19, false),
+        SqlType::UHugeInt => (38, false),
+        _ => (38, true),
+    };
+    match number.whole_digits() {
+        digits if digits <= room && (signed || !number.is_negative()) => {
+            Bound::Literal(format!("'{number}'::{sql_type}"))
+        }
         // The lake keeps integers of up to 38 digits.
-        _ if number.whole_digits() > 38 => beyond(number),
-        SqlType::UHugeInt if number.is_negative() => Bound::BelowAll,
-        SqlType::UHugeInt => Bound::Literal(format!("'{number}'::UHUGEINT")),
+        digits if digits > 38 => beyond(number),
+        _ if number.is_negative() && !signed => Bound::BelowAll,
         _ => Bound::Literal(format!("'{number}'::HUGEINT")),
     }
 }

@@ -7,7 +7,7 @@ use comboi_project::{Column, Columns, Literal, Place, Rule, RuleKind, did_you_me
 use super::Data;
 use super::custom::Query;
 use super::scan::{Asked, Scan};
-use super::words::{counted, span, thousands};
+use super::words::{counted, span};
 use super::{predicate, unique};
 use crate::{Error, sql};
 
@@ -131,8 +131,13 @@ impl Question {
                     .iter()
                     .map(|column| column.name.clone())
                     .collect();
-                let names: Vec<&str> = columns.iter().map(String::as_str).collect();
-                let present = scan.ask_count(&unique::present(&names));
+                let present = match columns.as_slice() {
+                    [only] => scan.ask_values(only),
+                    several => {
+                        let names: Vec<&str> = several.iter().map(String::as_str).collect();
+                        scan.ask_count(&unique::present(&names))
+                    }
+                };
                 return Ok(Self::Unique { columns, present });
             }
             RuleKind::Freshness { column, max_age } => {
@@ -140,7 +145,13 @@ impl Question {
             }
             RuleKind::CustomSql { .. } => unreachable!("it is asked by `custom`"),
         };
-        let count = scan.ask_count(&rows.breaks);
+        let count = match kind {
+            RuleKind::NotNull { columns: names } if names.len() == 1 => {
+                let name = sql::ident(&one(columns, &names[0])?.name);
+                scan.ask(format!("count(*) - count({name})"))
+            }
+            _ => scan.ask_count(&rows.breaks),
+        };
         Ok(Self::Rows(rows.with(count)))
     }
 }
@@ -353,16 +364,13 @@ impl Fresh {
 /// What is wrong with a number of rows, if something is.
 pub(super) fn volume(rows: u64, min: Option<u64>, max: Option<u64>) -> Option<String> {
     match (min, max) {
-        (Some(min), _) if rows < min => Some(format!(
-            "there are {}, at least {} are expected",
-            counted(rows, "row"),
-            thousands(min)
-        )),
-        (_, Some(max)) if rows > max => Some(format!(
-            "there are {}, at most {} are expected",
-            counted(rows, "row"),
-            thousands(max)
-        )),
+        (Some(min), _) if rows < min => Some(format!("at least {} expected", are(min))),
+        (_, Some(max)) if rows > max => Some(format!("at most {} expected", are(max))),
         _ => None,
     }
+}
+
+fn are(rows: u64) -> String {
+    let verb = if rows == 1 { "is" } else { "are" };
+    format!("{} {verb}", counted(rows, "row"))
 }

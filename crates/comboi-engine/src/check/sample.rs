@@ -120,7 +120,7 @@ impl Data<'_> {
             .map(|file| sql::text(&file.file_name().unwrap_or_default().to_string_lossy()))
             .collect();
         format!(
-            "({row} || ' of ' || ([{}])[{} + 1])",
+            "({row} || ' of ' || ([{}])[{}::BIGINT + 1])",
             names.join(", "),
             self.file_name()
         )

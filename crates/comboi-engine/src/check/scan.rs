@@ -1,8 +1,8 @@
 //! One scan of the data for all rules that can share one.
 
-use crate::Error;
 use crate::failure::{Failure, Kind};
 use crate::instance::Instance;
+use crate::{Error, sql};
 
 /// Collects aggregates over one relation. The same one is computed once, whoever asks.
 pub(super) struct Scan {
@@ -34,6 +34,11 @@ impl Scan {
     /// The number of rows.
     pub(super) fn ask_rows(&mut self) -> Asked {
         self.ask("count(*)".to_owned())
+    }
+
+    /// The number of rows with a value in a column: what Parquet's own statistics often know.
+    pub(super) fn ask_values(&mut self, column: &str) -> Asked {
+        self.ask(format!("count({})", sql::ident(column)))
     }
 
     /// The number of rows for which a predicate is true.

@@ -46,10 +46,16 @@ impl Keys<'_> {
         if self.row_count < 2 {
             return Ok(Duplicates::default());
         }
+        let per_pass = (session.limits().memory_bytes / BYTES_PER_HASH).max(1);
+        self.duplicates_in(
+            session,
+            self.row_count.div_ceil(per_pass).next_power_of_two(),
+        )
+    }
+
+    /// `passes` is a power of two.
+    fn duplicates_in(&self, session: &Session, passes: u64) -> Result<Duplicates, Failure> {
         let instance = Counter::open(session)?;
-        let memory = session.limits().memory_bytes;
-        let per_pass = (memory / BYTES_PER_HASH).max(1);
-        let passes = self.row_count.div_ceil(per_pass).next_power_of_two();
         let mut suspects = Vec::new();
         for pass in 0..passes {
             let hashes = instance.hashes(&self.hashes(pass, passes), self.row_count / passes)?;
@@ -200,7 +206,7 @@ mod tests {
 
     #[test]
     fn repeated_hashes_are_found_on_any_number_of_threads() {
-        let many: Vec<u64> = (0..300_000_u64)
+        let many: Vec<u64> = (0..120_000_u64)
             .map(|i| i.wrapping_mul(0x9E37_79B9_7F4A_7C15))
             .collect();
         for threads in [1, 2, 3, 8] {
@@ -210,12 +216,66 @@ mod tests {
                 "{threads} threads"
             );
             let mut twice = many.clone();
-            twice.extend([many[7], many[299_999], many[7]]);
-            let mut expected = vec![many[7], many[299_999]];
+            twice.extend([many[7], many[119_999], many[7]]);
+            let mut expected = vec![many[7], many[119_999]];
             expected.sort_unstable();
             assert_eq!(repeated(twice, threads), expected, "{threads} threads");
         }
         assert_eq!(repeated(vec![u64::MAX, 0, u64::MAX, 0], 2), [0, u64::MAX]);
         assert_eq!(repeated(vec![], 2), [0_u64; 0]);
+    }
+
+    fn check(keys: &str, columns: &[&str], row_count: u64, expected: (u64, u64)) {
+        let folder = tempfile::tempdir().unwrap();
+        let limits = crate::Limits {
+            memory_bytes: 256 << 20,
+            threads: 2,
+            max_spill_bytes: None,
+        };
+        let session = Session::open(&limits, folder.path()).unwrap();
+        let relation = format!("({keys})");
+        let keys = Keys {
+            relation: &relation,
+            columns: columns.to_vec(),
+            row_count,
+        };
+        for passes in [1, 2, 64] {
+            let Duplicates { keys, rows } = keys.duplicates_in(&session, passes).unwrap();
+            assert_eq!((keys, rows), expected, "{passes} passes");
+        }
+    }
+
+    #[test]
+    fn every_pass_counts() {
+        check(
+            "SELECT i AS k FROM range(20000) t(i)",
+            &["k"],
+            20_000,
+            (0, 0),
+        );
+        check(
+            "SELECT i % 19990 AS k FROM range(20000) t(i)",
+            &["k"],
+            20_000,
+            (10, 20),
+        );
+        check(
+            "SELECT i % 5 AS k FROM range(20000) t(i)",
+            &["k"],
+            20_000,
+            (5, 20_000),
+        );
+        check(
+            "SELECT i // 2 AS k, i % 2 AS l FROM range(2000) t(i)",
+            &["k", "l"],
+            2_000,
+            (0, 0),
+        );
+        check(
+            "SELECT i // 2 AS k, NULL AS l FROM range(2000) t(i)",
+            &["k", "l"],
+            0,
+            (0, 0),
+        );
     }
 }
