@@ -14,13 +14,18 @@ mod relation;
 mod stage;
 mod suspects;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use comboi_project::{Columns, SqlType};
 
+use crate::sql;
+
 pub use infer::{Found, infer, parquet_groups};
 pub use known::{Known, files_with_rows_of, max_value, null_count, rewrite};
-pub use stage::{Boundary, Nulls, Rows, Staged, StagedFile, Stamp, To, UnfitRow, UnfitRows, edge, stage, stage_unfit, unfit};
+pub use stage::{
+    Boundary, Nulls, Rows, Staged, StagedFile, Stamp, To, UnfitRow, UnfitRows, edge, stage,
+    stage_unfit, unfit,
+};
 pub use suspects::suspects;
 
 /// The name of the file that a row came from, relative to its source's folder.
@@ -82,17 +87,28 @@ pub enum Layout {
 impl Layout {
     /// Whether the rows know their lines.
     pub fn knows_lines(&self) -> bool {
-        matches!(self, Self::Records { .. } | Self::JsonRecords { .. } | Self::Parquet)
+        matches!(
+            self,
+            Self::Records { .. } | Self::JsonRecords { .. } | Self::Parquet
+        )
     }
 
     fn is_json(&self) -> bool {
-        matches!(self, Self::JsonLines(_) | Self::JsonArray(_) | Self::JsonRecords { .. })
+        matches!(
+            self,
+            Self::JsonLines(_) | Self::JsonArray(_) | Self::JsonRecords { .. }
+        )
     }
 }
 
 /// What each record of [`Layout::Records`] begins with: the file's name, the line (counted from 1; for a JSON
 /// array the record), where its text begins in bytes (counted from 0, after decompression) and the text itself.
-pub const RECORD_COLUMNS: [&str; 4] = ["_comboi_file", "_comboi_line", "_comboi_byte", "_comboi_text"];
+pub const RECORD_COLUMNS: [&str; 4] = [
+    "_comboi_file",
+    "_comboi_line",
+    "_comboi_byte",
+    "_comboi_text",
+];
 
 /// How CSV text is to be taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,7 +142,7 @@ pub enum Compression {
 impl Compression {
     fn as_str(self) -> &'static str {
         match self {
-            Self::None => "none",
+            Self::None => "uncompressed",
             Self::Gzip => "gzip",
             Self::Zstd => "zstd",
         }
@@ -181,4 +197,26 @@ pub struct Reading {
     pub rules: TextRules,
     /// Whether keys of JSON objects that are not among the group's columns are passed over.
     pub ignore_unknown_keys: bool,
+    /// Columns whose types somebody wrote down: fields of nested values that are not in them are passed over.
+    pub declared: Vec<String>,
+}
+
+/// A list of files for `read_csv` and its like, which take patterns: `a[1].csv` would be `a1.csv` if that is there.
+fn file_list<P: AsRef<Path>>(files: &[P]) -> String {
+    let exact = |path: &Path| {
+        path.to_string_lossy()
+            .chars()
+            .fold(String::new(), |mut out, c| {
+                match c {
+                    '*' | '?' | '[' => out.extend(['[', c, ']']),
+                    c => out.push(c),
+                }
+                out
+            })
+    };
+    let files: Vec<String> = files
+        .iter()
+        .map(|file| sql::text(&exact(file.as_ref())))
+        .collect();
+    format!("[{}]", files.join(", "))
 }

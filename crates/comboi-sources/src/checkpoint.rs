@@ -54,10 +54,14 @@ pub struct Watermark {
 #[derive(Debug, thiserror::Error)]
 pub enum BadCheckpoint {
     /// A later version wrote it.
-    #[error("it was written by a newer comboi (format {0}, this one knows up to {FORMAT}): use that version, or `comboi reset-checkpoint` to read everything anew")]
+    #[error(
+        "it was written by a newer comboi (format {0}, this one knows up to {FORMAT}): use that version, or `comboi reset-checkpoint` to read everything anew"
+    )]
     Newer(u32),
     /// Something else wrote it, or it was damaged.
-    #[error("its text is damaged: `comboi restore` an earlier version of the table, or `comboi reset-checkpoint` to read everything anew")]
+    #[error(
+        "its text is damaged: `comboi restore` an earlier version of the table, or `comboi reset-checkpoint` to read everything anew"
+    )]
     Damaged(#[source] serde_json::Error),
     /// The table's configuration changed in a way that it can't follow.
     #[error("{0}: change it back, or `comboi reset-checkpoint` to read everything anew")]
@@ -69,7 +73,13 @@ const FORMAT: u32 = 1;
 impl Checkpoint {
     /// One of today's format.
     pub fn new(mode: Incremental) -> Self {
-        Self { format: FORMAT, mode, files: BTreeMap::new(), watermark: None, row_count: 0 }
+        Self {
+            format: FORMAT,
+            mode,
+            files: BTreeMap::new(),
+            watermark: None,
+            row_count: 0,
+        }
     }
 }
 
@@ -109,9 +119,20 @@ mod tests {
     #[test]
     fn what_is_newer_or_damaged_is_never_taken_for_nothing() {
         let error = |text: &str| text.parse::<Checkpoint>().unwrap_err();
-        assert!(matches!(error(r#"{"format":2,"something":"else"}"#), BadCheckpoint::Newer(2)));
-        for damaged in ["", "{}", r#"{"format":1}"#, r#"{"format":1,"mode":"full","files":{},"row_count":0,"x":1}"#] {
-            assert!(matches!(error(damaged), BadCheckpoint::Damaged(_)), "{damaged}");
+        assert!(matches!(
+            error(r#"{"format":2,"something":"else"}"#),
+            BadCheckpoint::Newer(2)
+        ));
+        for damaged in [
+            "",
+            "{}",
+            r#"{"format":1}"#,
+            r#"{"format":1,"mode":"full","files":{},"row_count":0,"x":1}"#,
+        ] {
+            assert!(
+                matches!(error(damaged), BadCheckpoint::Damaged(_)),
+                "{damaged}"
+            );
         }
     }
 }

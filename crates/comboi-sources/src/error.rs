@@ -34,7 +34,9 @@ pub enum Error {
         source: io::Error,
     },
     /// A file is not what its format says: truncated, say. The text names it.
-    #[error("{0}; nothing was loaded. Put a good file in its place, or take it away, and run again")]
+    #[error(
+        "{0}; nothing was loaded. Put a good file in its place, or take it away, and run again"
+    )]
     BadFile(String),
     /// Rows that do not fit, and the table does not put them aside.
     #[error("{}", bad_rows(*count, rows))]
@@ -54,7 +56,9 @@ pub enum Error {
     #[error("the columns of the files are not those of the table: {}; nothing was loaded (`on_schema_change`)", .0.join("; "))]
     SchemaChanged(Vec<String>),
     /// A row has no value in the incremental column, and the table says that each must have one.
-    #[error("a row has no value in `{0}`, the incremental column (`on_null: fail`); nothing was loaded")]
+    #[error(
+        "a row has no value in `{0}`, the incremental column (`on_null: fail`); nothing was loaded"
+    )]
     NullInIncrementalColumn(String),
     /// The checkpoint can't be understood.
     #[error("can't go on from the table's checkpoint")]
@@ -106,7 +110,9 @@ impl From<read_files::Error> for Error {
             read_files::Error::BadFile(text) => Self::BadFile(text),
             // Both are answered where they can happen; the texts are for the day that one slips through.
             read_files::Error::Unfit => Self::BadFile("some rows do not fit their columns".into()),
-            read_files::Error::NullInIncrementalColumn => Self::NullInIncrementalColumn("the incremental column".into()),
+            read_files::Error::NullInIncrementalColumn => {
+                Self::NullInIncrementalColumn("the incremental column".into())
+            }
         }
     }
 }
@@ -115,9 +121,10 @@ impl From<read_files::Error> for Error {
 pub fn worth_retrying(error: &Error) -> bool {
     match error {
         Error::ChangedWhileRead(_) => true,
-        Error::Folder { source, .. } | Error::Unreadable { source, .. } => {
-            !matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied | io::ErrorKind::InvalidData)
-        }
+        Error::Folder { source, .. } | Error::Unreadable { source, .. } => !matches!(
+            source.kind(),
+            io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied | io::ErrorKind::InvalidData
+        ),
         Error::Missing(_)
         | Error::Configuration(_)
         | Error::BadFile(_)

@@ -55,7 +55,11 @@ impl Extract {
 
     /// Everything that a person should hear of, one line each.
     pub fn notes_for_people(&self) -> Vec<String> {
-        self.drift.iter().cloned().chain(self.notes.iter().map(Note::to_string)).collect()
+        self.drift
+            .iter()
+            .cloned()
+            .chain(self.notes.iter().map(Note::to_string))
+            .collect()
     }
 }
 
@@ -124,19 +128,45 @@ impl fmt::Display for Note {
                 "`{file}` changed after it was read; its old rows stay (`on_changed_file: reread` would replace them)"
             ),
             Self::Gone(file) => write!(f, "`{file}` is not there any more; its rows stay"),
-            Self::Reread(file) => write!(f, "`{file}` changed after it was read; its rows are replaced"),
-            Self::MissingColumns { file, more: 0, columns } => write!(f, "`{file}` has no {}: NULL there", listed(columns)),
-            Self::MissingColumns { file, more, columns } => {
-                write!(f, "`{file}` and {more} more have no {}: NULL there", listed(columns))
+            Self::Reread(file) => write!(
+                f,
+                "`{file}` changed after it was read; its rows are replaced"
+            ),
+            Self::MissingColumns {
+                file,
+                more: 0,
+                columns,
+            } => write!(f, "`{file}` has no {}: NULL there", listed(columns)),
+            Self::MissingColumns {
+                file,
+                more,
+                columns,
+            } => {
+                write!(
+                    f,
+                    "`{file}` and {more} more have no {}: NULL there",
+                    listed(columns)
+                )
             }
-            Self::Discarded(columns) => write!(f, "columns that the table does not take: {}", listed(columns)),
+            Self::Discarded(columns) => write!(
+                f,
+                "columns that the table does not take: {}",
+                listed(columns)
+            ),
             Self::NullsSkipped { column, row_count } => {
-                write!(f, "rows without a value in `{column}` that were left out: {row_count}")
+                write!(
+                    f,
+                    "rows without a value in `{column}` that were left out: {row_count}"
+                )
             }
         }
     }
 }
 
 fn listed(columns: &[String]) -> String {
-    columns.iter().map(|column| format!("`{column}`")).collect::<Vec<_>>().join(", ")
+    columns
+        .iter()
+        .map(|column| format!("`{column}`"))
+        .collect::<Vec<_>>()
+        .join(", ")
 }

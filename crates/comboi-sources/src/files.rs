@@ -74,29 +74,60 @@ impl FilesReader<'_> {
         }
         let mut notes = Vec::new();
         if files.is_empty() {
-            let patterns: Vec<String> = self.table.files.iter().map(|it| format!("`{}`", it.value)).collect();
+            let patterns: Vec<String> = self
+                .table
+                .files
+                .iter()
+                .map(|it| format!("`{}`", it.value))
+                .collect();
             notes.push(Note::NoFiles(patterns.join(", ")));
             return Ok(Look::NothingNew { notes });
         }
         let Some(checkpoint) = checkpoint else {
-            return Ok(Look::Work(self.work(files, None, "everything".into(), Vec::new())));
+            return Ok(Look::Work(self.work(
+                files,
+                None,
+                "everything".into(),
+                Vec::new(),
+            )));
         };
-        let there: BTreeMap<&str, Seen> = files.iter().map(|file| (file.name.as_str(), file.seen())).collect();
-        let gone = checkpoint.files.iter().filter(|(name, seen)| !seen.gone && !there.contains_key(name.as_str()));
+        let there: BTreeMap<&str, Seen> = files
+            .iter()
+            .map(|file| (file.name.as_str(), file.seen()))
+            .collect();
+        let gone = checkpoint
+            .files
+            .iter()
+            .filter(|(name, seen)| !seen.gone && !there.contains_key(name.as_str()));
         let gone: Vec<String> = gone.map(|(name, _)| name.clone()).collect();
         let news = News::of(&files, checkpoint);
         match mode {
             Incremental::NewFiles => self.new_files(files, &news, gone, checkpoint),
             _ if news.is_empty() && (gone.is_empty() || mode == Incremental::Column) => {
-                Ok(Look::NothingNew { notes: gone.into_iter().map(Note::Gone).collect() })
+                Ok(Look::NothingNew {
+                    notes: gone.into_iter().map(Note::Gone).collect(),
+                })
             }
             Incremental::Column => {
-                let filter = checkpoint.watermark.as_ref().map(|it| format!("{} >= {}", it.column, it.value));
-                let mut work = self.work(files, Some(checkpoint), filter.unwrap_or_else(|| "everything".into()), gone);
+                let filter = checkpoint
+                    .watermark
+                    .as_ref()
+                    .map(|it| format!("{} >= {}", it.column, it.value));
+                let mut work = self.work(
+                    files,
+                    Some(checkpoint),
+                    filter.unwrap_or_else(|| "everything".into()),
+                    gone,
+                );
                 work.notes.extend(work.gone.iter().cloned().map(Note::Gone));
                 Ok(Look::Work(work))
             }
-            Incremental::Full => Ok(Look::Work(self.work(files, Some(checkpoint), "everything".into(), Vec::new()))),
+            Incremental::Full => Ok(Look::Work(self.work(
+                files,
+                Some(checkpoint),
+                "everything".into(),
+                Vec::new(),
+            ))),
         }
     }
 
@@ -104,48 +135,91 @@ impl FilesReader<'_> {
     /// as it is; it may be left out only where the work replaces it. Nothing but the scratch folder is written.
     ///
     /// A file that is not as it was when it was looked at ends in [`Error::ChangedWhileRead`].
-    pub fn extract(&self, work: &Work, known: Option<&Known>, session: &Session, stamp: Stamp, scratch: &Path) -> Result<Extract, Error> {
+    pub fn extract(
+        &self,
+        work: &Work,
+        known: Option<&Known>,
+        session: &Session,
+        stamp: Stamp,
+        scratch: &Path,
+    ) -> Result<Extract, Error> {
         extract::extract(self, work, known, session, stamp, scratch)
     }
 
     fn found(&self) -> Result<Vec<FoundFile>, Error> {
-        let patterns: Vec<&str> = self.table.files.iter().map(|it| it.value.as_str()).collect();
+        let patterns: Vec<&str> = self
+            .table
+            .files
+            .iter()
+            .map(|it| it.value.as_str())
+            .collect();
         folder::find(&self.root(), &patterns)
     }
 
     fn root(&self) -> PathBuf {
-        let folder = self.source.path.as_ref().map_or_else(|| self.folder.to_owned(), |path| self.folder.join(&path.value));
+        let folder = self.source.path.as_ref().map_or_else(
+            || self.folder.to_owned(),
+            |path| self.folder.join(&path.value),
+        );
         std::path::absolute(&folder).unwrap_or(folder)
     }
 
     fn can_follow(&self, checkpoint: &Checkpoint, mode: Incremental) -> Result<(), Error> {
         let refuse = |what: String| Err(Error::Checkpoint(BadCheckpoint::OtherConfiguration(what)));
         if checkpoint.mode != mode && mode != Incremental::Full {
-            return refuse(format!("the table was read with `incremental: {}` before, and now it is `{mode}`", checkpoint.mode));
+            return refuse(format!(
+                "the table was read with `incremental: {}` before, and now it is `{mode}`",
+                checkpoint.mode
+            ));
         }
-        let column = self.table.incremental_column.as_ref().map(|it| it.value.as_str());
+        let column = self
+            .table
+            .incremental_column
+            .as_ref()
+            .map(|it| it.value.as_str());
         match (&checkpoint.watermark, column) {
-            (Some(before), Some(now)) if !before.column.eq_ignore_ascii_case(now) && mode == Incremental::Column => {
-                refuse(format!("the table was read by `{}` before, and now `incremental_column` is `{now}`", before.column))
+            (Some(before), Some(now))
+                if !before.column.eq_ignore_ascii_case(now) && mode == Incremental::Column =>
+            {
+                refuse(format!(
+                    "the table was read by `{}` before, and now `incremental_column` is `{now}`",
+                    before.column
+                ))
             }
             _ => Ok(()),
         }
     }
 
-    fn new_files(&self, files: Vec<FoundFile>, news: &News, gone: Vec<String>, checkpoint: &Checkpoint) -> Result<Look, Error> {
-        let policy = self.source.policies(self.table).on_changed_file;
+    fn new_files(
+        &self,
+        files: Vec<FoundFile>,
+        news: &News,
+        gone: Vec<String>,
+        checkpoint: &Checkpoint,
+    ) -> Result<Look, Error> {
+        let policies = self.source.policies(self.table);
+        let policy = policies.on_changed_file;
+        if policy == ChangedFilePolicy::Reread && !policies.metadata_columns {
+            let what = "`on_changed_file: reread` finds a file's rows by `_comboi_file`, which `metadata_columns: false` leaves out";
+            return Err(Error::Configuration(what.into()));
+        }
         let mut notes: Vec<Note> = gone.iter().cloned().map(Note::Gone).collect();
         let mut changed = Vec::new();
         match policy {
-            ChangedFilePolicy::Fail if !news.changed.is_empty() => return Err(Error::ChangedFiles(news.changed.clone())),
+            ChangedFilePolicy::Fail if !news.changed.is_empty() => {
+                return Err(Error::ChangedFiles(news.changed.clone()));
+            }
             ChangedFilePolicy::Fail => {}
-            ChangedFilePolicy::Report => notes.extend(news.changed.iter().cloned().map(Note::Changed)),
+            ChangedFilePolicy::Report => {
+                notes.extend(news.changed.iter().cloned().map(Note::Changed))
+            }
             ChangedFilePolicy::Reread => {
                 notes.extend(news.changed.iter().cloned().map(Note::Reread));
                 changed.clone_from(&news.changed);
             }
         }
-        let wanted = |file: &FoundFile| news.new.contains(&file.name) || changed.contains(&file.name);
+        let wanted =
+            |file: &FoundFile| news.new.contains(&file.name) || changed.contains(&file.name);
         let files: Vec<FoundFile> = files.into_iter().filter(wanted).collect();
         if files.is_empty() {
             return Ok(Look::NothingNew { notes });
@@ -153,7 +227,11 @@ impl FilesReader<'_> {
         let filter = match (news.new.len(), changed.len()) {
             (new, 0) => counted(new, "new file"),
             (0, changed) => counted(changed, "changed file"),
-            (new, changed) => format!("{}, {}", counted(new, "new file"), counted(changed, "changed file")),
+            (new, changed) => format!(
+                "{}, {}",
+                counted(new, "new file"),
+                counted(changed, "changed file")
+            ),
         };
         let mut work = self.work(files, Some(checkpoint), filter, gone);
         work.changed = changed;
@@ -161,7 +239,13 @@ impl FilesReader<'_> {
         Ok(Look::Work(work))
     }
 
-    fn work(&self, files: Vec<FoundFile>, checkpoint: Option<&Checkpoint>, filter: String, gone: Vec<String>) -> Work {
+    fn work(
+        &self,
+        files: Vec<FoundFile>,
+        checkpoint: Option<&Checkpoint>,
+        filter: String,
+        gone: Vec<String>,
+    ) -> Work {
         Work {
             estimated_bytes: files.iter().map(|file| file.size).sum(),
             files,
@@ -183,14 +267,19 @@ struct News {
 
 impl News {
     fn of(files: &[FoundFile], checkpoint: &Checkpoint) -> Self {
-        let mut news = Self { new: Default::default(), changed: Vec::new() };
+        let mut news = Self {
+            new: Default::default(),
+            changed: Vec::new(),
+        };
         for file in files {
             match checkpoint.files.get(&file.name) {
                 None => {
                     news.new.insert(file.name.clone());
                 }
                 // One that went away and came back is the same file.
-                Some(seen) if (seen.size, seen.modified) != (file.size, file.modified) => news.changed.push(file.name.clone()),
+                Some(seen) if (seen.size, seen.modified) != (file.size, file.modified) => {
+                    news.changed.push(file.name.clone())
+                }
                 Some(_) => {}
             }
         }

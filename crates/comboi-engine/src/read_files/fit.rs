@@ -26,7 +26,11 @@ pub(super) struct Fit {
 impl Fit {
     /// A column that is not in the file.
     pub(super) fn missing(to: &SqlType) -> Self {
-        Self { value: format!("CAST(NULL AS {})", plain(to)), from: "NULL".into(), always: true }
+        Self {
+            value: format!("CAST(NULL AS {})", plain(to)),
+            from: "NULL".into(),
+            always: true,
+        }
     }
 
     /// The value, or the end of the statement.
@@ -35,7 +39,10 @@ impl Fit {
             return self.value.clone();
         }
         let Self { value, from, .. } = self;
-        format!("CASE WHEN {from} IS NULL THEN NULL ELSE coalesce({value}, error({})) END", sql::text(UNFIT))
+        format!(
+            "CASE WHEN {from} IS NULL THEN NULL ELSE coalesce({value}, error({})) END",
+            sql::text(UNFIT)
+        )
     }
 
     /// Whether there is a value that does not fit.
@@ -59,28 +66,60 @@ pub(super) fn text(from: &str, to: &SqlType, rules: &TextRules) -> Fit {
     let from = from.to_owned();
     let to_text = plain(to);
     let try_cast = |c: &str| format!("TRY_CAST({c} AS {to_text})");
-    let number = if rules.decimal_comma { format!("replace({from}, ',', '.')") } else { from.clone() };
-    let no_point = if rules.decimal_comma { format!("NOT contains({from}, '.') AND ") } else { String::new() };
+    let number = if rules.decimal_comma {
+        format!("replace({from}, ',', '.')")
+    } else {
+        from.clone()
+    };
+    let no_point = if rules.decimal_comma {
+        format!("NOT contains({from}, '.') AND ")
+    } else {
+        String::new()
+    };
     let value = match to {
-        Varchar(None) | Null => return Fit { value: from.clone(), from, always: true },
+        Varchar(None) | Null => {
+            return Fit {
+                value: from.clone(),
+                from,
+                always: true,
+            };
+        }
         Varchar(Some(_)) | Boolean => try_cast(&from),
         HugeInt | UHugeInt => {
-            let checked = format!("TRY_CAST({} AS DECIMAL(38,0))", integer(&number, &no_point, &to_text));
+            let checked = format!(
+                "TRY_CAST({} AS DECIMAL(38,0))",
+                integer(&number, &no_point, &to_text)
+            );
             format!("CAST({checked} AS {to_text})")
         }
         _ if to.is_integer() => integer(&number, &no_point, &to_text),
         Decimal(_, scale) => {
             let pattern = format!(r"\s*[-+]?\d*(\.\d{{0,{scale}}}0*)?\s*");
-            format!("CASE WHEN {no_point}regexp_full_match({number}, '{pattern}') THEN {} END", try_cast(&number))
+            format!(
+                "CASE WHEN {no_point}regexp_full_match({number}, '{pattern}') THEN {} END",
+                try_cast(&number)
+            )
         }
-        Float | Double => format!("CASE WHEN {no_point}NOT contains({from}, '_') THEN {} END", try_cast(&number)),
+        Float | Double => format!(
+            "CASE WHEN {no_point}NOT contains({from}, '_') THEN {} END",
+            try_cast(&number)
+        ),
         Date => date(&from, rules),
-        Timestamp | TimestampS | TimestampMs | TimestampNs | TimestampTz => timestamp(&from, to, rules),
-        Time | TimeTz => format!("CASE WHEN NOT regexp_matches({from}, '\\.\\d{{6}}0*[1-9]') THEN {} END", try_cast(&from)),
+        Timestamp | TimestampS | TimestampMs | TimestampNs | TimestampTz => {
+            timestamp(&from, to, rules)
+        }
+        Time | TimeTz => format!(
+            "CASE WHEN NOT regexp_matches({from}, '\\.\\d{{6}}0*[1-9]') THEN {} END",
+            try_cast(&from)
+        ),
         Json => format!("CASE WHEN json_valid({from}) THEN CAST({from} AS JSON) END"),
         _ => try_cast(&from),
     };
-    Fit { value, from, always: false }
+    Fit {
+        value,
+        from,
+        always: false,
+    }
 }
 
 /// Whole numbers, also as `12.0`: what programs write that know only floating-point columns with gaps.
@@ -93,9 +132,13 @@ fn integer(c: &str, no_point: &str, to: &str) -> String {
 fn date(c: &str, rules: &TextRules) -> String {
     if let Some(format) = &rules.date_format {
         let moment = format!("try_strptime({c}, {})", sql::text(format));
-        return format!("CASE WHEN date_trunc('day', {moment}) = {moment} THEN CAST({moment} AS DATE) END");
+        return format!(
+            "CASE WHEN date_trunc('day', {moment}) = {moment} THEN CAST({moment} AS DATE) END"
+        );
     }
-    format!(r"CASE WHEN regexp_full_match({c}, '\s*\d{{4,6}}[-/]\d{{1,2}}[-/]\d{{1,2}}\s*') THEN TRY_CAST({c} AS DATE) END")
+    format!(
+        r"CASE WHEN regexp_full_match({c}, '\s*\d{{4,6}}[-/]\d{{1,2}}[-/]\d{{1,2}}\s*') THEN TRY_CAST({c} AS DATE) END"
+    )
 }
 
 /// A text with an offset is that instant; one without counts as UTC.
@@ -120,58 +163,151 @@ fn timestamp(c: &str, to: &SqlType, rules: &TextRules) -> String {
         SqlType::Timestamp => micros,
         // Seconds and milliseconds are checked by going there and back.
         SqlType::TimestampS | SqlType::TimestampMs => {
-            format!("CASE WHEN CAST(TRY_CAST({micros} AS {to}) AS TIMESTAMP) = {micros} THEN TRY_CAST({micros} AS {to}) END")
+            format!(
+                "CASE WHEN CAST(TRY_CAST({micros} AS {to}) AS TIMESTAMP) = {micros} THEN TRY_CAST({micros} AS {to}) END"
+            )
         }
         _ => cast(&micros, &to.to_string()),
     }
 }
 
 /// What a JSON value stands for: `scalar` is its text without quotes, `json` the value itself.
-pub(super) fn json(scalar: &str, json: &str, to: &SqlType, rules: &TextRules) -> Fit {
+pub(super) fn json(
+    scalar: &str,
+    json: &str,
+    to: &SqlType,
+    rules: &TextRules,
+    others_ignored: bool,
+) -> Fit {
     match to {
-        SqlType::Json => Fit { value: json.to_owned(), from: json.to_owned(), always: true },
-        _ if to.is_nested() => nested(json, to),
+        SqlType::Json => Fit {
+            value: json.to_owned(),
+            from: json.to_owned(),
+            always: true,
+        },
+        _ if to.is_nested() => {
+            let nested = Nested {
+                rules,
+                others_ignored,
+            };
+            let unfit = nested.unfit(json, to, 0);
+            let value = format!(
+                "CASE WHEN NOT ({unfit}) THEN CAST({} AS {to}) END",
+                nested.value(json, to, 0)
+            );
+            Fit {
+                value,
+                from: format!("nullif({json}, 'null'::JSON)"),
+                always: false,
+            }
+        }
         _ => text(scalar, to, rules),
     }
 }
 
-/// DuckDB rounds numbers inside nested values, so they are read a second time as floating-point ones and compared.
-fn nested(json: &str, to: &SqlType) -> Fit {
-    let read = |to: &SqlType| format!("TRY(json_transform_strict({json}, {}))", sql::text(&structure(to).to_string()));
-    let loose = loose(to);
-    let value = format!("CASE WHEN CAST({} AS {loose}) IS NOT DISTINCT FROM {} THEN {} END", read(to), read(&loose), read(to));
-    Fit { value: format!("CAST({value} AS {to})"), from: json.to_owned(), always: false }
+/// Nested JSON is taken apart down to its scalars, so that these are held to the same rules as all others:
+/// `json_transform` would round numbers and make NULL of what does not fit.
+struct Nested<'a> {
+    rules: &'a TextRules,
+    others_ignored: bool,
 }
 
-fn loose(to: &SqlType) -> SqlType {
-    use SqlType::*;
-    let inner = |of: &SqlType| Box::new(loose(of));
-    match to {
-        List(of) => List(inner(of)),
-        Array(of, length) => Array(inner(of), *length),
-        Struct(fields) => Struct(fields.iter().map(|(name, of)| (name.clone(), loose(of))).collect()),
-        Map(key, of) => Map(key.clone(), inner(of)),
-        Decimal(..) => Double,
-        to if to.is_integer() => Double,
-        to => to.clone(),
+impl Nested<'_> {
+    fn value(&self, json: &str, to: &SqlType, depth: usize) -> String {
+        match to {
+            SqlType::Struct(fields) => {
+                let field = |(name, of): &(String, SqlType)| {
+                    format!(
+                        "{} := {}",
+                        sql::ident(name),
+                        self.value(&part(json, name), of, depth)
+                    )
+                };
+                let fields: Vec<String> = fields.iter().map(field).collect();
+                format!(
+                    "CASE WHEN json_type({json}) = 'OBJECT' THEN struct_pack({}) END",
+                    fields.join(", ")
+                )
+            }
+            SqlType::List(of) | SqlType::Array(of, _) => {
+                let item = format!("j{depth}");
+                let value = self.value(&item, of, depth + 1);
+                format!("list_transform({}, lambda {item}: {value})", items(json))
+            }
+            SqlType::Json => json.to_owned(),
+            to if to.is_nested() => format!(
+                "json_transform({json}, {})",
+                sql::text(&serde_json::Value::String(to.to_string()).to_string())
+            ),
+            to => text(&scalar(json), to, self.rules).value,
+        }
+    }
+
+    /// Whether something is in a value that its type has no place for.
+    fn unfit(&self, json: &str, to: &SqlType, depth: usize) -> String {
+        let other =
+            |kind: &str| format!("coalesce(json_type({json}) NOT IN ('{kind}', 'NULL'), false)");
+        match to {
+            SqlType::Struct(fields) => {
+                let mut conditions = vec![other("OBJECT")];
+                if !self.others_ignored {
+                    let names: Vec<String> =
+                        fields.iter().map(|(name, _)| sql::text(name)).collect();
+                    conditions.push(format!(
+                        "coalesce(NOT list_has_all([{}], json_keys({json})), false)",
+                        names.join(", ")
+                    ));
+                }
+                conditions.extend(
+                    fields
+                        .iter()
+                        .map(|(name, of)| self.unfit(&part(json, name), of, depth)),
+                );
+                conditions.join(" OR ")
+            }
+            SqlType::List(of) | SqlType::Array(of, _) => {
+                let item = format!("j{depth}");
+                let unfit = self.unfit(&item, of, depth + 1);
+                format!(
+                    "{} OR coalesce(len(list_filter({}, lambda {item}: {unfit})) > 0, false)",
+                    other("ARRAY"),
+                    items(json)
+                )
+            }
+            to if to.is_nested() => other("OBJECT"),
+            SqlType::Json => "false".to_owned(),
+            to => text(&scalar(json), to, self.rules)
+                .unfit()
+                .unwrap_or_else(|| "false".to_owned()),
+        }
     }
 }
 
-/// The structure that `json_transform` wants for a type.
-fn structure(to: &SqlType) -> serde_json::Value {
-    use serde_json::Value;
-    match to {
-        SqlType::Struct(fields) => Value::Object(fields.iter().map(|(name, of)| (name.clone(), structure(of))).collect()),
-        SqlType::List(of) | SqlType::Array(of, _) if of.is_nested() => Value::Array(vec![structure(of)]),
-        to => Value::String(to.to_string()),
-    }
+fn part(json: &str, name: &str) -> String {
+    let key = name.replace('\\', "\\\\").replace('"', "\\\"");
+    format!(
+        "json_extract({json}, {})",
+        sql::text(&format!("$.\"{key}\""))
+    )
+}
+
+fn scalar(json: &str) -> String {
+    format!("json_extract_string({json}, '$')")
+}
+
+fn items(json: &str) -> String {
+    format!("CASE WHEN json_type({json}) = 'ARRAY' THEN CAST({json} AS JSON[]) END")
 }
 
 /// What a value of another type becomes, if nothing of it is lost.
 pub(super) fn typed(from: &str, of: &SqlType, to: &SqlType, rules: &TextRules) -> Fit {
     use SqlType::*;
     let from = from.to_owned();
-    let always = |value: String| Fit { value, from: from.clone(), always: true };
+    let always = |value: String| Fit {
+        value,
+        from: from.clone(),
+        always: true,
+    };
     if matches!(of, Varchar(_)) && !matches!(to, Varchar(_)) {
         return text(&from, to, rules);
     }
@@ -186,12 +322,20 @@ pub(super) fn typed(from: &str, of: &SqlType, to: &SqlType, rules: &TextRules) -
         // Infinite dates have no place in the lake.
         (Date | Timestamp | TimestampTz, to) if of == to => checked(&format!("isfinite({from})")),
         (TimestampNs, TimestampNs) => checked(&format!("epoch_ns({from}) % 1000 = 0")),
-        (HugeInt | UHugeInt, to) if of == to => checked(&format!("TRY_CAST({from} AS DECIMAL(38,0)) IS NOT NULL")),
+        (HugeInt | UHugeInt, to) if of == to => {
+            checked(&format!("TRY_CAST({from} AS DECIMAL(38,0)) IS NOT NULL"))
+        }
         (of, to) if of == to => always(from.clone()),
+        // Nested types only ever grow fields.
+        (of, to) if of.is_nested() && to.is_nested() => always(format!("CAST({from} AS {to})")),
         (of, to) => {
             let value = format!("TRY_CAST({from} AS {to})");
             let same = format!("TRY_CAST({value} AS {of}) IS NOT DISTINCT FROM {from}");
-            Fit { value: format!("CASE WHEN {same} THEN {value} END"), from: from.clone(), always: false }
+            Fit {
+                value: format!("CASE WHEN {same} THEN {value} END"),
+                from: from.clone(),
+                always: false,
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use comboi_project::{Column, Columns};
 
 use super::stage::{Staged, To, copy, run};
-use super::{Error, FILE_COLUMN, LOADED_AT_COLUMN, RUN_ID_COLUMN, Reading, lake};
+use super::{Error, FILE_COLUMN, LOADED_AT_COLUMN, RUN_ID_COLUMN, Reading, TextRules, fit, lake};
 use crate::{Session, sql};
 
 /// The current version of a table.
@@ -25,62 +25,124 @@ impl Known {
         }
         let instance = session.free()?;
         let columns = instance.columns(&format!("SELECT * FROM {}", parquet(&self.files)));
-        let columns = columns.map_err(|failure| instance.explain(failure, "read the table's files"))?;
+        let columns =
+            columns.map_err(|failure| instance.explain(failure, "read the table's files"))?;
         Ok(crate::instance::typed(columns)?)
     }
 
     /// The table's rows in these columns, as the lake would keep them with these types.
-    pub(super) fn values(&self, wanted: &[&Column], present: &Columns, filter: Option<&str>) -> Result<String, Error> {
+    pub(super) fn values(
+        &self,
+        wanted: &[&Column],
+        present: &Columns,
+        filter: Option<&str>,
+    ) -> Result<String, Error> {
         let values: Result<Vec<String>, Error> = wanted
             .iter()
-            .map(|column| Ok(format!("{} AS {}", self.value(column, present)?, sql::ident(&column.name))))
+            .map(|column| {
+                Ok(format!(
+                    "{} AS {}",
+                    self.value(column, present)?,
+                    sql::ident(&column.name)
+                ))
+            })
             .collect();
-        let filter = filter.map(|filter| format!(" WHERE {filter}")).unwrap_or_default();
-        Ok(format!("SELECT * FROM (SELECT {} FROM {}){filter}", values?.join(", "), parquet(&self.files)))
+        let filter = filter
+            .map(|filter| format!(" WHERE {filter}"))
+            .unwrap_or_default();
+        Ok(format!(
+            "SELECT * FROM (SELECT {} FROM {}){filter}",
+            values?.join(", "),
+            parquet(&self.files)
+        ))
     }
 
     fn value(&self, wanted: &Column, present: &Columns) -> Result<String, Error> {
         let name = sql::ident(&wanted.name);
-        let known = self.columns.get(&wanted.name).filter(|_| present.get(&wanted.name).is_some());
+        let known = self
+            .columns
+            .get(&wanted.name)
+            .filter(|_| present.get(&wanted.name).is_some());
         Ok(match known {
             None => format!("CAST(NULL AS {})", lake::lake_type(&wanted.sql_type)?),
             Some(known) if known.sql_type == wanted.sql_type => name,
             Some(known) => {
                 let before = lake::back(&name, &known.sql_type)?;
-                lake::kept(&format!("CAST({before} AS {})", wanted.sql_type), &wanted.sql_type)?
+                let now = fit::typed(
+                    &before,
+                    &known.sql_type,
+                    &wanted.sql_type,
+                    &TextRules::default(),
+                );
+                lake::kept(&now.strict(), &wanted.sql_type)?
             }
         })
     }
 }
 
 fn parquet(files: &[PathBuf]) -> String {
-    format!("read_parquet({}, union_by_name = true, filename = '_comboi_path')", sql::file_list(files))
+    format!(
+        "read_parquet({}, union_by_name = true, filename = '_comboi_path')",
+        super::file_list(files)
+    )
 }
 
 /// Stages the rows of these files of the table anew, with these columns, without the rows that came from the named
-/// files of the source.
-pub fn rewrite(session: &Session, known: &Known, columns: &Columns, without: &[String], to: &To) -> Result<Staged, Error> {
+/// files of the source. A value that its column's new type can't hold exactly is [`Error::Unfit`].
+pub fn rewrite(
+    session: &Session,
+    known: &Known,
+    columns: &Columns,
+    without: &[String],
+    to: &To,
+) -> Result<Staged, Error> {
     if known.files.is_empty() {
         return Ok(Staged::default());
     }
     let present = known.present(session)?;
     let mut values = Vec::with_capacity(columns.len() + 3);
     for column in columns {
-        values.push(format!("{} AS {}", known.value(column, &present)?, sql::ident(&column.name)));
+        values.push(format!(
+            "{} AS {}",
+            known.value(column, &present)?,
+            sql::ident(&column.name)
+        ));
     }
     let own = [FILE_COLUMN, LOADED_AT_COLUMN, RUN_ID_COLUMN];
-    values.extend(own.iter().filter(|name| present.get(name).is_some()).map(|name| (*name).to_owned()));
+    values.extend(
+        own.iter()
+            .filter(|name| present.get(name).is_some())
+            .map(|name| (*name).to_owned()),
+    );
     let filter = if without.is_empty() {
         String::new()
     } else {
-        format!(" WHERE {FILE_COLUMN} IS NULL OR {FILE_COLUMN} NOT IN ({})", texts(without))
+        format!(
+            " WHERE {FILE_COLUMN} IS NULL OR {FILE_COLUMN} NOT IN ({})",
+            texts(without)
+        )
     };
-    copy(session, &format!("SELECT {} FROM {}{filter}", values.join(", "), parquet(&known.files)), to)
+    copy(
+        session,
+        &format!(
+            "SELECT {} FROM {}{filter}",
+            values.join(", "),
+            parquet(&known.files)
+        ),
+        to,
+    )
 }
 
 /// Which of the table's files hold rows that came from the named files of the source.
-pub fn files_with_rows_of(session: &Session, known: &Known, names: &[String]) -> Result<Vec<PathBuf>, Error> {
-    if known.files.is_empty() || names.is_empty() || known.present(session)?.get(FILE_COLUMN).is_none() {
+pub fn files_with_rows_of(
+    session: &Session,
+    known: &Known,
+    names: &[String],
+) -> Result<Vec<PathBuf>, Error> {
+    if known.files.is_empty()
+        || names.is_empty()
+        || known.present(session)?.get(FILE_COLUMN).is_none()
+    {
         return Ok(Vec::new());
     }
     let query = format!(
@@ -89,24 +151,54 @@ pub fn files_with_rows_of(session: &Session, known: &Known, names: &[String]) ->
         texts(names)
     );
     let rows = run(session.free()?, "find the rows of changed files", &query)?;
-    Ok(rows.into_iter().flatten().flatten().map(PathBuf::from).collect())
+    Ok(rows
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(PathBuf::from)
+        .collect())
 }
 
 fn texts(values: &[String]) -> String {
-    values.iter().map(|value| sql::text(value)).collect::<Vec<_>>().join(", ")
+    values
+        .iter()
+        .map(|value| sql::text(value))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// The greatest value of a column in staged files (and `at_least` this one), as text that is that very value again
 /// when it is read as the column's type.
-pub fn max_value(session: &Session, staged: &[PathBuf], column: &Column, at_least: Option<&str>) -> Result<Option<String>, Error> {
+pub fn max_value(
+    session: &Session,
+    staged: &[PathBuf],
+    column: &Column,
+    at_least: Option<&str>,
+) -> Result<Option<String>, Error> {
     if staged.is_empty() {
         return Ok(at_least.map(str::to_owned));
     }
-    let greatest = lake::back(&format!("max({})", sql::ident(&column.name)), &column.sql_type)?;
-    let before = at_least.map(|text| format!(", CAST({} AS {})", sql::text(text), column.sql_type)).unwrap_or_default();
-    let query = format!("SELECT CAST(greatest({greatest}{before}) AS VARCHAR) FROM read_parquet({})", sql::file_list(staged));
-    let rows = run(session.free()?, "find the greatest value of the incremental column", &query)?;
-    Ok(rows.into_iter().next().and_then(|mut row| row.pop()).flatten())
+    let greatest = lake::back(
+        &format!("max({})", sql::ident(&column.name)),
+        &column.sql_type,
+    )?;
+    let before = at_least
+        .map(|text| format!(", CAST({} AS {})", sql::text(text), column.sql_type))
+        .unwrap_or_default();
+    let query = format!(
+        "SELECT CAST(greatest({greatest}{before}) AS VARCHAR) FROM read_parquet({})",
+        super::file_list(staged)
+    );
+    let rows = run(
+        session.free()?,
+        "find the greatest value of the incremental column",
+        &query,
+    )?;
+    Ok(rows
+        .into_iter()
+        .next()
+        .and_then(|mut row| row.pop())
+        .flatten())
 }
 
 /// How many rows of the files have no value in this column.
@@ -116,7 +208,17 @@ pub fn null_count(session: &Session, reading: &Reading, column: &str) -> Result<
         .iter()
         .map(|group| super::relation::relation(group, reading).fitting(|_, value| Ok(value)))
         .collect();
-    let query = format!("SELECT count(*) FROM ({}) WHERE {} IS NULL", selects?.join(" UNION ALL "), sql::ident(column));
+    let query = format!(
+        "SELECT count(*) FROM ({}) WHERE {} IS NULL",
+        selects?.join(" UNION ALL "),
+        sql::ident(column)
+    );
     let rows = run(session.free()?, "count the rows without a value", &query)?;
-    Ok(rows.into_iter().flatten().flatten().next().and_then(|text| text.parse().ok()).unwrap_or(0))
+    Ok(rows
+        .into_iter()
+        .flatten()
+        .flatten()
+        .next()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(0))
 }

@@ -21,13 +21,20 @@ pub(super) fn kept(expression: &str, sql_type: &SqlType) -> Result<String, Error
 }
 
 pub(super) fn lake_type(sql_type: &SqlType) -> Result<SqlType, Error> {
-    sql_type.lake_type().map_err(|e| Error::Internal { doing: "stage rows".into(), message: e.to_string() })
+    sql_type.lake_type().map_err(|e| Error::Internal {
+        doing: "stage rows".into(),
+        message: e.to_string(),
+    })
 }
 
 /// The value that people's SQL sees, of one that the lake keeps.
 pub(super) fn back(expression: &str, sql_type: &SqlType) -> Result<String, Error> {
     match sql_type {
         SqlType::Null | SqlType::Varchar(_) => Ok(expression.to_owned()),
-        _ => Ok(casts::from_lake(expression, &lake_type(sql_type)?, sql_type)),
+        _ => Ok(casts::from_lake(
+            expression,
+            &lake_type(sql_type)?,
+            sql_type,
+        )),
     }
 }

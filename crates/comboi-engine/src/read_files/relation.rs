@@ -25,8 +25,15 @@ pub(super) struct Relation {
 const PATH: &str = "_comboi_path";
 
 pub(super) fn relation(group: &Group, reading: &Reading) -> Relation {
-    let json_values = reading.columns.iter().any(|column| column.sql_type == SqlType::Json || column.sql_type.is_nested());
-    let fits = reading.columns.iter().map(|column| (column.clone(), fit_of(group, column, json_values, &reading.rules))).collect();
+    let json_values = reading
+        .columns
+        .iter()
+        .any(|column| column.sql_type == SqlType::Json || column.sql_type.is_nested());
+    let fits = reading
+        .columns
+        .iter()
+        .map(|column| (column.clone(), fit_of(group, column, json_values, reading)))
+        .collect();
     let null = || "NULL".to_owned();
     let own_file = || sql::ident(super::RECORD_COLUMNS[0]);
     let plain = Relation {
@@ -41,9 +48,18 @@ pub(super) fn relation(group: &Group, reading: &Reading) -> Relation {
     };
     match &group.layout {
         Layout::Csv(_) => plain,
-        Layout::Parquet => Relation { line: "file_row_number + 1".into(), ..plain },
-        Layout::Records { .. } => Relation { file: own_file(), ..located(plain) },
-        Layout::JsonLines(_) | Layout::JsonArray(_) => Relation { strict_filter: Some(known_object(group, reading)), ..plain },
+        Layout::Parquet => Relation {
+            line: "file_row_number + 1".into(),
+            ..plain
+        },
+        Layout::Records { .. } => Relation {
+            file: own_file(),
+            ..located(plain)
+        },
+        Layout::JsonLines(_) | Layout::JsonArray(_) => Relation {
+            strict_filter: Some(known_object(group, reading)),
+            ..plain
+        },
         Layout::JsonRecords { .. } => Relation {
             file: own_file(),
             no_record: Some("(m IS NULL)".into()),
@@ -55,18 +71,34 @@ pub(super) fn relation(group: &Group, reading: &Reading) -> Relation {
 
 fn located(plain: Relation) -> Relation {
     let [_, line, byte, text] = super::RECORD_COLUMNS.map(sql::ident);
-    Relation { line, byte, text, ..plain }
+    Relation {
+        line,
+        byte,
+        text,
+        ..plain
+    }
 }
 
 impl Relation {
     /// The rows, of which each must fit.
-    pub(super) fn strict(&self, value: impl Fn(&Column, String) -> Result<String, crate::Error>) -> Result<String, crate::Error> {
-        self.select(self.strict_filter.clone(), |column, fit| value(column, fit.strict()))
+    pub(super) fn strict(
+        &self,
+        value: impl Fn(&Column, String) -> Result<String, crate::Error>,
+    ) -> Result<String, crate::Error> {
+        self.select(self.strict_filter.clone(), |column, fit| {
+            value(column, fit.strict())
+        })
     }
 
     /// The rows that fit.
-    pub(super) fn fitting(&self, value: impl Fn(&Column, String) -> Result<String, crate::Error>) -> Result<String, crate::Error> {
-        self.select(self.unfit().map(|unfit| format!("NOT ({unfit})")), |column, fit| value(column, fit.value.clone()))
+    pub(super) fn fitting(
+        &self,
+        value: impl Fn(&Column, String) -> Result<String, crate::Error>,
+    ) -> Result<String, crate::Error> {
+        self.select(
+            self.unfit().map(|unfit| format!("NOT ({unfit})")),
+            |column, fit| value(column, fit.value.clone()),
+        )
     }
 
     fn select(
@@ -76,11 +108,21 @@ impl Relation {
     ) -> Result<String, crate::Error> {
         let mut columns = Vec::with_capacity(self.fits.len() + 1);
         for (column, fit) in &self.fits {
-            columns.push(format!("{} AS {}", value(column, fit)?, sql::ident(&column.name)));
+            columns.push(format!(
+                "{} AS {}",
+                value(column, fit)?,
+                sql::ident(&column.name)
+            ));
         }
         columns.push(format!("{} AS {}", self.file, super::FILE_COLUMN));
-        let filter = filter.map(|filter| format!(" WHERE {filter}")).unwrap_or_default();
-        Ok(format!("SELECT {} FROM {}{filter}", columns.join(", "), self.from))
+        let filter = filter
+            .map(|filter| format!(" WHERE {filter}"))
+            .unwrap_or_default();
+        Ok(format!(
+            "SELECT {} FROM {}{filter}",
+            columns.join(", "),
+            self.from
+        ))
     }
 
     /// Whether a row does not fit, if that can happen at all.
@@ -91,61 +133,111 @@ impl Relation {
     }
 }
 
-fn fit_of(group: &Group, column: &Column, json_values: bool, rules: &TextRules) -> Fit {
-    let mut here = group.columns.iter().enumerate().filter(|(_, it)| it.name.as_deref() == Some(&column.name)).peekable();
+fn fit_of(group: &Group, column: &Column, json_values: bool, reading: &Reading) -> Fit {
+    let rules = &reading.rules;
+    let mut here = group
+        .columns
+        .iter()
+        .enumerate()
+        .filter(|(_, it)| it.name.as_deref() == Some(&column.name))
+        .peekable();
     let Some((position, first)) = here.peek() else {
         return Fit::missing(&column.sql_type);
     };
     match &group.layout {
-        Layout::Csv(_) | Layout::Records { .. } => fit::text(&format!("c{position}"), &column.sql_type, rules),
+        Layout::Csv(_) | Layout::Records { .. } => {
+            fit::text(&format!("c{position}"), &column.sql_type, rules)
+        }
         Layout::Parquet => {
             let of = first.sql_type.as_ref().unwrap_or(&column.sql_type);
             fit::typed(&sql::ident(&first.spelled), of, &column.sql_type, rules)
         }
         Layout::JsonLines(_) | Layout::JsonArray(_) | Layout::JsonRecords { .. } => {
-            let keys: Vec<String> = here.map(|(_, it)| format!("m[{}]", sql::text(&it.spelled))).collect();
-            let value = if keys.len() == 1 { keys.concat() } else { format!("coalesce({})", keys.join(", ")) };
-            let scalar = if json_values { format!("({value} ->> '$')") } else { value.clone() };
-            fit::json(&scalar, &value, &column.sql_type, rules)
+            let keys: Vec<String> = here
+                .map(|(_, it)| format!("m[{}]", sql::text(&it.spelled)))
+                .collect();
+            let value = if keys.len() == 1 {
+                keys.concat()
+            } else {
+                format!("coalesce({})", keys.join(", "))
+            };
+            let scalar = if json_values {
+                format!("({value} ->> '$')")
+            } else {
+                value.clone()
+            };
+            let others_ignored =
+                reading.ignore_unknown_keys || reading.declared.contains(&column.name);
+            fit::json(&scalar, &value, &column.sql_type, rules, others_ignored)
         }
     }
 }
 
 /// An object without any key that is new to us; anything else ends the statement.
 fn known_object(group: &Group, reading: &Reading) -> String {
-    let known: Vec<String> = group.columns.iter().map(|column| sql::text(&column.spelled)).collect();
+    let known: Vec<String> = group
+        .columns
+        .iter()
+        .map(|column| sql::text(&column.spelled))
+        .collect();
     let no_others = if reading.ignore_unknown_keys {
         String::new()
     } else {
-        format!(" AND list_has_all(CAST([{}] AS VARCHAR[]), map_keys(m))", known.join(", "))
+        format!(
+            " AND list_has_all(CAST([{}] AS VARCHAR[]), map_keys(m))",
+            known.join(", ")
+        )
     };
-    format!("CASE WHEN m IS NOT NULL{no_others} THEN true ELSE CAST(error({}) AS BOOLEAN) END", sql::text(UNFIT))
+    format!(
+        "CASE WHEN m IS NOT NULL{no_others} THEN true ELSE CAST(error({}) AS BOOLEAN) END",
+        sql::text(UNFIT)
+    )
 }
 
 /// DuckDB gives the whole path; the name is what follows the folder.
 fn file_name(group: &Group) -> String {
-    let before = group.folder.to_string_lossy().trim_end_matches('/').chars().count() + 1;
+    let before = group
+        .folder
+        .to_string_lossy()
+        .trim_end_matches('/')
+        .chars()
+        .count()
+        + 1;
     format!("substr({PATH}, {})", before + 1)
 }
 
 pub(super) fn from(group: &Group, rules: &TextRules, json_values: bool) -> String {
     let paths: Vec<_> = group.files.iter().map(|file| &file.path).collect();
-    let files = sql::file_list(&paths);
-    let map = if json_values { "MAP(VARCHAR, JSON)" } else { "MAP(VARCHAR, VARCHAR)" };
+    let files = super::file_list(&paths);
+    let map = if json_values {
+        "MAP(VARCHAR, JSON)"
+    } else {
+        "MAP(VARCHAR, VARCHAR)"
+    };
     let json = |format: &str, compression: Compression| {
         format!(
             "(SELECT json AS m, {PATH} FROM read_json({files}, format = '{format}', records = 'false', columns = {{'json': '{map}'}}, compression = '{}', filename = '{PATH}'))",
-            compression.as_str()
+            if compression == Compression::None {
+                "uncompressed"
+            } else {
+                compression.as_str()
+            }
         )
     };
     match &group.layout {
-        Layout::Csv(dialect) => format!("read_csv({files}, {}, filename = '{PATH}')", csv_options(dialect, group.columns.len(), rules)),
-        Layout::Parquet => format!("read_parquet({files}, filename = '{PATH}', file_row_number = true)"),
+        Layout::Csv(dialect) => format!(
+            "read_csv({files}, {}, filename = '{PATH}')",
+            csv_options(dialect, group.columns.len(), rules)
+        ),
+        Layout::Parquet => {
+            format!("read_parquet({files}, filename = '{PATH}', file_row_number = true)")
+        }
         Layout::JsonLines(compression) => json("newline_delimited", *compression),
         Layout::JsonArray(compression) => json("array", *compression),
         Layout::Records { longest } => records(&files, group.columns.len(), *longest, rules),
         Layout::JsonRecords { longest } => format!(
-            "(SELECT * EXCLUDE (c0), TRY(json_transform(c0, '\"{map}\"')) AS m FROM {})",
+            // A key that is there twice would end the statement.
+            "(SELECT * EXCLUDE (c0), CASE WHEN json_valid(c0) THEN CASE WHEN json_type(c0) = 'OBJECT' AND list_unique(json_keys(c0)) = len(json_keys(c0)) THEN json_transform(c0, '\"{map}\"') END END AS m FROM {})",
             records(&files, 1, *longest, &TextRules::default())
         ),
     }

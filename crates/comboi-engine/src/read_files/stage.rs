@@ -95,11 +95,22 @@ impl Staged {
 }
 
 /// Reads the files and stages the rows that are wanted. `stamp` adds comboi's own columns.
-pub fn stage(session: &Session, reading: &Reading, rows: &Rows<'_>, leave_unfit: bool, stamp: Option<&Stamp>, to: &To) -> Result<Staged, Error> {
+pub fn stage(
+    session: &Session,
+    reading: &Reading,
+    rows: &Rows<'_>,
+    leave_unfit: bool,
+    stamp: Option<&Stamp>,
+    to: &To,
+) -> Result<Staged, Error> {
     if reading.groups.is_empty() || reading.columns.is_empty() {
         return Ok(Staged::default());
     }
-    let selects: Result<Vec<String>, Error> = reading.groups.iter().map(|group| select(group, reading, leave_unfit)).collect();
+    let selects: Result<Vec<String>, Error> = reading
+        .groups
+        .iter()
+        .map(|group| select(group, reading, leave_unfit))
+        .collect();
     let all = selects?.join(" UNION ALL ");
     let wanted = match rows {
         Rows::All => all,
@@ -107,13 +118,20 @@ pub fn stage(session: &Session, reading: &Reading, rows: &Rows<'_>, leave_unfit:
     };
     let mut columns: Vec<String> = reading.columns.names().map(sql::ident).collect();
     columns.extend(stamp.into_iter().flat_map(stamped));
-    copy(session, &format!("SELECT {} FROM ({wanted})", columns.join(", ")), to)
+    copy(
+        session,
+        &format!("SELECT {} FROM ({wanted})", columns.join(", ")),
+        to,
+    )
 }
 
 fn stamped(stamp: &Stamp) -> [String; 3] {
     [
         FILE_COLUMN.to_owned(),
-        format!("CAST({} AS TIMESTAMPTZ) AS {LOADED_AT_COLUMN}", sql::text(&stamp.loaded_at)),
+        format!(
+            "CAST({} AS TIMESTAMPTZ) AS {LOADED_AT_COLUMN}",
+            sql::text(&stamp.loaded_at)
+        ),
         format!("CAST({} AS BIGINT) AS {RUN_ID_COLUMN}", stamp.run_id),
     ]
 }
@@ -121,36 +139,83 @@ fn stamped(stamp: &Stamp) -> [String; 3] {
 fn select(group: &Group, reading: &Reading, leave_unfit: bool) -> Result<String, Error> {
     let relation = relation(group, reading);
     let value = |column: &Column, value: String| lake::kept(&value, &column.sql_type);
-    Ok(if leave_unfit && group.layout.knows_lines() { relation.fitting(value)? } else { relation.strict(value)? })
+    Ok(if leave_unfit && group.layout.knows_lines() {
+        relation.fitting(value)?
+    } else {
+        relation.strict(value)?
+    })
 }
 
 /// The rows beyond the watermark, and those at the boundary as often as the table does not have them yet. Rows are
 /// compared in the columns that the table had when it was read.
-fn new_rows(session: &Session, all: &str, columns: &Columns, boundary: &Boundary<'_>) -> Result<String, Error> {
-    let Boundary { column, watermark, from, nulls, known } = boundary;
+fn new_rows(
+    session: &Session,
+    all: &str,
+    columns: &Columns,
+    boundary: &Boundary<'_>,
+) -> Result<String, Error> {
+    let Boundary {
+        column,
+        watermark,
+        from,
+        nulls,
+        known,
+    } = boundary;
     let name = sql::ident(&column.name);
-    let value = |text: &str| lake::kept(&format!("CAST({} AS {})", sql::text(text), column.sql_type), &column.sql_type);
-    let beyond = from.map(value).transpose()?.map_or_else(|| format!("{name} IS NOT NULL"), |from| format!("{name} >= {from}"));
+    let value = |text: &str| {
+        lake::kept(
+            &format!("CAST({} AS {})", sql::text(text), column.sql_type),
+            &column.sql_type,
+        )
+    };
+    let beyond = from.map(value).transpose()?.map_or_else(
+        || format!("{name} IS NOT NULL"),
+        |from| format!("{name} >= {from}"),
+    );
     let filter = match nulls {
         Nulls::Load => format!("({beyond} OR {name} IS NULL)"),
         Nulls::Skip => format!("({beyond})"),
-        Nulls::Fail => format!("CASE WHEN {name} IS NULL THEN CAST(error({}) AS BOOLEAN) ELSE {beyond} END", sql::text(NULL_FOUND)),
+        Nulls::Fail => format!(
+            "CASE WHEN {name} IS NULL THEN CAST(error({}) AS BOOLEAN) ELSE {beyond} END",
+            sql::text(NULL_FOUND)
+        ),
     };
     let source = format!("SELECT * FROM ({all}) WHERE {filter}");
     let (Some(watermark), Some(known)) = (watermark, known) else {
         return Ok(source);
     };
     let present = known.present(session)?;
-    let compared: Vec<&Column> = columns.iter().filter(|column| known.columns.get(&column.name).is_some()).collect();
+    let compared: Vec<&Column> = columns
+        .iter()
+        .filter(|column| known.columns.get(&column.name).is_some())
+        .collect();
     if present.is_empty() || compared.is_empty() {
         return Ok(source);
     }
-    let had_filter = if *nulls == Nulls::Load { format!("({beyond} OR {name} IS NULL)") } else { beyond };
+    let had_filter = if *nulls == Nulls::Load {
+        format!("({beyond} OR {name} IS NULL)")
+    } else {
+        beyond
+    };
     let had = known.values(&compared, &present, Some(&had_filter))?;
-    let names: Vec<String> = compared.iter().map(|column| sql::ident(&column.name)).collect();
+    let names: Vec<String> = compared
+        .iter()
+        .map(|column| sql::ident(&column.name))
+        .collect();
     let names = names.join(", ");
-    let same: Vec<String> = (0..compared.len()).map(|i| format!("had.h{i} IS NOT DISTINCT FROM edge.{}", sql::ident(&compared[i].name))).collect();
-    let renamed: Vec<String> = compared.iter().enumerate().map(|(i, column)| format!("{} AS h{i}", sql::ident(&column.name))).collect();
+    let same: Vec<String> = (0..compared.len())
+        .map(|i| {
+            format!(
+                "had.h{i} IS NOT DISTINCT FROM edge.{}",
+                sql::ident(&compared[i].name)
+            )
+        })
+        .collect();
+    let renamed: Vec<String> = compared
+        .iter()
+        .enumerate()
+        .map(|(i, column)| format!("{} AS h{i}", sql::ident(&column.name)))
+        .collect();
     let watermark = value(watermark)?;
     Ok(format!(
         "WITH looked_at AS ({source}), \
@@ -165,7 +230,12 @@ fn new_rows(session: &Session, all: &str, columns: &Columns, boundary: &Boundary
 
 /// How far below the watermark is looked at again: `lookback` is an `INTERVAL` for dates and timestamps and a
 /// number otherwise. `None`: there is nothing below, so everything is looked at.
-pub fn edge(session: &Session, sql_type: &SqlType, watermark: &str, lookback: Option<&str>) -> Result<Option<String>, Error> {
+pub fn edge(
+    session: &Session,
+    sql_type: &SqlType,
+    watermark: &str,
+    lookback: Option<&str>,
+) -> Result<Option<String>, Error> {
     let Some(lookback) = lookback else {
         return Ok(Some(watermark.to_owned()));
     };
@@ -173,13 +243,20 @@ pub fn edge(session: &Session, sql_type: &SqlType, watermark: &str, lookback: Op
     let lower = if sql_type.is_moment() {
         format!("{typed} - CAST({} AS INTERVAL)", sql::text(lookback))
     } else if sql_type.is_integer() {
-        format!("CAST({typed} AS HUGEINT) - CAST({} AS HUGEINT)", sql::text(lookback))
+        format!(
+            "CAST({typed} AS HUGEINT) - CAST({} AS HUGEINT)",
+            sql::text(lookback)
+        )
     } else {
         format!("{typed} - CAST({} AS {sql_type})", sql::text(lookback))
     };
     let query = format!("SELECT CAST(TRY_CAST({lower} AS {sql_type}) AS VARCHAR)");
     let rows = run(session.free()?, "find where to begin", &query)?;
-    Ok(rows.into_iter().next().and_then(|mut row| row.pop()).flatten())
+    Ok(rows
+        .into_iter()
+        .next()
+        .and_then(|mut row| row.pop())
+        .flatten())
 }
 
 /// Rows that do not fit.
@@ -206,7 +283,12 @@ pub struct UnfitRow {
 
 /// How many rows do not fit and which are the first ones, by file and line. Only files whose rows know their lines
 /// are looked at.
-pub fn unfit(session: &Session, reading: &Reading, before: &UnfitRows<'_>, first: u32) -> Result<(u64, Vec<UnfitRow>), Error> {
+pub fn unfit(
+    session: &Session,
+    reading: &Reading,
+    before: &UnfitRows<'_>,
+    first: u32,
+) -> Result<(u64, Vec<UnfitRow>), Error> {
     let Some(all) = unfit_rows(reading, before) else {
         return Ok((0, Vec::new()));
     };
@@ -215,22 +297,35 @@ pub fn unfit(session: &Session, reading: &Reading, before: &UnfitRows<'_>, first
         "SELECT file, line, \"column\", reason, count(*) OVER () FROM (SELECT file, line, \"column\", reason FROM ({all})) ORDER BY file, line LIMIT {first}"
     );
     let mut count = 0;
-    let rows = run(instance, "find the rows that do not fit", &query)?.into_iter().map(|row| {
-        let mut cells = row.into_iter();
-        let mut next = || cells.next().flatten();
-        let file = next().unwrap_or_default();
-        let line = next().and_then(|text| text.parse().ok()).unwrap_or(0);
-        let (column, reason) = (next(), next().unwrap_or_default());
-        count = next().and_then(|text| text.parse().ok()).unwrap_or(0);
-        UnfitRow { file, line, column, reason }
-    });
+    let rows = run(instance, "find the rows that do not fit", &query)?
+        .into_iter()
+        .map(|row| {
+            let mut cells = row.into_iter();
+            let mut next = || cells.next().flatten();
+            let file = next().unwrap_or_default();
+            let line = next().and_then(|text| text.parse().ok()).unwrap_or(0);
+            let (column, reason) = (next(), next().unwrap_or_default());
+            count = next().and_then(|text| text.parse().ok()).unwrap_or(0);
+            UnfitRow {
+                file,
+                line,
+                column,
+                reason,
+            }
+        });
     let rows = rows.collect();
     Ok((count, rows))
 }
 
 /// Stages the rows that do not fit, for the quarantine: [`FILE_COLUMN`], `line`, `byte_position`, `column`,
 /// `reason`, `text`, [`LOADED_AT_COLUMN`], [`RUN_ID_COLUMN`].
-pub fn stage_unfit(session: &Session, reading: &Reading, before: &UnfitRows<'_>, stamp: &Stamp, to: &To) -> Result<Staged, Error> {
+pub fn stage_unfit(
+    session: &Session,
+    reading: &Reading,
+    before: &UnfitRows<'_>,
+    stamp: &Stamp,
+    to: &To,
+) -> Result<Staged, Error> {
     let Some(all) = unfit_rows(reading, before) else {
         return Ok(Staged::default());
     };
@@ -243,13 +338,17 @@ pub fn stage_unfit(session: &Session, reading: &Reading, before: &UnfitRows<'_>,
 
 fn unfit_rows(reading: &Reading, before: &UnfitRows<'_>) -> Option<String> {
     let mut selects = Vec::new();
-    for group in reading.groups.iter().filter(|group| group.layout.knows_lines()) {
+    for group in reading
+        .groups
+        .iter()
+        .filter(|group| group.layout.knows_lines())
+    {
         selects.extend(unfit_rows_of(&relation(group, reading)));
     }
     if let Some(file) = before.found_before {
         selects.push(format!(
             "SELECT * FROM read_csv({}, auto_detect = false, header = false, delim = ',', quote = '\"', escape = '\"', new_line = '\\n', max_line_size = {}, columns = {{'file': 'VARCHAR', 'line': 'BIGINT', 'byte_position': 'BIGINT', 'column': 'VARCHAR', 'reason': 'VARCHAR', 'text': 'VARCHAR'}})",
-            sql::file_list(&[file]),
+            super::file_list(&[file]),
             before.longest.max(2_097_152),
         ));
     }
@@ -260,17 +359,37 @@ fn unfit_rows_of(relation: &Relation) -> Option<String> {
     let unfit = relation.unfit()?;
     let (mut names, mut reasons) = (Vec::new(), Vec::new());
     if let Some(no_record) = &relation.no_record {
-        reasons.push(format!("CASE WHEN {no_record} THEN 'not a JSON object' END"));
+        reasons.push(format!(
+            "CASE WHEN {no_record} THEN 'not a JSON object' END"
+        ));
     }
     for (column, fit) in &relation.fits {
         if let Some(unfit) = fit.unfit() {
-            let reason = format!("`{}` is not {}", column.name, with_article(&column.sql_type));
-            names.push(format!("CASE WHEN {unfit} THEN {} END", sql::text(&column.name)));
+            let reason = format!(
+                "`{}` is not {}",
+                column.name,
+                with_article(&column.sql_type)
+            );
+            names.push(format!(
+                "CASE WHEN {unfit} THEN {} END",
+                sql::text(&column.name)
+            ));
             reasons.push(format!("CASE WHEN {unfit} THEN {} END", sql::text(&reason)));
         }
     }
-    let names = if names.is_empty() { "NULL".to_owned() } else { format!("nullif(concat_ws(', ', {}), '')", names.join(", ")) };
-    let Relation { from, file, line, byte, text, .. } = relation;
+    let names = if names.is_empty() {
+        "NULL".to_owned()
+    } else {
+        format!("nullif(concat_ws(', ', {}), '')", names.join(", "))
+    };
+    let Relation {
+        from,
+        file,
+        line,
+        byte,
+        text,
+        ..
+    } = relation;
     Some(format!(
         "SELECT {file} AS file, {line} AS line, {byte} AS byte_position, CAST({names} AS VARCHAR) AS \"column\", concat_ws('; ', {}) AS reason, CAST({text} AS VARCHAR) AS text FROM {from} WHERE {unfit}",
         reasons.join(", "),
@@ -279,7 +398,11 @@ fn unfit_rows_of(relation: &Relation) -> Option<String> {
 
 fn with_article(sql_type: &SqlType) -> String {
     let text = sql_type.to_string();
-    let article = if text.starts_with(['A', 'E', 'I', 'O']) { "an" } else { "a" };
+    let article = if text.starts_with(['A', 'E', 'I', 'O']) {
+        "an"
+    } else {
+        "a"
+    };
     format!("{article} {text}")
 }
 
@@ -294,7 +417,11 @@ pub(super) fn copy(session: &Session, query: &str, to: &To) -> Result<Staged, Er
     for row in run(session.free()?, "stage rows", &statement)? {
         let mut cells = row.into_iter();
         let path = PathBuf::from(cells.next().flatten().unwrap_or_default());
-        let row_count = cells.next().flatten().and_then(|text| text.parse().ok()).unwrap_or(0);
+        let row_count = cells
+            .next()
+            .flatten()
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(0);
         if row_count > 0 {
             files.push(StagedFile { path, row_count });
         } else {
@@ -306,8 +433,14 @@ pub(super) fn copy(session: &Session, query: &str, to: &To) -> Result<Staged, Er
     Ok(Staged { files })
 }
 
-pub(super) fn run(instance: &Instance, doing: &str, query: &str) -> Result<Vec<Vec<Option<String>>>, Error> {
-    instance.rows(query).map_err(|failure| explain(instance, failure, doing))
+pub(super) fn run(
+    instance: &Instance,
+    doing: &str,
+    query: &str,
+) -> Result<Vec<Vec<Option<String>>>, Error> {
+    instance
+        .rows(query)
+        .map_err(|failure| explain(instance, failure, doing))
 }
 
 fn explain(instance: &Instance, failure: Failure, doing: &str) -> Error {
@@ -318,15 +451,21 @@ fn explain(instance: &Instance, failure: Failure, doing: &str) -> Error {
         Kind::Value if failure.message.contains(UNFIT) => Error::Unfit,
         // CSV and JSON errors quote lines of the file after the first line.
         Kind::Value if is_about_text(&failure.message) => Error::Unfit,
-        Kind::Value | Kind::File | Kind::Permission if names_a_file(&failure.message) => Error::BadFile(first_line(&failure.message)),
+        Kind::Value | Kind::File | Kind::Permission if names_a_file(&failure.message) => {
+            Error::BadFile(first_line(&failure.message))
+        }
         _ => Error::Engine(instance.explain(failure, doing)),
     }
 }
 
 fn is_about_text(message: &str) -> bool {
-    ["CSV ", "JSON", "Map keys", "utf", "UTF", "unicode"].iter().any(|sign| message.contains(sign))
+    ["CSV ", "JSON", "Map keys", "utf", "UTF", "unicode"]
+        .iter()
+        .any(|sign| message.contains(sign))
 }
 
 fn names_a_file(message: &str) -> bool {
-    [".parquet", "arquet file", "Failed to read"].iter().any(|sign| message.contains(sign))
+    [".parquet", "arquet file", "Failed to read"]
+        .iter()
+        .any(|sign| message.contains(sign))
 }

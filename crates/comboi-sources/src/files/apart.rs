@@ -24,14 +24,35 @@ pub(super) struct Rejects {
     pub(super) count: u64,
     /// The longest of them as it is written, in bytes.
     pub(super) longest: u64,
+    /// How many files were taken apart.
+    files: u32,
 }
 
 impl Rejects {
     pub(super) fn create(path: PathBuf) -> io::Result<Self> {
-        Ok(Self { file: BufWriter::new(File::create(&path)?), path, count: 0, longest: 0 })
+        Ok(Self {
+            file: BufWriter::new(File::create(&path)?),
+            path,
+            count: 0,
+            longest: 0,
+            files: 0,
+        })
     }
 
-    fn push(&mut self, name: &str, line: u64, byte: u64, reason: &str, text: &[u8]) -> io::Result<()> {
+    /// Where the records of one more file go.
+    pub(super) fn next_file(&mut self) -> PathBuf {
+        self.files += 1;
+        self.path.with_file_name(format!("{}.csv", self.files))
+    }
+
+    fn push(
+        &mut self,
+        name: &str,
+        line: u64,
+        byte: u64,
+        reason: &str,
+        text: &[u8],
+    ) -> io::Result<()> {
         let mut row = Vec::new();
         let text = String::from_utf8_lossy(text);
         field(&mut row, name.as_bytes());
@@ -52,8 +73,20 @@ impl Rejects {
 }
 
 /// Takes a CSV file apart; the layout of what was written to `to`.
-pub(super) fn csv(name: &str, path: &Path, compression: Compression, said: &Said, top: &Top, to: &Path, rejects: &mut Rejects) -> io::Result<Layout> {
-    let mut records = Records::new(text::open(path, compression, said.encoding)?, top.marks, top.width == 1);
+pub(super) fn csv(
+    name: &str,
+    path: &Path,
+    compression: Compression,
+    said: &Said,
+    top: &Top,
+    to: &Path,
+    rejects: &mut Rejects,
+) -> io::Result<Layout> {
+    let mut records = Records::new(
+        text::open(path, compression, said.encoding)?,
+        top.marks,
+        top.width == 1,
+    );
     records.skip_lines(top.lines)?;
     let mut out = Out::create(to, name)?;
     while let Some(mut record) = records.next()? {
@@ -62,10 +95,17 @@ pub(super) fn csv(name: &str, path: &Path, compression: Compression, said: &Said
         }
         match problem(&record, top.width) {
             Some(reason) => rejects.push(name, record.line, record.byte, &reason, &record.raw)?,
-            None => out.push(record.line, record.byte, &record.raw, record.fields.iter().map(Vec::as_slice))?,
+            None => out.push(
+                record.line,
+                record.byte,
+                &record.raw,
+                record.fields.iter().map(Vec::as_slice),
+            )?,
         }
     }
-    Ok(Layout::Records { longest: out.finish()? })
+    Ok(Layout::Records {
+        longest: out.finish()?,
+    })
 }
 
 fn problem(record: &Record, width: usize) -> Option<String> {
@@ -81,7 +121,13 @@ fn problem(record: &Record, width: usize) -> Option<String> {
 }
 
 /// Takes lines of JSON apart.
-pub(super) fn json_lines(name: &str, path: &Path, compression: Compression, to: &Path, rejects: &mut Rejects) -> io::Result<Layout> {
+pub(super) fn json_lines(
+    name: &str,
+    path: &Path,
+    compression: Compression,
+    to: &Path,
+    rejects: &mut Rejects,
+) -> io::Result<Layout> {
     let mut text = BufReader::with_capacity(256 * 1024, text::open(path, compression, UTF_8)?);
     let mut out = Out::create(to, name)?;
     let (mut number, mut byte, mut line) = (0, 0, Vec::new());
@@ -105,7 +151,9 @@ pub(super) fn json_lines(name: &str, path: &Path, compression: Compression, to: 
         }
         byte += u64::try_from(read).unwrap_or(0);
     }
-    Ok(Layout::JsonRecords { longest: out.finish()? })
+    Ok(Layout::JsonRecords {
+        longest: out.finish()?,
+    })
 }
 
 fn pass_over(text: &mut impl BufRead) -> io::Result<u64> {
@@ -124,23 +172,36 @@ fn pass_over(text: &mut impl BufRead) -> io::Result<u64> {
 
 /// Takes an array of JSON apart; its records are counted from 1. Text that is no array is an error of kind
 /// `InvalidData`, for the file as a whole.
-pub(super) fn json_array(name: &str, path: &Path, compression: Compression, to: &Path) -> io::Result<Layout> {
+pub(super) fn json_array(
+    name: &str,
+    path: &Path,
+    compression: Compression,
+    to: &Path,
+) -> io::Result<Layout> {
     let text = BufReader::with_capacity(256 * 1024, text::open(path, compression, UTF_8)?);
     let mut out = Out::create(to, name)?;
     let mut json = serde_json::Deserializer::from_reader(text);
-    let read = Array(&mut out).deserialize(&mut json).and_then(|()| json.end());
+    let read = Array(&mut out)
+        .deserialize(&mut json)
+        .and_then(|()| json.end());
     match read {
         // Nothing at all is no record.
         Err(e) if e.is_eof() && e.line() == 1 && e.column() == 0 => {}
         Err(e) if e.is_io() => return Err(e.into()),
         // The message of serde_json quotes values of the wrong kind; the place says enough.
         Err(e) => {
-            let why = format!("it is not one JSON array throughout: line {}, column {}", e.line(), e.column());
+            let why = format!(
+                "it is not one JSON array throughout: line {}, column {}",
+                e.line(),
+                e.column()
+            );
             return Err(io::Error::new(io::ErrorKind::InvalidData, why));
         }
         Ok(()) => {}
     }
-    Ok(Layout::JsonRecords { longest: out.finish()? })
+    Ok(Layout::JsonRecords {
+        longest: out.finish()?,
+    })
 }
 
 struct Array<'a>(&'a mut Out);
@@ -178,10 +239,21 @@ struct Out {
 
 impl Out {
     fn create(path: &Path, name: &str) -> io::Result<Self> {
-        Ok(Self { name: name.to_owned(), file: BufWriter::with_capacity(256 * 1024, File::create(path)?), row: Vec::new(), longest: 0 })
+        Ok(Self {
+            name: name.to_owned(),
+            file: BufWriter::with_capacity(256 * 1024, File::create(path)?),
+            row: Vec::new(),
+            longest: 0,
+        })
     }
 
-    fn push<'a>(&mut self, line: u64, byte: u64, raw: &'a [u8], values: impl IntoIterator<Item = &'a [u8]>) -> io::Result<()> {
+    fn push<'a>(
+        &mut self,
+        line: u64,
+        byte: u64,
+        raw: &'a [u8],
+        values: impl IntoIterator<Item = &'a [u8]>,
+    ) -> io::Result<()> {
         self.row.clear();
         field(&mut self.row, self.name.as_bytes());
         write!(self.row, ",{line},{byte}")?;
@@ -206,7 +278,10 @@ fn length(row: &[u8]) -> u64 {
 
 /// A value of plain CSV.
 fn field(row: &mut Vec<u8>, value: &[u8]) {
-    if !value.iter().any(|byte| matches!(byte, b',' | b'"' | b'\n' | b'\r' | b' ')) {
+    if !value
+        .iter()
+        .any(|byte| matches!(byte, b',' | b'"' | b'\n' | b'\r' | b' '))
+    {
         row.extend_from_slice(value);
         return;
     }

@@ -28,17 +28,32 @@ pub(super) struct Rules<'a> {
 }
 
 /// Adds what was found in files to the columns so far; the error is what `freeze` does not allow.
-pub(super) fn decide(rules: &Rules<'_>, so_far: Option<&Columns>, found: &[Column]) -> Result<Decision, Vec<String>> {
-    let mut decision = Decision { columns: so_far.or(rules.known).cloned().unwrap_or_default(), ..Decision::default() };
+pub(super) fn decide(
+    rules: &Rules<'_>,
+    so_far: Option<&Columns>,
+    found: &[Column],
+) -> Result<Decision, Vec<String>> {
+    let mut decision = Decision {
+        columns: so_far.or(rules.known).cloned().unwrap_or_default(),
+        ..Decision::default()
+    };
     for column in found {
         match decision.columns.position(&column.name) {
             None => add(rules, &mut decision, column),
-            Some(place) => meet(rules, &mut decision, place, &column.sql_type, so_far.is_some()),
+            Some(place) => meet(
+                rules,
+                &mut decision,
+                place,
+                &column.sql_type,
+                so_far.is_some(),
+            ),
         }
     }
     for column in rules.declared {
         match decision.columns.position(&column.name) {
-            None if rules.known.is_none() || rules.policy == SchemaChangePolicy::Evolve => decision.columns.0.push(column.clone()),
+            None if rules.known.is_none() || rules.policy == SchemaChangePolicy::Evolve => {
+                decision.columns.0.push(column.clone())
+            }
             None => {}
             Some(place) => decision.columns.0[place].sql_type = column.sql_type.clone(),
         }
@@ -62,15 +77,24 @@ fn add(rules: &Rules<'_>, decision: &mut Decision, column: &Column) {
     }
 }
 
-fn meet(rules: &Rules<'_>, decision: &mut Decision, place: usize, found: &SqlType, looked_before: bool) {
+fn meet(
+    rules: &Rules<'_>,
+    decision: &mut Decision,
+    place: usize,
+    found: &SqlType,
+    looked_before: bool,
+) {
     let column = &mut decision.columns.0[place];
-    let is_known = rules.known.is_some_and(|known| known.get(&column.name).is_some());
+    let is_known = rules
+        .known
+        .is_some_and(|known| known.get(&column.name).is_some());
     if is_known && rules.policy == SchemaChangePolicy::Discard {
         return;
     }
     let wider = widen(&column.sql_type, found);
     // Nothing is settled before the table is there: what has no type in common is text.
-    let text = (rules.typed_files || !(is_known || looked_before)).then_some(SqlType::Varchar(None));
+    let text =
+        (rules.typed_files || !(is_known || looked_before)).then_some(SqlType::Varchar(None));
     if let Some(wider) = wider.or(text) {
         column.sql_type = wider;
     }
@@ -78,19 +102,29 @@ fn meet(rules: &Rules<'_>, decision: &mut Decision, place: usize, found: &SqlTyp
 
 /// What changed against the table, if there is one.
 fn compare(rules: &Rules<'_>, decision: &mut Decision) -> Result<(), Vec<String>> {
-    let Some(known) = rules.known else { return Ok(()) };
+    let Some(known) = rules.known else {
+        return Ok(());
+    };
     for column in &decision.columns {
         match known.get(&column.name) {
-            None => decision.changes.push(format!("new column `{}` ({})", column.name, column.sql_type)),
+            None => decision.changes.push(format!(
+                "new column `{}` ({})",
+                column.name, column.sql_type
+            )),
             Some(before) if before.sql_type != column.sql_type => {
-                decision.changes.push(format!("`{}` is {} instead of {}", column.name, column.sql_type, before.sql_type));
+                decision.changes.push(format!(
+                    "`{}` is {} instead of {}",
+                    column.name, column.sql_type, before.sql_type
+                ));
                 decision.widened = true;
             }
             Some(_) => {}
         }
     }
     match rules.policy {
-        SchemaChangePolicy::Freeze if !decision.changes.is_empty() => Err(std::mem::take(&mut decision.changes)),
+        SchemaChangePolicy::Freeze if !decision.changes.is_empty() => {
+            Err(std::mem::take(&mut decision.changes))
+        }
         _ => Ok(()),
     }
 }
@@ -105,7 +139,8 @@ pub(super) fn names<'a>(spelled: impl IntoIterator<Item = &'a str>) -> Vec<Strin
         if name.is_empty() {
             name = format!("column{i}");
         }
-        let taken = |names: &[String], name: &str| names.iter().any(|it| it.eq_ignore_ascii_case(name));
+        let taken =
+            |names: &[String], name: &str| names.iter().any(|it| it.eq_ignore_ascii_case(name));
         let first = name.clone();
         let mut number = 0;
         while taken(&names, &name) {
@@ -128,5 +163,9 @@ pub(super) fn clean(text: &str) -> String {
             name.push(c);
         }
     }
-    if name.trim_end_matches('_').is_empty() { name } else { name.trim_end_matches('_').to_owned() }
+    if name.trim_end_matches('_').is_empty() {
+        name
+    } else {
+        name.trim_end_matches('_').to_owned()
+    }
 }

@@ -42,7 +42,11 @@ pub(super) struct Records<R> {
 
 impl<R: Read> Records<R> {
     pub(super) fn new(text: R, marks: Marks, one_column: bool) -> Self {
-        Self { input: Input::new(text), marks, one_column }
+        Self {
+            input: Input::new(text),
+            marks,
+            one_column,
+        }
     }
 
     /// Passes over whole lines.
@@ -67,7 +71,9 @@ impl<R: Read> Records<R> {
     /// The next record.
     pub(super) fn next(&mut self) -> io::Result<Option<Record>> {
         loop {
-            let Some(first) = self.input.peek()? else { return Ok(None) };
+            let Some(first) = self.input.peek()? else {
+                return Ok(None);
+            };
             let comment = self.marks.comment == Some(first);
             let empty = (first == b'\n' || first == b'\r') && !self.one_column;
             if !comment && !empty {
@@ -79,7 +85,11 @@ impl<R: Read> Records<R> {
     }
 
     fn record(&mut self) -> io::Result<Record> {
-        let mut record = Record { line: self.input.line, byte: self.input.byte, ..Record::default() };
+        let mut record = Record {
+            line: self.input.line,
+            byte: self.input.byte,
+            ..Record::default()
+        };
         self.input.begin();
         loop {
             let (field, end) = self.field()?;
@@ -118,7 +128,10 @@ impl<R: Read> Records<R> {
         let (quote, escape) = (self.marks.quote, self.marks.escape.or(self.marks.quote));
         while let Some(byte) = self.input.next()? {
             let next = self.input.peek()?;
-            if Some(byte) == escape && next.is_some() && (next == quote || (escape != quote && next == escape)) {
+            if Some(byte) == escape
+                && next.is_some()
+                && (next == quote || (escape != quote && next == escape))
+            {
                 field.extend(self.input.next()?);
             } else if Some(byte) == quote {
                 return self.after_quote(field);
@@ -206,7 +219,16 @@ const CHUNK: usize = 256 * 1024;
 
 impl<R: Read> Input<R> {
     fn new(text: R) -> Self {
-        Self { text, buffer: Vec::new(), at: 0, begin: 0, line: 1, byte: 0, return_before: false, ended: false }
+        Self {
+            text,
+            buffer: Vec::new(),
+            at: 0,
+            begin: 0,
+            line: 1,
+            byte: 0,
+            return_before: false,
+            ended: false,
+        }
     }
 
     fn peek(&mut self) -> io::Result<Option<u8>> {
@@ -222,13 +244,18 @@ impl<R: Read> Input<R> {
         self.begin = 0;
         let before = self.buffer.len();
         let limit = u64::try_from(CHUNK).unwrap_or(u64::MAX);
-        self.text.by_ref().take(limit).read_to_end(&mut self.buffer)?;
+        self.text
+            .by_ref()
+            .take(limit)
+            .read_to_end(&mut self.buffer)?;
         self.ended = self.buffer.len() == before;
         Ok(())
     }
 
     fn next(&mut self) -> io::Result<Option<u8>> {
-        let Some(byte) = self.peek()? else { return Ok(None) };
+        let Some(byte) = self.peek()? else {
+            return Ok(None);
+        };
         self.at += 1;
         self.byte += 1;
         if byte == b'\r' || (byte == b'\n' && !self.return_before) {
@@ -243,7 +270,10 @@ impl<R: Read> Input<R> {
     }
 
     fn taken(&self) -> Vec<u8> {
-        self.buffer.get(self.begin..self.at).unwrap_or_default().to_vec()
+        self.buffer
+            .get(self.begin..self.at)
+            .unwrap_or_default()
+            .to_vec()
     }
 
     fn taken_len(&self) -> usize {
@@ -293,8 +323,18 @@ pub(super) fn likely_delimiter(line: &[u8], quote: Option<u8>, usual: u8) -> u8 
             })
             .count()
     };
-    let others = [b',', b';', b'\t', b'|'].into_iter().filter(|it| *it != usual);
-    others.fold((usual, count(usual)), |best, it| if count(it) > best.1 { (it, count(it)) } else { best }).0
+    let others = [b',', b';', b'\t', b'|']
+        .into_iter()
+        .filter(|it| *it != usual);
+    others
+        .fold((usual, count(usual)), |best, it| {
+            if count(it) > best.1 {
+                (it, count(it))
+            } else {
+                best
+            }
+        })
+        .0
 }
 
 #[cfg(test)]
@@ -303,14 +343,26 @@ mod tests {
 
     use super::*;
 
-    const COMMA: Marks = Marks { delimiter: b',', quote: Some(b'"'), escape: None, comment: None };
+    const COMMA: Marks = Marks {
+        delimiter: b',',
+        quote: Some(b'"'),
+        escape: None,
+        comment: None,
+    };
 
     fn check_with(marks: Marks, one_column: bool, text: &str, expected: &str) {
         let mut records = Records::new(text.as_bytes(), marks, one_column);
         let mut found = String::new();
         while let Some(record) = records.next().unwrap() {
-            let fields: Vec<_> = record.fields.iter().map(|field| String::from_utf8_lossy(field).replace('\n', "⏎")).collect();
-            let what = record.problem.map_or_else(|| fields.join("|"), |problem| format!("{problem}: {}", String::from_utf8_lossy(&record.raw)));
+            let fields: Vec<_> = record
+                .fields
+                .iter()
+                .map(|field| String::from_utf8_lossy(field).replace('\n', "⏎"))
+                .collect();
+            let what = record.problem.map_or_else(
+                || fields.join("|"),
+                |problem| format!("{problem}: {}", String::from_utf8_lossy(&record.raw)),
+            );
             writeln!(found, "{}@{} {what}", record.line, record.byte).unwrap();
         }
         assert_eq!(found.trim_end(), expected, "{text:?}");
@@ -331,9 +383,20 @@ mod tests {
     fn quotes_are_around_whole_fields() {
         check("\"a \"\"b\"\"\",  \"c\" ,d\"e", "1@0 a \"b\"|c|d\"e");
         check("\"\",", "1@0 |");
-        let backslash = Marks { escape: Some(b'\\'), ..COMMA };
+        let backslash = Marks {
+            escape: Some(b'\\'),
+            ..COMMA
+        };
         check_with(backslash, false, r#""a \" b \\ \c""#, r#"1@0 a " b \ \c"#);
-        check_with(Marks { quote: None, ..COMMA }, false, "\"a,b", "1@0 \"a|b");
+        check_with(
+            Marks {
+                quote: None,
+                ..COMMA
+            },
+            false,
+            "\"a,b",
+            "1@0 \"a|b",
+        );
     }
 
     #[test]
@@ -342,12 +405,18 @@ mod tests {
             "1,\"a\n2,b\n3,c\n",
             "1@0 a quote is opened and never closed: 1,\"a\n2@5 2|b\n3@9 3|c",
         );
-        check("1,\"a\"b\n2,c", "1@0 there is text after a closing quote: 1,\"a\"b\n2@7 2|c");
+        check(
+            "1,\"a\"b\n2,c",
+            "1@0 there is text after a closing quote: 1,\"a\"b\n2@7 2|c",
+        );
     }
 
     #[test]
     fn comments_and_empty_lines() {
-        let hash = Marks { comment: Some(b'#'), ..COMMA };
+        let hash = Marks {
+            comment: Some(b'#'),
+            ..COMMA
+        };
         check_with(hash, false, "#x\n1,2#y\n\n3,4", "2@3 1|2\n4@10 3|4");
         check_with(COMMA, true, "a\n\nb\n", "1@0 a\n2@2 \n3@3 b");
     }
@@ -355,13 +424,20 @@ mod tests {
     #[test]
     fn records_may_be_longer_than_a_chunk() {
         let long = "x".repeat(3 * CHUNK);
-        check(&format!("1,\"{long}\"\n2,y"), &format!("1@0 1|{long}\n2@{} 2|y", 3 * CHUNK + 5));
+        check(
+            &format!("1,\"{long}\"\n2,y"),
+            &format!("1@0 1|{long}\n2@{} 2|y", 3 * CHUNK + 5),
+        );
     }
 
     #[test]
     fn the_delimiter_is_what_splits_most() {
         let check = |line: &str, expected: char| {
-            assert_eq!(char::from(likely_delimiter(line.as_bytes(), Some(b'"'), b',')), expected, "{line}");
+            assert_eq!(
+                char::from(likely_delimiter(line.as_bytes(), Some(b'"'), b',')),
+                expected,
+                "{line}"
+            );
         };
         check("a,b", ',');
         check("a;b;c,d", ';');

@@ -10,16 +10,22 @@ use std::path::{Path, PathBuf};
 
 use comboi_engine::Session;
 use comboi_engine::read_files::{
-    self, Boundary, FILE_COLUMN, Found, Group, LOADED_AT_COLUMN, Nulls, RUN_ID_COLUMN, Reading, Rows, Staged, TextRules, To, UnfitRows,
+    self, Boundary, FILE_COLUMN, Found, Group, LOADED_AT_COLUMN, Nulls, RUN_ID_COLUMN, Reading,
+    Rows, Staged, TextRules, To, UnfitRows,
 };
-use comboi_project::{BadRowPolicy, Column, Columns, Incremental, Lookback, NullPolicy, Policies, SchemaChangePolicy, SqlType};
+use comboi_project::{
+    BadRowPolicy, Column, Columns, Incremental, Lookback, NullPolicy, Policies, SchemaChangePolicy,
+    SqlType,
+};
 
 use super::apart::Rejects;
 use super::columns::{Decision, Rules, decide};
 use super::pieces::{Piece, pieces};
 use super::{FilesReader, Work, settings};
 use crate::error::BadRow;
-use crate::{Checkpoint, Error, Extract, ExtractChange, Known, Note, Quarantined, Stamp, Watermark};
+use crate::{
+    Checkpoint, Error, Extract, ExtractChange, Known, Note, Quarantined, Stamp, Watermark,
+};
 
 /// A new file is begun at this size.
 const FILE_BYTES: u64 = 256 * 1024 * 1024;
@@ -30,9 +36,19 @@ const SAMPLED_FILES: usize = 48;
 /// How many bad rows an error names.
 const NAMED_ROWS: u32 = 10;
 
-pub(super) fn extract(reader: &FilesReader<'_>, work: &Work, known: Option<&Known>, session: &Session, stamp: Stamp, scratch: &Path) -> Result<Extract, Error> {
+pub(super) fn extract(
+    reader: &FilesReader<'_>,
+    work: &Work,
+    known: Option<&Known>,
+    session: &Session,
+    stamp: Stamp,
+    scratch: &Path,
+) -> Result<Extract, Error> {
     let apart = scratch.join("apart");
-    fs::create_dir_all(&apart).map_err(|source| Error::Folder { folder: apart.clone(), source })?;
+    fs::create_dir_all(&apart).map_err(|source| Error::Folder {
+        folder: apart.clone(),
+        source,
+    })?;
     let begins_anew = work.checkpoint.is_none();
     let known = known.filter(|_| !begins_anew);
     let mut job = Job {
@@ -44,7 +60,10 @@ pub(super) fn extract(reader: &FilesReader<'_>, work: &Work, known: Option<&Know
         policies: reader.source.policies(reader.table),
         declared: settings::declared(reader.table),
         known: known.map(own_columns_aside),
-        stamp: read_files::Stamp { run_id: stamp.run.0, loaded_at: stamp.loaded_at.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string() },
+        stamp: read_files::Stamp {
+            run_id: stamp.run.0,
+            loaded_at: stamp.loaded_at.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string(),
+        },
         notes: work.notes.clone(),
         rejects: rejects(&apart)?,
         attempts: 0,
@@ -64,8 +83,16 @@ fn rejects(folder: &Path) -> Result<Rejects, Error> {
 }
 
 fn own_columns_aside(known: &Known) -> read_files::Known {
-    let columns = known.columns.iter().filter(|column| !column.name.starts_with("_comboi_")).cloned().collect();
-    read_files::Known { columns, files: known.files.clone() }
+    let columns = known
+        .columns
+        .iter()
+        .filter(|column| !column.name.starts_with("_comboi_"))
+        .cloned()
+        .collect();
+    read_files::Known {
+        columns,
+        files: known.files.clone(),
+    }
 }
 
 struct Job<'a> {
@@ -94,34 +121,50 @@ struct Read {
 impl Job<'_> {
     fn read(&mut self) -> Result<Read, Error> {
         let root = self.reader.root();
-        let (mut pieces, empty_names) = pieces(self.reader.table, &root, &self.work.files, self.session)?;
+        let (mut pieces, empty_names) =
+            pieces(self.reader.table, &root, &self.work.files, self.session)?;
         self.take_apart_what_must_be(&mut pieces)?;
-        let sampled = (self.work.estimated_bytes > SMALL_BYTES).then_some(u64::from(self.reader.table.sample_size));
+        let sampled = (self.work.estimated_bytes > SMALL_BYTES)
+            .then_some(u64::from(self.reader.table.sample_size));
         let found = self.look_at_values(&mut pieces, sampled)?;
         let mut decision = self.decide(None, &found, &empty_names)?;
         self.note_columns(&pieces, &decision);
+        self.check_incremental_column(&decision.columns)?;
         if let Some(staged) = self.try_stage(&pieces, &decision.columns)? {
-            return Ok(Read { staged, quarantined: None, decision });
+            return Ok(Read {
+                staged,
+                quarantined: None,
+                decision,
+            });
         }
         let found = self.look_at_values(&mut pieces, None)?;
         let wider = self.decide(Some(&decision.columns), &found, &empty_names)?;
-        let keys_may_be_new = pieces.iter().any(|piece| !piece.is_located() && piece.group.columns.len() != 1);
+        let keys_may_be_new = pieces
+            .iter()
+            .any(|piece| !piece.is_located() && piece.group.columns.len() != 1);
         if wider.columns != decision.columns || keys_may_be_new {
             decision = wider;
             if let Some(staged) = self.try_stage(&pieces, &decision.columns)? {
-                return Ok(Read { staged, quarantined: None, decision });
+                return Ok(Read {
+                    staged,
+                    quarantined: None,
+                    decision,
+                });
             }
         }
         let (staged, quarantined) = self.look_closer(&mut pieces, &decision.columns)?;
-        Ok(Read { staged, quarantined, decision })
+        Ok(Read {
+            staged,
+            quarantined,
+            decision,
+        })
     }
 
     fn take_apart_what_must_be(&mut self, pieces: &mut Vec<Piece>) -> Result<(), Error> {
-        let apart = self.scratch.join("apart");
         let mut more = Vec::new();
         for piece in pieces.iter_mut().filter(|piece| piece.needs_taking_apart()) {
             let all: Vec<usize> = (0..piece.group.files.len()).collect();
-            more.extend(piece.take_apart(&all, &apart, &mut self.rejects)?);
+            more.extend(piece.take_apart(&all, &mut self.rejects)?);
         }
         pieces.extend(more);
         pieces.retain(|piece| !piece.group.files.is_empty());
@@ -129,11 +172,20 @@ impl Job<'_> {
     }
 
     /// The columns of all pieces with the types that their values have.
-    fn look_at_values(&self, pieces: &mut [Piece], rows_per_file: Option<u64>) -> Result<Vec<Column>, Error> {
+    fn look_at_values(
+        &self,
+        pieces: &mut [Piece],
+        rows_per_file: Option<u64>,
+    ) -> Result<Vec<Column>, Error> {
         let mut columns = Vec::new();
         for piece in pieces {
             let found = if self.must_look_at_values(piece, rows_per_file) {
-                read_files::infer(self.session, &sampled(&piece.group, rows_per_file), &self.rules, rows_per_file)
+                read_files::infer(
+                    self.session,
+                    &sampled(&piece.group, rows_per_file),
+                    &self.rules,
+                    rows_per_file,
+                )
             } else {
                 Ok(unlooked(&piece.group))
             };
@@ -144,7 +196,12 @@ impl Job<'_> {
             };
             piece.take_keys(&found)?;
             for (column, found) in piece.group.columns.iter().zip(&found) {
-                columns.extend(column.name.clone().map(|name| Column::new(name, found.sql_type.clone())));
+                columns.extend(
+                    column
+                        .name
+                        .clone()
+                        .map(|name| Column::new(name, found.sql_type.clone())),
+                );
             }
         }
         Ok(columns)
@@ -153,30 +210,71 @@ impl Job<'_> {
     /// Text of which all columns are known needs no look before something does not fit.
     fn must_look_at_values(&self, piece: &Piece, rows_per_file: Option<u64>) -> bool {
         let full = rows_per_file.is_none() && self.attempts > 0;
-        let is_csv = matches!(piece.group.layout, read_files::Layout::Csv(_) | read_files::Layout::Records { .. });
+        let is_csv = matches!(
+            piece.group.layout,
+            read_files::Layout::Csv(_) | read_files::Layout::Records { .. }
+        );
         let settled = |name: &str| {
-            let is_known = self.known.as_ref().is_some_and(|known| known.columns.get(name).is_some());
-            is_known || self.declared.iter().any(|column| column.name.eq_ignore_ascii_case(name))
+            let is_known = self
+                .known
+                .as_ref()
+                .is_some_and(|known| known.columns.get(name).is_some());
+            is_known
+                || self
+                    .declared
+                    .iter()
+                    .any(|column| column.name.eq_ignore_ascii_case(name))
         };
-        full || !is_csv || piece.group.columns.iter().any(|column| !column.name.as_deref().is_some_and(settled))
+        full || !is_csv
+            || piece
+                .group
+                .columns
+                .iter()
+                .any(|column| !column.name.as_deref().is_some_and(settled))
     }
 
-    fn decide(&self, so_far: Option<&Columns>, found: &[Column], empty_names: &[String]) -> Result<Decision, Error> {
+    fn decide(
+        &self,
+        so_far: Option<&Columns>,
+        found: &[Column],
+        empty_names: &[String],
+    ) -> Result<Decision, Error> {
         let known = self.known.as_ref().map(|known| &known.columns);
-        let is_text = |column: &Column| !known.is_some_and(|known| known.get(&column.name).is_some()) || so_far.is_some();
+        let is_text = |column: &Column| {
+            !known.is_some_and(|known| known.get(&column.name).is_some()) || so_far.is_some()
+        };
         // The first look is a sample: what the table has settled is not changed by it.
         let typed_files = self.has_typed_files();
         let found: Vec<Column> = found
             .iter()
-            .map(|column| if typed_files || is_text(column) { column.clone() } else { Column::new(&column.name, SqlType::Null) })
-            .chain(empty_names.iter().map(|name| Column::new(name, SqlType::Null)))
+            .map(|column| {
+                if typed_files || is_text(column) {
+                    column.clone()
+                } else {
+                    Column::new(&column.name, SqlType::Null)
+                }
+            })
+            .chain(
+                empty_names
+                    .iter()
+                    .map(|name| Column::new(name, SqlType::Null)),
+            )
             .collect();
-        let rules = Rules { known, declared: &self.declared, policy: self.policies.on_schema_change, typed_files };
+        let rules = Rules {
+            known,
+            declared: &self.declared,
+            policy: self.policies.on_schema_change,
+            typed_files,
+        };
         decide(&rules, so_far, &found).map_err(Error::SchemaChanged)
     }
 
     fn has_typed_files(&self) -> bool {
-        let format = self.work.files.first().map(|file| settings::format(self.reader.table, &file.name));
+        let format = self
+            .work
+            .files
+            .first()
+            .map(|file| settings::format(self.reader.table, &file.name));
         matches!(format, Some(Ok(comboi_project::FileFormat::Parquet)))
     }
 
@@ -185,30 +283,72 @@ impl Job<'_> {
             self.notes.push(Note::Discarded(decision.discarded.clone()));
         }
         for piece in pieces {
-            let has = |name: &str| piece.group.columns.iter().any(|it| it.name.as_deref().is_some_and(|it| it.eq_ignore_ascii_case(name)));
-            let missing: Vec<String> = decision.columns.names().filter(|name| !has(name)).map(str::to_owned).collect();
+            let has = |name: &str| {
+                piece.group.columns.iter().any(|it| {
+                    it.name
+                        .as_deref()
+                        .is_some_and(|it| it.eq_ignore_ascii_case(name))
+                })
+            };
+            let missing: Vec<String> = decision
+                .columns
+                .names()
+                .filter(|name| !has(name))
+                .map(str::to_owned)
+                .collect();
             if let (false, Some(first)) = (missing.is_empty(), piece.group.files.first()) {
                 let more = piece.group.files.len() - 1;
-                self.notes.push(Note::MissingColumns { file: first.name.clone(), more, columns: missing });
+                self.notes.push(Note::MissingColumns {
+                    file: first.name.clone(),
+                    more,
+                    columns: missing,
+                });
             }
         }
     }
 
     fn reading(&self, pieces: &[Piece], columns: &Columns) -> Reading {
-        let mut groups: Vec<Group> = pieces.iter().map(|piece| piece.group.clone()).filter(|group| !group.files.is_empty()).collect();
+        let mut groups: Vec<Group> = pieces
+            .iter()
+            .map(|piece| piece.group.clone())
+            .filter(|group| !group.files.is_empty())
+            .collect();
         for column in groups.iter_mut().flat_map(|group| &mut group.columns) {
             // The table's own spelling, whatever the case of the file's.
-            column.name = column.name.as_ref().and_then(|name| columns.get(name)).map(|it| it.name.clone());
+            column.name = column
+                .name
+                .as_ref()
+                .and_then(|name| columns.get(name))
+                .map(|it| it.name.clone());
         }
-        let ignore_unknown_keys = self.known.is_some() && self.policies.on_schema_change == SchemaChangePolicy::Discard;
-        Reading { groups, columns: columns.clone(), rules: self.rules.clone(), ignore_unknown_keys }
+        let ignore_unknown_keys =
+            self.known.is_some() && self.policies.on_schema_change == SchemaChangePolicy::Discard;
+        let declared = |name: &&str| {
+            self.declared
+                .iter()
+                .any(|it| it.name.eq_ignore_ascii_case(name))
+        };
+        let declared = columns
+            .names()
+            .filter(declared)
+            .map(str::to_owned)
+            .collect();
+        Reading {
+            groups,
+            columns: columns.clone(),
+            rules: self.rules.clone(),
+            ignore_unknown_keys,
+            declared,
+        }
     }
 
     fn try_stage(&mut self, pieces: &[Piece], columns: &Columns) -> Result<Option<Staged>, Error> {
         if self.rejects.count > 0 {
+            self.attempts += 1;
             return Ok(None);
         }
-        match self.stage(&self.reading(pieces, columns), false) {
+        let reading = self.reading(pieces, columns);
+        match self.stage(&reading, false) {
             Err(read_files::Error::Unfit) => {
                 self.attempts += 1;
                 // What was written before it ended is of no use.
@@ -216,50 +356,106 @@ impl Job<'_> {
                 Ok(None)
             }
             Err(error) => Err(self.named(error)),
-            Ok(staged) => Ok(Some(staged)),
+            Ok(staged) => {
+                self.note_rows_left_out(&reading)?;
+                Ok(Some(staged))
+            }
         }
     }
 
+    fn note_rows_left_out(&mut self, reading: &Reading) -> Result<(), Error> {
+        let Some(column) = self
+            .incremental_column(&reading.columns)
+            .filter(|_| self.reader.table.on_null == NullPolicy::Skip)
+        else {
+            return Ok(());
+        };
+        let row_count = read_files::null_count(self.session, reading, &column.name)?;
+        if row_count > 0 {
+            self.notes.push(Note::NullsSkipped {
+                column: column.name.clone(),
+                row_count,
+            });
+        }
+        Ok(())
+    }
+
     fn to(&self, what: &str) -> To {
-        To { folder: self.scratch.join(format!("{what}-{}", self.attempts)), file_bytes: FILE_BYTES }
+        To {
+            folder: self.scratch.join(format!("{what}-{}", self.attempts)),
+            file_bytes: FILE_BYTES,
+        }
     }
 
     fn named(&self, error: read_files::Error) -> Error {
         match (error, &self.reader.table.incremental_column) {
-            (read_files::Error::NullInIncrementalColumn, Some(column)) => Error::NullInIncrementalColumn(column.value.clone()),
+            (read_files::Error::NullInIncrementalColumn, Some(column)) => {
+                Error::NullInIncrementalColumn(column.value.clone())
+            }
             (error, _) => error.into(),
         }
     }
 
     /// Takes apart the files that have rows that do not fit, and stages what does.
-    fn look_closer(&mut self, pieces: &mut Vec<Piece>, columns: &Columns) -> Result<(Staged, Option<Quarantined>), Error> {
-        let apart = self.scratch.join("apart");
+    fn look_closer(
+        &mut self,
+        pieces: &mut Vec<Piece>,
+        columns: &Columns,
+    ) -> Result<(Staged, Option<Quarantined>), Error> {
         let reading = self.reading(pieces, columns);
         let mut more = Vec::new();
         for piece in pieces.iter_mut().filter(|piece| !piece.is_located()) {
-            let named = reading.groups.iter().find(|group| group.files == piece.group.files && group.layout == piece.group.layout);
+            let named = reading.groups.iter().find(|group| {
+                group.files == piece.group.files && group.layout == piece.group.layout
+            });
             let group = named.unwrap_or(&piece.group);
             let suspects = read_files::suspects(self.session, group, &reading)?;
-            more.extend(piece.take_apart(&suspects, &apart, &mut self.rejects)?);
+            more.extend(piece.take_apart(&suspects, &mut self.rejects)?);
         }
         pieces.extend(more);
         pieces.retain(|piece| !piece.group.files.is_empty());
-        self.rejects.finish().map_err(|source| Error::Unreadable { file: self.rejects.path.clone(), source })?;
+        self.rejects.finish().map_err(|source| Error::Unreadable {
+            file: self.rejects.path.clone(),
+            source,
+        })?;
         let reading = self.reading(pieces, columns);
         let path = self.rejects.path.clone();
-        let before = UnfitRows { found_before: (self.rejects.count > 0).then_some(path.as_path()), longest: self.rejects.longest };
+        let before = UnfitRows {
+            found_before: (self.rejects.count > 0).then_some(path.as_path()),
+            longest: self.rejects.longest,
+        };
         let (count, rows) = read_files::unfit(self.session, &reading, &before, NAMED_ROWS)?;
         if count > 0 && self.policies.on_bad_row == BadRowPolicy::Fail {
-            let rows = rows.into_iter().map(|row| BadRow { file: row.file, line: row.line, reason: row.reason });
-            return Err(Error::BadRows { count, rows: rows.collect() });
+            let rows = rows.into_iter().map(|row| BadRow {
+                file: row.file,
+                line: row.line,
+                reason: row.reason,
+            });
+            return Err(Error::BadRows {
+                count,
+                rows: rows.collect(),
+            });
         }
-        let staged = self.stage(&reading, true).map_err(|error| self.named(error))?;
-        let quarantined = if count > 0 { Some(self.put_aside(&reading, &before)?) } else { None };
+        let staged = self
+            .stage(&reading, true)
+            .map_err(|error| self.named(error))?;
+        let quarantined = if count > 0 {
+            Some(self.put_aside(&reading, &before)?)
+        } else {
+            None
+        };
+        self.note_rows_left_out(&reading)?;
         Ok((staged, quarantined))
     }
 
     fn put_aside(&self, reading: &Reading, before: &UnfitRows<'_>) -> Result<Quarantined, Error> {
-        let staged = read_files::stage_unfit(self.session, reading, before, &self.stamp, &self.to("quarantine"))?;
+        let staged = read_files::stage_unfit(
+            self.session,
+            reading,
+            before,
+            &self.stamp,
+            &self.to("quarantine"),
+        )?;
         let text = || SqlType::Varchar(None);
         let columns = [
             (FILE_COLUMN, text()),
@@ -271,8 +467,15 @@ impl Job<'_> {
             (LOADED_AT_COLUMN, SqlType::TimestampTz),
             (RUN_ID_COLUMN, SqlType::BigInt),
         ];
-        let columns = columns.into_iter().map(|(name, sql_type)| Column::new(name, sql_type)).collect();
-        Ok(Quarantined { row_count: staged.row_count(), staged: staged.paths(), columns })
+        let columns = columns
+            .into_iter()
+            .map(|(name, sql_type)| Column::new(name, sql_type))
+            .collect();
+        Ok(Quarantined {
+            row_count: staged.row_count(),
+            staged: staged.paths(),
+            columns,
+        })
     }
 
     fn stage(&self, reading: &Reading, leave_unfit: bool) -> Result<Staged, read_files::Error> {
@@ -284,7 +487,12 @@ impl Job<'_> {
         let watermark = self.watermark().map(|it| it.value.as_str());
         let lookback = self.lookback(&column.sql_type);
         let from = match watermark {
-            Some(watermark) => read_files::edge(self.session, &column.sql_type, watermark, lookback.as_deref())?,
+            Some(watermark) => read_files::edge(
+                self.session,
+                &column.sql_type,
+                watermark,
+                lookback.as_deref(),
+            )?,
             None => None,
         };
         let nulls = match self.reader.table.on_null {
@@ -292,13 +500,28 @@ impl Job<'_> {
             NullPolicy::Skip => Nulls::Skip,
             NullPolicy::Fail => Nulls::Fail,
         };
-        let boundary = Boundary { column, watermark, from: from.as_deref(), nulls, known: self.known.as_ref() };
-        read_files::stage(self.session, reading, &Rows::New(boundary), leave_unfit, stamp, &to)
+        let boundary = Boundary {
+            column,
+            watermark,
+            from: from.as_deref(),
+            nulls,
+            known: self.known.as_ref(),
+        };
+        read_files::stage(
+            self.session,
+            reading,
+            &Rows::New(boundary),
+            leave_unfit,
+            stamp,
+            &to,
+        )
     }
 
     fn incremental_column<'c>(&self, columns: &'c Columns) -> Option<&'c Column> {
         let named = self.reader.table.incremental_column.as_ref()?;
-        (self.reader.table.incremental() == Incremental::Column).then(|| columns.get(&super::columns::clean(&named.value))).flatten()
+        (self.reader.table.incremental() == Incremental::Column)
+            .then(|| columns.get(&super::columns::clean(&named.value)))
+            .flatten()
     }
 
     fn watermark(&self) -> Option<&Watermark> {
@@ -307,7 +530,9 @@ impl Job<'_> {
 
     fn lookback(&self, of: &SqlType) -> Option<String> {
         match self.reader.table.lookback.as_ref().map(|it| it.value)? {
-            Lookback::Time(time) => of.is_moment().then(|| format!("{} seconds", time.as_secs())),
+            Lookback::Time(time) => of
+                .is_moment()
+                .then(|| format!("{} seconds", time.as_secs())),
             Lookback::Number(number) => of.is_number().then(|| number.to_string()),
         }
     }
@@ -315,7 +540,10 @@ impl Job<'_> {
 
 /// What an unlooked-at group says of itself.
 fn unlooked(group: &Group) -> Vec<Found> {
-    let column = |column: &read_files::FileColumn| Found { spelled: column.spelled.clone(), sql_type: column.sql_type.clone().unwrap_or(SqlType::Null) };
+    let column = |column: &read_files::FileColumn| Found {
+        spelled: column.spelled.clone(),
+        sql_type: column.sql_type.clone().unwrap_or(SqlType::Null),
+    };
     group.columns.iter().map(column).collect()
 }
 
@@ -325,16 +553,29 @@ fn sampled(group: &Group, rows_per_file: Option<u64>) -> Group {
     if rows_per_file.is_none() || count <= SAMPLED_FILES {
         return group.clone();
     }
-    let places: BTreeSet<usize> = (0..SAMPLED_FILES).map(|i| i * (count - 1) / (SAMPLED_FILES - 1)).collect();
-    let files = group.files.iter().enumerate().filter(|(i, _)| places.contains(i)).map(|(_, file)| file.clone());
-    Group { files: files.collect(), ..group.clone() }
+    let places: BTreeSet<usize> = (0..SAMPLED_FILES)
+        .map(|i| i * (count - 1) / (SAMPLED_FILES - 1))
+        .collect();
+    let files = group
+        .files
+        .iter()
+        .enumerate()
+        .filter(|(i, _)| places.contains(i))
+        .map(|(_, file)| file.clone());
+    Group {
+        files: files.collect(),
+        ..group.clone()
+    }
 }
 
 impl Job<'_> {
     /// Everything for the commit.
     fn finish(mut self, read: Read, table: Option<&Known>) -> Result<Extract, Error> {
-        let Read { staged, quarantined, decision } = read;
-        self.check_incremental_column(&decision.columns)?;
+        let Read {
+            staged,
+            quarantined,
+            decision,
+        } = read;
         let checkpoint = self.checkpoint(&staged, &decision.columns)?;
         let (again, change) = self.rows_written_anew(&decision)?;
         let mut columns = decision.columns.clone();
@@ -352,13 +593,25 @@ impl Job<'_> {
     }
 
     fn own_columns(&self, table: Option<&Known>) -> Vec<Column> {
-        let own = [(FILE_COLUMN, SqlType::Varchar(None)), (LOADED_AT_COLUMN, SqlType::TimestampTz), (RUN_ID_COLUMN, SqlType::BigInt)];
-        let own = own.into_iter().map(|(name, sql_type)| Column::new(name, sql_type));
-        own.filter(|column| self.policies.metadata_columns || table.is_some_and(|table| table.columns.get(&column.name).is_some())).collect()
+        let own = [
+            (FILE_COLUMN, SqlType::Varchar(None)),
+            (LOADED_AT_COLUMN, SqlType::TimestampTz),
+            (RUN_ID_COLUMN, SqlType::BigInt),
+        ];
+        let own = own
+            .into_iter()
+            .map(|(name, sql_type)| Column::new(name, sql_type));
+        own.filter(|column| {
+            self.policies.metadata_columns
+                || table.is_some_and(|table| table.columns.get(&column.name).is_some())
+        })
+        .collect()
     }
 
     fn check_incremental_column(&self, columns: &Columns) -> Result<(), Error> {
-        let Some(named) = &self.reader.table.incremental_column else { return Ok(()) };
+        let Some(named) = &self.reader.table.incremental_column else {
+            return Ok(());
+        };
         if self.reader.table.incremental() != Incremental::Column {
             return Ok(());
         }
@@ -372,7 +625,9 @@ impl Job<'_> {
             )));
         };
         let of = &column.sql_type;
-        let can_be = of.is_integer() || of.is_moment() || matches!(of, SqlType::Decimal(..) | SqlType::Varchar(_));
+        let can_be = of.is_integer()
+            || of.is_moment()
+            || matches!(of, SqlType::Decimal(..) | SqlType::Varchar(_));
         if !can_be {
             return Err(Error::Configuration(format!(
                 "{}: `{}` is {of}, and an incremental column is a whole number, DECIMAL, DATE, TIMESTAMP or VARCHAR: say its type under `columns`",
@@ -384,20 +639,34 @@ impl Job<'_> {
 
     fn checkpoint(&mut self, staged: &Staged, columns: &Columns) -> Result<Checkpoint, Error> {
         let mode = self.reader.table.incremental();
-        let before = self.work.checkpoint.as_ref().filter(|_| mode != Incremental::Full);
+        let before = self
+            .work
+            .checkpoint
+            .as_ref()
+            .filter(|_| mode != Incremental::Full);
         let mut checkpoint = before.cloned().unwrap_or_else(|| Checkpoint::new(mode));
         for name in &self.work.gone {
             if let Some(seen) = checkpoint.files.get_mut(name) {
                 seen.gone = true;
             }
         }
-        checkpoint.files.extend(self.work.files.iter().map(|file| (file.name.clone(), file.seen())));
+        checkpoint.files.extend(
+            self.work
+                .files
+                .iter()
+                .map(|file| (file.name.clone(), file.seen())),
+        );
         checkpoint.row_count += staged.row_count();
         if let Some(column) = self.incremental_column(columns) {
             let at_least = self.watermark().map(|it| it.value.clone());
-            let value = read_files::max_value(self.session, &staged.paths(), column, at_least.as_deref())?;
+            let value =
+                read_files::max_value(self.session, &staged.paths(), column, at_least.as_deref())?;
             let (column, sql_type) = (column.name.clone(), column.sql_type.clone());
-            checkpoint.watermark = value.map(|value| Watermark { column, sql_type, value });
+            checkpoint.watermark = value.map(|value| Watermark {
+                column,
+                sql_type,
+                value,
+            });
         }
         Ok(checkpoint)
     }
@@ -406,7 +675,11 @@ impl Job<'_> {
     /// when a column has another type now.
     fn rows_written_anew(&self, decision: &Decision) -> Result<(Staged, ExtractChange), Error> {
         let Some(known) = self.known.as_ref().filter(|_| !self.work.replaces) else {
-            let change = if self.work.replaces { ExtractChange::ReplaceAll } else { ExtractChange::Append };
+            let change = if self.work.replaces {
+                ExtractChange::ReplaceAll
+            } else {
+                ExtractChange::Append
+            };
             return Ok((Staged::default(), change));
         };
         let removed: Vec<PathBuf> = if decision.widened {
@@ -417,8 +690,24 @@ impl Job<'_> {
         if removed.is_empty() {
             return Ok((Staged::default(), ExtractChange::Append));
         }
-        let touched = read_files::Known { columns: known.columns.clone(), files: removed.clone() };
-        let again = read_files::rewrite(self.session, &touched, &decision.columns, &self.work.changed, &self.to("again"))?;
+        let touched = read_files::Known {
+            columns: known.columns.clone(),
+            files: removed.clone(),
+        };
+        let again = read_files::rewrite(
+            self.session,
+            &touched,
+            &decision.columns,
+            &self.work.changed,
+            &self.to("again"),
+        );
+        let again = again.map_err(|error| match error {
+            read_files::Error::Unfit => Error::Configuration(format!(
+                "the table has values that do not fit exactly when {}; nothing was loaded. Say a wider type under `columns`, or `comboi reset-checkpoint` to read everything anew",
+                decision.changes.join(", ")
+            )),
+            error => error.into(),
+        })?;
         Ok((again, ExtractChange::Rewrite { removed }))
     }
 }

@@ -26,12 +26,17 @@ pub struct FoundFile {
 
 impl FoundFile {
     pub(crate) fn seen(&self) -> Seen {
-        Seen { size: self.size, modified: self.modified, gone: false }
+        Seen {
+            size: self.size,
+            modified: self.modified,
+            gone: false,
+        }
     }
 
     /// Whether it is still as it was found.
     pub(super) fn is_the_same_now(&self) -> bool {
-        fs::metadata(&self.path).is_ok_and(|now| now.len() == self.size && modified(&now) == self.modified)
+        fs::metadata(&self.path)
+            .is_ok_and(|now| now.len() == self.size && modified(&now) == self.modified)
     }
 }
 
@@ -71,21 +76,47 @@ fn named(folder: &Path, name: &str) -> Result<FoundFile, Error> {
     let path = folder.join(name);
     match fs::metadata(&path) {
         Ok(metadata) if metadata.is_file() => Ok(file(name.to_owned(), path, &metadata)),
-        Ok(_) => Err(Error::Configuration(format!("`{}` is no file; for the files in a folder: `{name}/*`", path.display()))),
+        Ok(_) => Err(Error::Configuration(format!(
+            "`{}` is no file; for the files in a folder: `{name}/*`",
+            path.display()
+        ))),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Err(Error::Missing(path)),
-        Err(source) => Err(Error::Folder { folder: path, source }),
+        Err(source) => Err(Error::Folder {
+            folder: path,
+            source,
+        }),
     }
 }
 
-fn walk(folder: &Path, globs: &[&str], found: &mut BTreeMap<String, FoundFile>) -> Result<(), Error> {
+fn walk(
+    folder: &Path,
+    globs: &[&str],
+    found: &mut BTreeMap<String, FoundFile>,
+) -> Result<(), Error> {
     if !folder.exists() {
         let source = io::Error::new(io::ErrorKind::NotFound, "there is no such folder");
-        return Err(Error::Folder { folder: folder.to_owned(), source });
+        return Err(Error::Folder {
+            folder: folder.to_owned(),
+            source,
+        });
     }
     let set = glob_set(globs)?;
     // Without `**`, nothing matches deeper than the pattern is long.
-    let depth = globs.iter().map(|glob| if glob.contains("**") { usize::MAX } else { glob.split('/').count() }).max();
-    let walk = WalkDir::new(folder).follow_links(true).min_depth(1).max_depth(depth.unwrap_or(usize::MAX)).into_iter();
+    let depth = globs
+        .iter()
+        .map(|glob| {
+            if glob.contains("**") {
+                usize::MAX
+            } else {
+                glob.split('/').count()
+            }
+        })
+        .max();
+    let walk = WalkDir::new(folder)
+        .follow_links(true)
+        .min_depth(1)
+        .max_depth(depth.unwrap_or(usize::MAX))
+        .into_iter();
     for entry in walk.filter_entry(|entry| !is_temporary(entry)) {
         let entry = match entry {
             Ok(entry) => entry,
@@ -98,9 +129,14 @@ fn walk(folder: &Path, globs: &[&str], found: &mut BTreeMap<String, FoundFile>) 
         if !entry.file_type().is_file() {
             continue;
         }
-        let Some(name) = name_below(folder, entry.path())? else { continue };
+        let Some(name) = name_below(folder, entry.path())? else {
+            continue;
+        };
         if set.is_match(&name) {
-            let metadata = entry.metadata().map_err(|e| Error::Folder { folder: entry.path().to_owned(), source: e.into() })?;
+            let metadata = entry.metadata().map_err(|e| Error::Folder {
+                folder: entry.path().to_owned(),
+                source: e.into(),
+            })?;
             found.insert(name.clone(), file(name, entry.path().to_owned(), &metadata));
         }
     }
@@ -110,39 +146,62 @@ fn walk(folder: &Path, globs: &[&str], found: &mut BTreeMap<String, FoundFile>) 
 /// A link that leads nowhere matters only if its name is one that we want.
 fn unusable(error: walkdir::Error, folder: &Path, set: &GlobSet) -> Result<(), Error> {
     let path = error.path().unwrap_or(folder).to_owned();
-    let dangling = error.io_error().is_some_and(|e| e.kind() == io::ErrorKind::NotFound);
+    let dangling = error
+        .io_error()
+        .is_some_and(|e| e.kind() == io::ErrorKind::NotFound);
     let wanted = name_below(folder, &path)?.is_none_or(|name| set.is_match(name));
     if dangling && !wanted {
         return Ok(());
     }
-    Err(Error::Folder { folder: path, source: error.into() })
+    Err(Error::Folder {
+        folder: path,
+        source: error.into(),
+    })
 }
 
 fn name_below(folder: &Path, path: &Path) -> Result<Option<String>, Error> {
-    let Ok(below) = path.strip_prefix(folder) else { return Ok(None) };
+    let Ok(below) = path.strip_prefix(folder) else {
+        return Ok(None);
+    };
     let parts: Option<Vec<&str>> = below.iter().map(|part| part.to_str()).collect();
     match parts {
         Some(parts) => Ok(Some(parts.join("/"))),
-        None => Err(Error::Configuration(format!("the name of `{}` is not UTF-8: rename it", path.display()))),
+        None => Err(Error::Configuration(format!(
+            "the name of `{}` is not UTF-8: rename it",
+            path.display()
+        ))),
     }
 }
 
 fn is_temporary(entry: &DirEntry) -> bool {
     let name = entry.file_name().to_string_lossy();
-    name.starts_with(['.', '_']) || (!entry.file_type().is_dir() && (name.ends_with(".tmp") || name.ends_with(".part")))
+    name.starts_with(['.', '_'])
+        || (!entry.file_type().is_dir() && (name.ends_with(".tmp") || name.ends_with(".part")))
 }
 
 fn glob_set(globs: &[&str]) -> Result<GlobSet, Error> {
-    let bad = |glob: &str, e: &globset::Error| Error::Configuration(format!("`{glob}` is no pattern: {}", e.kind()));
+    let bad = |glob: &str, e: &globset::Error| {
+        Error::Configuration(format!("`{glob}` is no pattern: {}", e.kind()))
+    };
     let mut set = GlobSetBuilder::new();
     for glob in globs {
-        set.add(GlobBuilder::new(glob).literal_separator(true).build().map_err(|e| bad(glob, &e))?);
+        set.add(
+            GlobBuilder::new(glob)
+                .literal_separator(true)
+                .build()
+                .map_err(|e| bad(glob, &e))?,
+        );
     }
     set.build().map_err(|e| bad(&globs.join(", "), &e))
 }
 
 fn file(name: String, path: PathBuf, metadata: &Metadata) -> FoundFile {
-    FoundFile { name, path, size: metadata.len(), modified: modified(metadata) }
+    FoundFile {
+        name,
+        path,
+        size: metadata.len(),
+        modified: modified(metadata),
+    }
 }
 
 fn modified(metadata: &Metadata) -> i64 {
@@ -152,5 +211,8 @@ fn modified(metadata: &Metadata) -> i64 {
         Err(e) => i128::try_from(e.duration().as_nanos()).map(|before| -before),
     };
     // 292 years around 1970; a time stamp beyond is as good as any other.
-    nanos.ok().and_then(|nanos| i64::try_from(nanos).ok()).unwrap_or(i64::MAX)
+    nanos
+        .ok()
+        .and_then(|nanos| i64::try_from(nanos).ok())
+        .unwrap_or(i64::MAX)
 }

@@ -44,13 +44,33 @@ pub(super) fn top(path: &Path, compression: Compression, said: &Said) -> io::Res
     let marks = marks(path, compression, said)?;
     let mut records = Records::new(text::open(path, compression, said.encoding)?, marks, false);
     records.skip_lines(said.skip_lines)?;
-    let Some(first) = records.next()? else { return Ok(None) };
-    let lines = if said.header { records.lines() } else { said.skip_lines };
-    // DuckDB counts lines to skip without heeding quotes.
-    let plain = said.encoding == UTF_8 && first.problem.is_none() && !first.raw.iter().any(|b| matches!(b, b'\n' | b'\r'));
+    let Some(first) = records.next()? else {
+        return Ok(None);
+    };
+    let lines = if said.header {
+        records.lines()
+    } else {
+        said.skip_lines
+    };
+    // DuckDB skips lines without heeding quotes, and does not count comments among them.
+    let plain = said.encoding == UTF_8
+        && (said.comment.is_none() || lines <= 1)
+        && first.problem.is_none()
+        && !first.raw.iter().any(|b| matches!(b, b'\n' | b'\r'));
     let no_rows = said.header && records.ended()?;
-    let names = first.fields.iter().map(|field| String::from_utf8_lossy(field).trim().to_owned()).collect();
-    Ok(Some(Top { names: said.header.then_some(names), width: first.fields.len(), marks, lines, plain, no_rows }))
+    let names = first
+        .fields
+        .iter()
+        .map(|field| String::from_utf8_lossy(field).trim().to_owned())
+        .collect();
+    Ok(Some(Top {
+        names: said.header.then_some(names),
+        width: first.fields.len(),
+        marks,
+        lines,
+        plain,
+        no_rows,
+    }))
 }
 
 fn marks(path: &Path, compression: Compression, said: &Said) -> io::Result<Marks> {
@@ -62,7 +82,10 @@ fn marks(path: &Path, compression: Compression, said: &Said) -> io::Result<Marks
     };
     if said.delimiter.is_none() {
         // A record that is one field, whatever the delimiter: a NUL is in no text.
-        let undivided = Marks { delimiter: 0, ..marks };
+        let undivided = Marks {
+            delimiter: 0,
+            ..marks
+        };
         let text = text::open(path, compression, said.encoding)?.take(1024 * 1024);
         let mut records = Records::new(text, undivided, false);
         records.skip_lines(said.skip_lines)?;

@@ -1,12 +1,13 @@
 //! Files that are alike, together.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use comboi_engine::Session;
-use comboi_engine::read_files::{self, Compression, Dialect, FileColumn, FileToRead, Found, Group, Layout};
+use comboi_engine::read_files::{
+    self, Compression, Dialect, FileColumn, FileToRead, Found, Group, Layout,
+};
 use comboi_project::{FileFormat, FilesTable};
 
 use super::apart::{self, Rejects};
@@ -30,14 +31,22 @@ enum How {
 }
 
 /// The files of a work in pieces, in the order of their first files. The columns of JSON are not known yet.
-pub(super) fn pieces(table: &FilesTable, root: &Path, files: &[FoundFile], session: &Session) -> Result<(Vec<Piece>, Vec<String>), Error> {
+pub(super) fn pieces(
+    table: &FilesTable,
+    root: &Path,
+    files: &[FoundFile],
+    session: &Session,
+) -> Result<(Vec<Piece>, Vec<String>), Error> {
     let mut csv: Vec<(&FoundFile, bool)> = Vec::new();
     let (mut json, mut parquet) = (BTreeMap::new(), Vec::new());
     for file in files {
         match settings::format(table, &file.name)? {
             FileFormat::Csv => csv.push((file, file.name.to_ascii_lowercase().contains(".tsv"))),
             FileFormat::Parquet => parquet.push(to_read(file)),
-            format => json.entry((format, settings::compression(&file.name))).or_insert_with(Vec::new).push(file),
+            format => json
+                .entry((format, settings::compression(&file.name)))
+                .or_insert_with(Vec::new)
+                .push(file),
         }
     }
     let (mut pieces, all_names) = csv_pieces(table, root, &csv)?;
@@ -49,10 +58,21 @@ pub(super) fn pieces(table: &FilesTable, root: &Path, files: &[FoundFile], sessi
             _ => (Layout::JsonLines(compression), How::JsonLines),
         };
         let files = files.into_iter().map(to_read).collect();
-        pieces.push(Piece { group: Group { layout, folder: root.to_owned(), files, columns: Vec::new() }, how });
+        pieces.push(Piece {
+            group: Group {
+                layout,
+                folder: root.to_owned(),
+                files,
+                columns: Vec::new(),
+            },
+            how,
+        });
     }
     for group in read_files::parquet_groups(session, root, &parquet)? {
-        pieces.push(Piece { group, how: How::Located });
+        pieces.push(Piece {
+            group,
+            how: How::Located,
+        });
     }
     for piece in &mut pieces {
         piece.name_columns()?;
@@ -61,20 +81,32 @@ pub(super) fn pieces(table: &FilesTable, root: &Path, files: &[FoundFile], sessi
 }
 
 fn to_read(file: &FoundFile) -> FileToRead {
-    FileToRead { path: file.path.clone(), name: file.name.clone() }
+    FileToRead {
+        path: file.path.clone(),
+        name: file.name.clone(),
+    }
 }
 
 /// CSV files by what is at their top.
 /// Also all the columns, of files without rows too.
-fn csv_pieces(table: &FilesTable, root: &Path, files: &[(&FoundFile, bool)]) -> Result<(Vec<Piece>, Vec<String>), Error> {
+fn csv_pieces(
+    table: &FilesTable,
+    root: &Path,
+    files: &[(&FoundFile, bool)],
+) -> Result<(Vec<Piece>, Vec<String>), Error> {
     let mut all_names: Vec<String> = Vec::new();
     let mut places: HashMap<(Top, Compression), usize> = HashMap::new();
     let mut pieces: Vec<Piece> = Vec::new();
     for (file, tsv) in files {
         let said = settings::said(table, *tsv)?;
         let compression = settings::compression(&file.name);
-        let unreadable = |source| Error::Unreadable { file: file.path.clone(), source };
-        let Some(top) = top(&file.path, compression, &said).map_err(unreadable)? else { continue };
+        let unreadable = |source| Error::Unreadable {
+            file: file.path.clone(),
+            source,
+        };
+        let Some(top) = top(&file.path, compression, &said).map_err(unreadable)? else {
+            continue;
+        };
         let columns = csv_names(table, &top);
         for name in &columns {
             if !all_names.contains(name) {
@@ -94,9 +126,24 @@ fn csv_pieces(table: &FilesTable, root: &Path, files: &[(&FoundFile, bool)]) -> 
                 skip_lines: top.lines,
                 compression,
             };
-            let columns = columns.iter().map(|name| FileColumn { spelled: name.clone(), name: None, sql_type: None }).collect();
-            let group = Group { layout: Layout::Csv(dialect), folder: root.to_owned(), files: Vec::new(), columns };
-            pieces.push(Piece { group, how: How::Csv(said, top.clone()) });
+            let columns = columns
+                .iter()
+                .map(|name| FileColumn {
+                    spelled: name.clone(),
+                    name: None,
+                    sql_type: None,
+                })
+                .collect();
+            let group = Group {
+                layout: Layout::Csv(dialect),
+                folder: root.to_owned(),
+                files: Vec::new(),
+                columns,
+            };
+            pieces.push(Piece {
+                group,
+                how: How::Csv(said, top.clone()),
+            });
             pieces.len() - 1
         });
         pieces[place].group.files.push(to_read(file));
@@ -116,14 +163,23 @@ fn csv_names(table: &FilesTable, top: &Top) -> Vec<String> {
 }
 
 impl Piece {
-    /// Whether DuckDB can't be trusted to read it as we do.
+    /// Whether DuckDB would not read it as we do. Of an array that ends too soon it takes what it likes, silently.
     pub(super) fn needs_taking_apart(&self) -> bool {
-        matches!(&self.how, How::Csv(_, top) if !top.plain)
+        match &self.how {
+            How::Csv(_, top) => !top.plain,
+            How::JsonArray => true,
+            How::JsonLines | How::Located => false,
+        }
     }
 
     /// What the table calls the columns.
     pub(super) fn name_columns(&mut self) -> Result<(), Error> {
-        let all = names(self.group.columns.iter().map(|column| column.spelled.as_str()));
+        let all = names(
+            self.group
+                .columns
+                .iter()
+                .map(|column| column.spelled.as_str()),
+        );
         for (column, name) in self.group.columns.iter_mut().zip(all) {
             if name.to_ascii_lowercase().starts_with("_comboi_") {
                 return Err(Error::Configuration(format!(
@@ -138,36 +194,70 @@ impl Piece {
 
     /// Takes the keys of JSON objects that were found, and names them. Keys that differ in case only are one column.
     pub(super) fn take_keys(&mut self, found: &[Found]) -> Result<(), Error> {
-        let is_json = matches!(self.how, How::JsonLines | How::JsonArray) || matches!(self.group.layout, Layout::JsonRecords { .. });
+        let is_json = matches!(self.how, How::JsonLines | How::JsonArray)
+            || matches!(self.group.layout, Layout::JsonRecords { .. });
         if !is_json {
             return Ok(());
         }
-        let column = |found: &Found| FileColumn { spelled: found.spelled.clone(), name: None, sql_type: None };
+        let column = |found: &Found| FileColumn {
+            spelled: found.spelled.clone(),
+            name: None,
+            sql_type: None,
+        };
         self.group.columns = found.iter().map(column).collect();
         self.name_columns()?;
         let mut first: BTreeMap<String, String> = BTreeMap::new();
         for column in &mut self.group.columns {
             let clean = super::columns::clean(&column.spelled);
             if !clean.is_empty() {
-                column.name = Some(first.entry(clean.to_ascii_lowercase()).or_insert(clean).clone());
+                column.name = Some(
+                    first
+                        .entry(clean.to_ascii_lowercase())
+                        .or_insert(clean)
+                        .clone(),
+                );
             }
         }
         Ok(())
     }
 
     /// These files of the piece, taken apart; the rest stays in it.
-    pub(super) fn take_apart(&mut self, places: &[usize], scratch: &Path, rejects: &mut Rejects) -> Result<Vec<Self>, Error> {
+    pub(super) fn take_apart(
+        &mut self,
+        places: &[usize],
+        rejects: &mut Rejects,
+    ) -> Result<Vec<Self>, Error> {
         let mut apart = Vec::new();
         for place in places {
-            let Some(file) = self.group.files.get(*place) else { continue };
-            let to = scratch.join(format!("{}-{place}.csv", rejects_number(scratch)));
-            let layout = self.layout_of(file, &to, rejects).map_err(|source| match source.kind() {
-                io::ErrorKind::InvalidData => Error::BadFile(format!("`{}`: {source}", file.name)),
-                _ => Error::Unreadable { file: file.path.clone(), source },
-            })?;
-            let files = vec![FileToRead { path: to, name: file.name.clone() }];
-            let group = Group { layout, folder: PathBuf::new(), files, columns: self.group.columns.clone() };
-            apart.push(Self { group, how: How::Located });
+            let Some(file) = self.group.files.get(*place) else {
+                continue;
+            };
+            let to = rejects.next_file();
+            let layout =
+                self.layout_of(file, &to, rejects)
+                    .map_err(|source| match source.kind() {
+                        io::ErrorKind::InvalidData => {
+                            Error::BadFile(format!("`{}`: {source}", file.name))
+                        }
+                        _ => Error::Unreadable {
+                            file: file.path.clone(),
+                            source,
+                        },
+                    })?;
+            let files = vec![FileToRead {
+                path: to,
+                name: file.name.clone(),
+            }];
+            let group = Group {
+                layout,
+                folder: PathBuf::new(),
+                files,
+                columns: self.group.columns.clone(),
+            };
+            apart.push(Self {
+                group,
+                how: How::Located,
+            });
         }
         let mut place = 0;
         self.group.files.retain(|_| {
@@ -180,7 +270,9 @@ impl Piece {
     fn layout_of(&self, file: &FileToRead, to: &Path, rejects: &mut Rejects) -> io::Result<Layout> {
         let compression = settings::compression(&file.name);
         match &self.how {
-            How::Csv(said, top) => apart::csv(&file.name, &file.path, compression, said, top, to, rejects),
+            How::Csv(said, top) => {
+                apart::csv(&file.name, &file.path, compression, said, top, to, rejects)
+            }
             How::JsonLines => apart::json_lines(&file.name, &file.path, compression, to, rejects),
             How::JsonArray => apart::json_array(&file.name, &file.path, compression, to),
             How::Located => Ok(self.group.layout.clone()),
@@ -191,9 +283,4 @@ impl Piece {
     pub(super) fn is_located(&self) -> bool {
         matches!(self.how, How::Located)
     }
-}
-
-/// How many files a folder has: a number that no file in it has yet.
-fn rejects_number(folder: &Path) -> usize {
-    fs::read_dir(folder).map(Iterator::count).unwrap_or(0)
 }

@@ -12,7 +12,11 @@ pub(super) fn format(table: &FilesTable, name: &str) -> Result<FileFormat, Error
     if let Some(format) = table.format {
         return Ok(format);
     }
-    let plain = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst")).unwrap_or(name).to_ascii_lowercase();
+    let plain = name
+        .strip_suffix(".gz")
+        .or_else(|| name.strip_suffix(".zst"))
+        .unwrap_or(name)
+        .to_ascii_lowercase();
     match plain.rsplit_once('.').map(|(_, extension)| extension) {
         Some("csv" | "tsv" | "txt") => Ok(FileFormat::Csv),
         Some("json") => Ok(FileFormat::Json),
@@ -61,7 +65,10 @@ fn one(key: &str, text: Option<&Located<String>>) -> Result<Option<u8>, Error> {
     match text.value.as_bytes() {
         b"\\t" | b"tab" => Ok(Some(b'\t')),
         [byte] if byte.is_ascii() && !matches!(byte, b'\n' | b'\r' | 0) => Ok(Some(*byte)),
-        _ => Err(Error::Configuration(format!("{}: `csv: {key}` must be one ASCII character (or `\\t`)", text.place))),
+        _ => Err(Error::Configuration(format!(
+            "{}: `csv: {key}` must be one ASCII character (or `\\t`)",
+            text.place
+        ))),
     }
 }
 
@@ -71,10 +78,18 @@ pub(super) fn text_rules(table: &FilesTable) -> Result<TextRules, Error> {
     let decimal_comma = match csv.decimal_separator.as_ref().map(|it| it.value.as_str()) {
         None | Some(".") => false,
         Some(",") => true,
-        Some(other) => return Err(Error::Configuration(format!("`csv: decimal_separator` is `.` or `,`, not `{other}`"))),
+        Some(other) => {
+            return Err(Error::Configuration(format!(
+                "`csv: decimal_separator` is `.` or `,`, not `{other}`"
+            )));
+        }
     };
     Ok(TextRules {
-        null_values: csv.null_values.as_ref().map(|it| it.iter().cloned().collect()).unwrap_or_default(),
+        null_values: csv
+            .null_values
+            .as_ref()
+            .map(|it| it.iter().cloned().collect())
+            .unwrap_or_default(),
         decimal_comma,
         date_format: text(&csv.date_format),
         timestamp_format: text(&csv.timestamp_format),
@@ -83,5 +98,11 @@ pub(super) fn text_rules(table: &FilesTable) -> Result<TextRules, Error> {
 
 /// The types that the configuration says, by the names that the columns have in the table.
 pub(super) fn declared(table: &FilesTable) -> Vec<Column> {
-    table.columns.iter().map(|(name, sql_type)| Column::new(super::columns::clean(&name.value), sql_type.value.clone())).collect()
+    table
+        .columns
+        .iter()
+        .map(|(name, sql_type)| {
+            Column::new(super::columns::clean(&name.value), sql_type.value.clone())
+        })
+        .collect()
 }

@@ -24,7 +24,11 @@ pub(super) fn encoding(name: Option<&str>) -> Result<&'static Encoding, Error> {
 
 /// A file's bytes as UTF-8 text without a byte-order mark. UTF-8 itself is passed through unchecked, so that a bad
 /// byte is a matter of its line; in another encoding it is an error of kind `InvalidData`.
-pub(super) fn open(path: &Path, compression: Compression, encoding: &'static Encoding) -> io::Result<Box<dyn Read>> {
+pub(super) fn open(
+    path: &Path,
+    compression: Compression,
+    encoding: &'static Encoding,
+) -> io::Result<Box<dyn Read>> {
     let file = File::open(path)?;
     let bytes: Box<dyn Read> = match compression {
         Compression::None => Box::new(file),
@@ -34,7 +38,14 @@ pub(super) fn open(path: &Path, compression: Compression, encoding: &'static Enc
     if encoding == UTF_8 {
         return without_mark(bytes);
     }
-    Ok(Box::new(Decoded { bytes, decoder: encoding.new_decoder(), input: Vec::new(), output: Vec::new(), at: 0, ended: false }))
+    Ok(Box::new(Decoded {
+        bytes,
+        decoder: encoding.new_decoder(),
+        input: Vec::new(),
+        output: Vec::new(),
+        at: 0,
+        ended: false,
+    }))
 }
 
 fn without_mark(mut bytes: Box<dyn Read>) -> io::Result<Box<dyn Read>> {
@@ -63,10 +74,16 @@ impl Decoded {
             self.input.truncate(count);
             self.ended = count == 0;
         }
-        let room = self.decoder.max_utf8_buffer_length_without_replacement(self.input.len()).unwrap_or(1024 * 1024);
+        let room = self
+            .decoder
+            .max_utf8_buffer_length_without_replacement(self.input.len())
+            .unwrap_or(1024 * 1024);
         self.output.resize(room.max(16), 0);
-        let (result, read, written) =
-            self.decoder.decode_to_utf8_without_replacement(&self.input, &mut self.output, self.ended);
+        let (result, read, written) = self.decoder.decode_to_utf8_without_replacement(
+            &self.input,
+            &mut self.output,
+            self.ended,
+        );
         self.input.drain(..read);
         self.output.truncate(written);
         self.at = 0;
@@ -74,7 +91,12 @@ impl Decoded {
             DecoderResult::InputEmpty | DecoderResult::OutputFull => Ok(()),
             DecoderResult::Malformed(..) => {
                 let name = self.decoder.encoding().name();
-                Err(io::Error::new(io::ErrorKind::InvalidData, format!("its text is not {name} throughout: say its encoding under `csv: encoding`")))
+                Err(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    format!(
+                        "its text is not {name} throughout: say its encoding under `csv: encoding`"
+                    ),
+                ))
             }
         }
     }

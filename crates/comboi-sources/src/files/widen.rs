@@ -14,7 +14,9 @@ pub(super) fn widen(a: &SqlType, b: &SqlType) -> Option<SqlType> {
         (Float | Double, Float | Double) => Some(Double),
         (Float | Double, whole) | (whole, Float | Double) if whole.is_integer() => Some(Double),
         (Decimal(..), Decimal(..)) => decimals(digits(a)?, digits(b)?),
-        (Decimal(..), whole) | (whole, Decimal(..)) if whole.is_integer() => decimals(digits(a)?, digits(b)?),
+        (Decimal(..), whole) | (whole, Decimal(..)) if whole.is_integer() => {
+            decimals(digits(a)?, digits(b)?)
+        }
         _ if a.is_integer() && b.is_integer() => integers(a, b),
         _ if date_like(a) && date_like(b) => Some(Timestamp),
         (TimestampTz, other) | (other, TimestampTz) if date_like(other) => Some(TimestampTz),
@@ -65,15 +67,22 @@ fn integers(a: &SqlType, b: &SqlType) -> Option<SqlType> {
         _ => None,
     };
     if let (Some(a), Some(b)) = (unsigned(a), unsigned(b)) {
-        return [UTinyInt, USmallInt, UInteger, UBigInt].into_iter().nth(a.max(b));
+        return [UTinyInt, USmallInt, UInteger, UBigInt]
+            .into_iter()
+            .nth(a.max(b));
     }
-    [TinyInt, SmallInt, Integer, BigInt, HugeInt].into_iter().nth(signed(a)?.max(signed(b)?))
+    [TinyInt, SmallInt, Integer, BigInt, HugeInt]
+        .into_iter()
+        .nth(signed(a)?.max(signed(b)?))
 }
 
 fn fields(a: &[(String, SqlType)], b: &[(String, SqlType)]) -> Option<SqlType> {
     let mut all = a.to_vec();
     for (name, of) in b {
-        match all.iter_mut().find(|(known, _)| known.eq_ignore_ascii_case(name)) {
+        match all
+            .iter_mut()
+            .find(|(known, _)| known.eq_ignore_ascii_case(name))
+        {
             Some((_, known)) => *known = widen(known, of)?,
             None => all.push((name.clone(), of.clone())),
         }
@@ -88,7 +97,8 @@ mod tests {
     fn check(a: &str, b: &str, expected: &str) {
         let parse = |text: &str| text.parse::<SqlType>().unwrap();
         for (a, b) in [(a, b), (b, a)] {
-            let wider = widen(&parse(a), &parse(b)).map_or_else(|| "-".to_owned(), |it| it.to_string());
+            let wider =
+                widen(&parse(a), &parse(b)).map_or_else(|| "-".to_owned(), |it| it.to_string());
             assert_eq!(wider, expected, "{a} and {b}");
         }
     }
@@ -110,7 +120,11 @@ mod tests {
     #[test]
     fn moments() {
         check("DATE", "TIMESTAMP", "TIMESTAMP");
-        check("DATE", "TIMESTAMP WITH TIME ZONE", "TIMESTAMP WITH TIME ZONE");
+        check(
+            "DATE",
+            "TIMESTAMP WITH TIME ZONE",
+            "TIMESTAMP WITH TIME ZONE",
+        );
         check("TIMESTAMP", "TIMESTAMP_MS", "TIMESTAMP");
     }
 
@@ -125,7 +139,12 @@ mod tests {
     fn nested() {
         let a = "STRUCT(a BIGINT, b VARCHAR)";
         assert_eq!(
-            widen(&a.parse().unwrap(), &"STRUCT(b VARCHAR, c DATE, a DOUBLE)".parse().unwrap()).unwrap().to_string(),
+            widen(
+                &a.parse().unwrap(),
+                &"STRUCT(b VARCHAR, c DATE, a DOUBLE)".parse().unwrap()
+            )
+            .unwrap()
+            .to_string(),
             "STRUCT(a DOUBLE, b VARCHAR, c DATE)"
         );
         check("INTEGER[]", "BIGINT[]", "BIGINT[]");

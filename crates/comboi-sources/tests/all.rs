@@ -1,0 +1,15 @@
+//! Tables of files from end to end: a folder and a configuration in, rows and notes out.
+
+#[path = "all/shop.rs"]
+mod shop;
+
+#[path = "all/bad_rows.rs"]
+mod bad_rows;
+#[path = "all/changes.rs"]
+mod changes;
+#[path = "all/folders.rs"]
+mod folders;
+#[path = "all/formats.rs"]
+mod formats;
+#[path = "all/new_rows.rs"]
+mod new_rows;

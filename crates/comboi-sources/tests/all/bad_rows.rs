@@ -1,0 +1,224 @@
+//! Rows that do not fit: where they are, and that no value is bent to fit.
+
+use std::fmt::Write as _;
+
+use crate::shop::Shop;
+
+/// What the error says of the rows, without its advice.
+fn check(table: &str, files: &[(&str, &str)], expected: &str) {
+    let mut shop = Shop::new(table);
+    for (name, content) in files {
+        shop.put(name, content);
+    }
+    let said = shop.run();
+    let rows: Vec<&str> = said
+        .lines()
+        .filter_map(|line| line.strip_prefix("  "))
+        .collect();
+    assert_eq!(rows.join("\n"), expected, "{said}");
+    assert!(said.starts_with("error: ") || expected.is_empty());
+    assert!(
+        shop.known.is_none() || expected.is_empty(),
+        "something was committed"
+    );
+}
+
+#[test]
+fn each_is_named_by_file_and_line() {
+    check(
+        "files: '*.csv'\ncolumns: {n: INTEGER}",
+        &[
+            ("1.csv", "id,n\n1,1\n"),
+            ("2.csv", "id,n\n1,\"2\"\n"),
+            (
+                "3.csv",
+                "id,t,n\n1,\"two\nlines\",1\n2,x,three\n\n3,y\n4,z,1,2\n5,\"a\"b,1\n",
+            ),
+            ("4.csv", "id,n\n1,4\n"),
+            ("5.csv", "id,n\n1,5\n2,5.5\n3,99999999999\n"),
+        ],
+        "3.csv:4: `n` is not an INTEGER\n3.csv:6: 2 values for 3 columns\n3.csv:7: 4 values for 3 columns\n3.csv:8: there is text after a closing quote\n5.csv:3: `n` is not an INTEGER\n5.csv:4: `n` is not an INTEGER",
+    );
+}
+
+#[test]
+fn values_are_not_rounded_cut_off_or_guessed() {
+    for (sql_type, bad) in [
+        ("INTEGER", "1.5"),
+        ("INTEGER", "1e3"),
+        ("INTEGER", "0x1F"),
+        ("INTEGER", "1_000"),
+        ("TINYINT", "128"),
+        ("UINTEGER", "-1"),
+        ("DECIMAL(6,2)", "1.005"),
+        ("DECIMAL(6,2)", "12345.00"),
+        ("HUGEINT", "100000000000000000000000000000000000000"),
+        ("DATE", "2026-03-01 12:00:00"),
+        ("DATE", "2026-02-29"),
+        ("DATE", "infinity"),
+        ("TIMESTAMP", "2026-03-01 12:00:00.1234567"),
+        ("TIMESTAMP", "infinity"),
+        ("TIMESTAMP_NS", "2026-03-01 12:00:00.123456789"),
+        ("TIME", "12:00:00.1234567"),
+        ("DOUBLE", "1_0"),
+        ("UUID", "6f9619ff"),
+        ("JSON", "{a"),
+        ("BOOLEAN", "maybe"),
+    ] {
+        let mut shop = Shop::new(&format!("files: a.csv\ncolumns: {{v: '{sql_type}'}}"));
+        shop.put("a.csv", format!("id,v\n1,{bad}\n"));
+        let said = shop.run();
+        assert!(
+            said.contains("a.csv:2: `v` is not "),
+            "{sql_type} {bad}: {said}"
+        );
+        assert!(!said.contains(bad), "the value is in the error: {said}");
+    }
+}
+
+#[test]
+fn values_that_mean_the_same_are_taken() {
+    for (sql_type, text, value) in [
+        ("INTEGER", " 12 ", "12"),
+        ("INTEGER", "12.0", "12"),
+        ("BIGINT", "9007199254740993.00", "9007199254740993"),
+        ("DECIMAL(6,2)", "1.5000", "1.50"),
+        ("DECIMAL(6,2)", ".5", "0.50"),
+        ("DATE", "2026-3-1", "2026-03-01"),
+        (
+            "TIMESTAMP",
+            "2026-03-01T12:00:00.123456000",
+            "2026-03-01 12:00:00.123456",
+        ),
+        (
+            "TIMESTAMP",
+            "2026-03-01T12:00:00+02:00",
+            "2026-03-01 10:00:00",
+        ),
+        ("TIMESTAMP", "2026-03-01", "2026-03-01 00:00:00"),
+        ("BOOLEAN", "1", "true"),
+    ] {
+        let mut shop = Shop::new(&format!("files: a.csv\ncolumns: {{v: '{sql_type}'}}"));
+        shop.put("a.csv", format!("id,v\n1,{text}\n"));
+        assert_eq!(shop.run(), "1 rows", "{sql_type} {text}");
+        assert_eq!(shop.rows("v"), value);
+    }
+}
+
+#[test]
+fn far_into_a_file_that_is_read_in_parallel() {
+    let mut text = "id,t,n\n".to_owned();
+    let mut line = 2;
+    let mut bad = Vec::new();
+    for i in 0..400_000 {
+        if i % 90_000 == 89_999 {
+            bad.push(format!("big.csv:{line}: `n` is not a BIGINT"));
+            writeln!(text, "{i},x,n/a").unwrap();
+        } else if i % 1000 == 0 {
+            writeln!(text, "{i},\"line\nbreak\",{i}").unwrap();
+            line += 1;
+        } else {
+            writeln!(text, "{i},some text here,{i}").unwrap();
+        }
+        line += 1;
+    }
+    check(
+        "files: big.csv\ncolumns: {n: BIGINT}",
+        &[("big.csv", &text)],
+        &bad.join("\n"),
+    );
+}
+
+#[test]
+fn a_quarantine_keeps_text_place_and_reason() {
+    let mut shop =
+        Shop::new("files: '*.csv'\ncolumns: {n: INTEGER, d: DATE}\non_bad_row: quarantine");
+    shop.put(
+        "a.csv",
+        "id,n,d\n1,1,2026-01-01\n2,x,y\n3,3,2026-01-03\n4\n",
+    )
+    .put("b.csv", "id,n,d\n5,5,2026-01-05\n");
+    assert_eq!(shop.run(), "3 rows, 2 put aside");
+    assert_eq!(
+        shop.rows("id n d"),
+        "1|1|2026-01-01\n3|3|2026-01-03\n5|5|2026-01-05"
+    );
+    assert_eq!(
+        shop.quarantined("_comboi_file line byte_position column reason text _comboi_run_id"),
+        "a.csv|3|22|n, d|`n` is not an INTEGER; `d` is not a DATE|2,x,y|1\na.csv|5|43|∅|1 values for 3 columns|4|1"
+    );
+}
+
+#[test]
+fn json_lines() {
+    let text =
+        "{\"a\":1}\nnot json\n{\"a\":\"x\"}\n\n[1]\n{\"a\":2.5}\n{\"a\":3,\"a\":4}\n{\"a\":5}\n";
+    check(
+        "files: a.ndjson\ncolumns: {a: BIGINT}",
+        &[("a.ndjson", text)],
+        "a.ndjson:2: not a JSON object\na.ndjson:3: `a` is not a BIGINT\na.ndjson:5: not a JSON object\na.ndjson:6: `a` is not a BIGINT\na.ndjson:7: not a JSON object",
+    );
+    let mut shop = Shop::new("files: a.ndjson\ncolumns: {a: BIGINT}\non_bad_row: quarantine");
+    shop.put("a.ndjson", text);
+    assert_eq!(shop.run(), "2 rows, 5 put aside");
+    assert_eq!(shop.rows("a"), "1\n5");
+    assert!(
+        shop.quarantined("line byte_position text")
+            .starts_with("2|8|not json\n3|17|{\"a\":\"x\"}")
+    );
+}
+
+#[test]
+fn json_arrays_by_record() {
+    check(
+        "files: a.json\ncolumns: {a: BIGINT}",
+        &[("a.json", "[{\"a\":1},\n{\"a\":true},{\"a\":\"2\"}]")],
+        "a.json:2: `a` is not a BIGINT",
+    );
+    let mut shop = Shop::new("files: a.json");
+    shop.put("a.json", "[{\"a\":1},\n{\"a\":");
+    let said = shop.run();
+    assert!(
+        said.starts_with("error: `a.json`: it is not one JSON array throughout: line 2"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_lost_quote_or_a_wrong_encoding_costs_its_line_only() {
+    let mut shop = Shop::new("files: a.csv\non_bad_row: quarantine");
+    shop.put("a.csv", b"id,t\n1,ok\n2,\"lost\n3,\xE4\n4,ok\n");
+    assert_eq!(shop.run(), "2 rows, 2 put aside");
+    assert_eq!(shop.rows("id t"), "1|ok\n4|ok");
+    assert_eq!(
+        shop.quarantined("line reason"),
+        "3|a quote is opened and never closed\n4|its text is not UTF-8 (`csv: encoding` says which one it is)"
+    );
+}
+
+#[test]
+fn lines_in_compressed_files() {
+    let zst = zstd::encode_all(b"a\n1\n2\nx\n".as_slice(), 1).unwrap();
+    let mut shop = Shop::new("files: a.csv.zst\ncolumns: {a: INTEGER}");
+    shop.put("a.csv.zst", zst);
+    let said = shop.run();
+    assert!(
+        said.contains("a.csv.zst:4: `a` is not an INTEGER"),
+        "{said}"
+    );
+}
+
+#[test]
+fn only_the_first_ten_are_named() {
+    let mut shop = Shop::new("files: a.csv\ncolumns: {a: INTEGER}");
+    shop.put("a.csv", format!("a\n{}", "x\n".repeat(1234)));
+    let said = shop.run();
+    assert!(
+        said.starts_with("error: 1234 rows do not fit:\n  a.csv:2: "),
+        "{said}"
+    );
+    assert!(
+        said.contains("\n  a.csv:11: `a` is not an INTEGER\n  … and 1224 more\n"),
+        "{said}"
+    );
+}

@@ -1,0 +1,152 @@
+//! Columns that come, change and go.
+
+use crate::shop::Shop;
+
+/// Files by name, one run each; what each run says, and what is there in the end.
+fn check(table: &str, versions: &[(&str, &str, &str)], types: &str, rows: &str) {
+    let mut shop = Shop::new(&format!("files: '*'\n{table}"));
+    for (name, content, expected) in versions {
+        shop.put(name, content);
+        assert_eq!(shop.run(), *expected, "{name}");
+    }
+    assert_eq!(shop.types(), types);
+    assert_eq!(shop.rows(&shop.names()), rows);
+}
+
+#[test]
+fn files_are_matched_by_name_whatever_the_order_and_the_case() {
+    let mut shop = Shop::new("files: '*.csv'");
+    shop.put("1.csv", "id,name\n1,a\n")
+        .put("2.csv", "NAME,id\nb,2\n")
+        .put("3.csv", "id\n3\n");
+    assert_eq!(shop.run(), "3 rows\n`3.csv` has no `name`: NULL there");
+    assert_eq!(shop.rows("id name"), "1|a\n2|b\n3|∅");
+}
+
+#[test]
+fn evolve_adds_columns_and_widens_types() {
+    check(
+        "",
+        &[
+            ("1.csv", "id,n\n1,1\n", "1 rows"),
+            (
+                "2.csv",
+                "id,n,extra\n2,2,x\n",
+                "1 rows\nnew column `extra` (VARCHAR)",
+            ),
+            (
+                "3.csv",
+                "id,n\n3,2.5\n",
+                "1 rows\n`n` is DOUBLE instead of BIGINT\n`3.csv` has no `extra`: NULL there",
+            ),
+        ],
+        "id BIGINT, n DOUBLE, extra VARCHAR",
+        "1|1.0|∅\n2|2.0|x\n3|2.5|∅",
+    );
+    check(
+        "",
+        &[
+            ("1.csv", "d\n2026-01-01\n", "1 rows"),
+            (
+                "2.csv",
+                "d\n2026-01-02 10:00:00\n",
+                "1 rows\n`d` is TIMESTAMP instead of DATE",
+            ),
+        ],
+        "d TIMESTAMP",
+        "2026-01-01 00:00:00\n2026-01-02 10:00:00",
+    );
+}
+
+#[test]
+fn one_odd_value_does_not_turn_a_column_into_text() {
+    let mut shop = Shop::new("files: '*.csv'");
+    shop.put("1.csv", "id,n\n1,1\n");
+    shop.run();
+    shop.put("2.csv", "id,n\n2,2\n3,n/a\n");
+    let said = shop.run();
+    assert!(said.contains("2.csv:3: `n` is not a BIGINT"), "{said}");
+    assert_eq!(shop.rows("id n"), "1|1");
+}
+
+#[test]
+fn freeze_names_the_columns() {
+    let mut shop = Shop::new("files: '*.csv'\non_schema_change: freeze");
+    shop.put("1.csv", "id\n1\n");
+    shop.run();
+    shop.put("2.csv", "id,a,b\n2,x,1\n");
+    assert_eq!(
+        shop.run(),
+        "error: the columns of the files are not those of the table: new column `a` (VARCHAR); new column `b` (BIGINT); nothing was loaded (`on_schema_change`)"
+    );
+}
+
+#[test]
+fn discard_leaves_new_columns_out() {
+    check(
+        "on_schema_change: discard",
+        &[
+            ("1.csv", "id\n1\n", "1 rows"),
+            (
+                "2.csv",
+                "a,id\nx,2\n",
+                "1 rows\ncolumns that the table does not take: `a`",
+            ),
+        ],
+        "id BIGINT",
+        "1\n2",
+    );
+    check(
+        "on_schema_change: discard",
+        &[
+            ("1.ndjson", "{\"id\":1}\n", "1 rows"),
+            (
+                "2.ndjson",
+                "{\"id\":2,\"a\":1}\n",
+                "1 rows\ncolumns that the table does not take: `a`",
+            ),
+        ],
+        "id BIGINT",
+        "1\n2",
+    );
+}
+
+#[test]
+fn new_keys_of_objects_are_not_lost() {
+    check(
+        "",
+        &[
+            ("1.ndjson", "{\"id\":1,\"to\":{\"city\":\"x\"}}\n", "1 rows"),
+            (
+                "2.ndjson",
+                "{\"id\":2,\"more\":5}\n{\"id\":3,\"to\":{\"city\":\"y\",\"zip\":7}}\n",
+                "2 rows\n`to` is STRUCT(city VARCHAR, zip BIGINT) instead of STRUCT(city VARCHAR)\nnew column `more` (BIGINT)",
+            ),
+        ],
+        "id BIGINT, to STRUCT(city VARCHAR, zip BIGINT), more BIGINT",
+        "1|{'city': x, 'zip': NULL}|∅\n2|∅|5\n3|{'city': y, 'zip': 7}|∅",
+    );
+}
+
+#[test]
+fn a_type_that_is_said_later_is_taken_if_nothing_is_lost() {
+    let mut shop = Shop::new("files: '*.csv'");
+    shop.put("1.csv", "id,n\n1,1\n");
+    shop.run();
+    shop.configure("files: '*.csv'\ncolumns: {n: 'DECIMAL(30,2)'}");
+    shop.put("2.csv", "id,n\n2,2.25\n");
+    assert_eq!(shop.run(), "1 rows\n`n` is DECIMAL(30,2) instead of BIGINT");
+    assert_eq!(shop.rows("id n"), "1|1.00\n2|2.25");
+}
+
+#[test]
+fn a_type_that_older_rows_do_not_fit_is_refused() {
+    let mut shop = Shop::new("files: '*.csv'");
+    shop.put("1.csv", "id,n\n1,1.125\n");
+    shop.run();
+    shop.configure("files: '*.csv'\ncolumns: {n: 'DECIMAL(9,2)'}");
+    shop.put("2.csv", "id,n\n2,2.25\n");
+    let said = shop.run();
+    assert!(said.starts_with("error: the table has values that do not fit exactly when `n` is DECIMAL(9,2) instead of DOUBLE"), "{said}");
+    assert_eq!(shop.rows("id n"), "1|1.125");
+}

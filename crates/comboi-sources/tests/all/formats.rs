@@ -1,0 +1,248 @@
+//! What files say, in each format.
+
+use std::io::Write as _;
+
+use crate::shop::Shop;
+
+fn check(table: &str, file: &str, content: impl AsRef<[u8]>, types: &str, rows: &str) {
+    let mut shop = Shop::new(table);
+    shop.put(file, content);
+    let said = shop.run();
+    assert!(!said.starts_with("error"), "{said}");
+    assert_eq!(shop.types(), types);
+    assert_eq!(shop.rows(&shop.names()), rows.trim());
+}
+
+#[test]
+fn csv_types_are_found_and_nothing_is_taken_for_a_number_that_is_not_one() {
+    check(
+        "files: a.csv",
+        "a.csv",
+        "id,zip,phone,price,ok,day,at,instant,big,text\n\
+         1,01234,+49301,1.50,true,2026-03-01,2026-03-01 12:00:00,2026-03-01T12:00:00+02:00,12345678901234567890,x\n\
+         -2,99999,+1555,2,false,2026-03-02,2026-03-02,2026-03-01T12:00:00Z,1,\n",
+        "id BIGINT, zip VARCHAR, phone VARCHAR, price DOUBLE, ok BOOLEAN, day DATE, at TIMESTAMP, instant TIMESTAMP WITH TIME ZONE, big HUGEINT, text VARCHAR",
+        "-2|99999|+1555|2.0|false|2026-03-02|2026-03-02 00:00:00|2026-03-01 12:00:00+00|1|∅\n\
+         1|01234|+49301|1.5|true|2026-03-01|2026-03-01 12:00:00|2026-03-01 10:00:00+00|12345678901234567890|x",
+    );
+}
+
+#[test]
+fn the_delimiter_is_seen_and_can_be_said() {
+    check(
+        "files: a.csv",
+        "a.csv",
+        "a;b\n1;x,y\n",
+        "a BIGINT, b VARCHAR",
+        "1|x,y",
+    );
+    check(
+        "files: a.tsv",
+        "a.tsv",
+        "a\tb\n1\tx,y\n",
+        "a BIGINT, b VARCHAR",
+        "1|x,y",
+    );
+    check(
+        "files: a.csv\ncsv: {delimiter: '|', quote: \"'\"}",
+        "a.csv",
+        "a|b\n1|'x|y'\n",
+        "a BIGINT, b VARCHAR",
+        "1|x|y",
+    );
+    check(
+        "files: a.csv\ncsv: {escape: '\\'}",
+        "a.csv",
+        "a,b\n1,\"x\\\"y\"\n",
+        "a BIGINT, b VARCHAR",
+        "1|x\"y",
+    );
+}
+
+#[test]
+fn without_a_header_columns_go_by_their_place() {
+    check(
+        "files: a.csv\ncsv: {header: false}",
+        "a.csv",
+        "1,x\n2,y\n",
+        "column0 BIGINT, column1 VARCHAR",
+        "1|x\n2|y",
+    );
+    check(
+        "files: a.csv\ncsv: {header: false}\ncolumns: {id: INTEGER, name: VARCHAR}",
+        "a.csv",
+        "1,x\n2,y\n",
+        "id INTEGER, name VARCHAR",
+        "1|x\n2|y",
+    );
+}
+
+#[test]
+fn lines_before_the_header_comments_and_null_texts() {
+    check(
+        "files: a.csv\ncsv: {skip_lines: 2, comment: '#', null_values: [NA, '-']}",
+        "a.csv",
+        "Report, of \"today\nanother line\n# a comment\nid,v\n1,NA\n# more\n2,-\n3,4\n",
+        "id BIGINT, v BIGINT",
+        "1|∅\n2|∅\n3|4",
+    );
+}
+
+#[test]
+fn numbers_and_dates_as_people_write_them() {
+    check(
+        "files: a.csv\ncsv: {decimal_separator: ',', date_format: '%d.%m.%Y', timestamp_format: '%d.%m.%Y %H:%M'}\ncolumns: {amount: 'DECIMAL(10,2)'}",
+        "a.csv",
+        "amount;rate;day;at\n1,50;0,25;24.12.2025;24.12.2025 18:30\n-3;1;01.02.2026;01.02.2026 00:00\n",
+        "amount DECIMAL(10,2), rate DOUBLE, day DATE, at TIMESTAMP",
+        "-3.00|1.0|2026-02-01|2026-02-01 00:00:00\n1.50|0.25|2025-12-24|2025-12-24 18:30:00",
+    );
+}
+
+#[test]
+fn encodings() {
+    let utf_16: Vec<u8> = [0xFF, 0xFE]
+        .into_iter()
+        .chain(
+            "naïve,n\nä€😀,1\n"
+                .encode_utf16()
+                .flat_map(u16::to_le_bytes),
+        )
+        .collect();
+    check(
+        "files: a.csv\ncsv: {encoding: utf-16}",
+        "a.csv",
+        utf_16,
+        "naïve VARCHAR, n BIGINT",
+        "ä€😀|1",
+    );
+    check(
+        "files: a.csv\ncsv: {encoding: latin-1}",
+        "a.csv",
+        b"stra\xDFe,n\n\xE4,1\n",
+        "straße VARCHAR, n BIGINT",
+        "ä|1",
+    );
+    check(
+        "files: a.csv",
+        "a.csv",
+        "\u{feff}a,b\n1,ä\n",
+        "a BIGINT, b VARCHAR",
+        "1|ä",
+    );
+}
+
+fn gzip(text: &str) -> Vec<u8> {
+    let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gz.write_all(text.as_bytes()).unwrap();
+    gz.finish().unwrap()
+}
+
+#[test]
+fn compressed_files() {
+    let two = [gzip("a,b\n1,x\n"), gzip("2,y\n")].concat();
+    check(
+        "files: a.csv.gz",
+        "a.csv.gz",
+        two,
+        "a BIGINT, b VARCHAR",
+        "1|x\n2|y",
+    );
+    let zst = zstd::encode_all(b"{\"a\":1}\n{\"a\":2}\n".as_slice(), 1).unwrap();
+    check(
+        "files: a.ndjson.zst",
+        "a.ndjson.zst",
+        zst,
+        "a BIGINT",
+        "1\n2",
+    );
+}
+
+#[test]
+fn ndjson() {
+    check(
+        "files: a.ndjson",
+        "a.ndjson",
+        "{\"id\":1,\"s\":\"007\",\"at\":\"2026-03-01T12:00:00Z\",\"n\":1.5,\"tags\":[\"a\",\"b\"],\"to\":{\"city\":\"Köln\"}}\n\n{\"to\":{\"city\":null,\"zip\":1},\"n\":2,\"id\":2,\"extra\":true}\n",
+        "id BIGINT, s VARCHAR, at TIMESTAMP WITH TIME ZONE, n DOUBLE, tags VARCHAR[], to STRUCT(city VARCHAR, zip BIGINT), extra BOOLEAN",
+        "1|007|2026-03-01 12:00:00+00|1.5|[a, b]|{'city': Köln, 'zip': NULL}|∅\n2|∅|∅|2.0|∅|{'city': NULL, 'zip': 1}|true",
+    );
+}
+
+#[test]
+fn json_arrays() {
+    check(
+        "files: a.json",
+        "a.json",
+        "[ {\"a\":1,\"b\":\"x\"},\n {\"b\":\"y\"} ]",
+        "a BIGINT, b VARCHAR",
+        "1|x\n∅|y",
+    );
+}
+
+#[test]
+fn parquet_keeps_its_types() {
+    let mut shop = Shop::new("files: '*.parquet'");
+    shop.put("seed/a.csv", "");
+    let other = {
+        let mut other = Shop::new(
+            "files: a.csv\ncolumns: {a: 'DECIMAL(9,3)', d: DATE, s: SMALLINT}\nmetadata_columns: false",
+        );
+        other.put("a.csv", "a,d,s,t\n1.125,2026-01-31,7,x\n");
+        other.run();
+        std::fs::read(&other.known.as_ref().unwrap().files[0]).unwrap()
+    };
+    shop.put("x.parquet", &other);
+    assert_eq!(shop.run(), "1 rows");
+    assert_eq!(
+        shop.types(),
+        "a DECIMAL(9,3), d DATE, s SMALLINT, t VARCHAR"
+    );
+    assert_eq!(
+        shop.rows("a d s t _comboi_file _comboi_run_id"),
+        "1.125|2026-01-31|7|x|x.parquet|1"
+    );
+    shop.put("broken.parquet", &other[..other.len() - 9]);
+    let said = shop.run();
+    assert!(
+        said.starts_with("error") && said.contains("broken.parquet"),
+        "{said}"
+    );
+}
+
+#[test]
+fn nothing_in_a_file_is_no_rows() {
+    let mut shop = Shop::new("files: '*.csv'");
+    shop.put("a.csv", "id,v\n1,x\n")
+        .put("empty.csv", "")
+        .put("only_header.csv", "id,v,w")
+        .put("blank.csv", "\n\n");
+    assert_eq!(shop.run(), "1 rows\n`a.csv` has no `w`: NULL there");
+    assert_eq!(shop.rows("id v w _comboi_file"), "1|x|∅|a.csv");
+    let mut shop = Shop::new("files: '*.csv'");
+    shop.put("only_header.csv", "id,v\n");
+    assert_eq!(shop.run(), "0 rows");
+    assert_eq!(shop.types(), "id VARCHAR, v VARCHAR");
+}
+
+#[test]
+fn names_that_the_lake_has_no_place_for_are_written_another_way() {
+    check(
+        "files: a.csv",
+        "a.csv",
+        "Order ID,Amount (EUR),a,A,\n1,2,3,4,5\n",
+        "Order_ID BIGINT, Amount_EUR BIGINT, a BIGINT, A_1 BIGINT, column4 BIGINT",
+        "1|2|3|4|5",
+    );
+}
+
+#[test]
+fn types_that_are_said_are_kept_exactly() {
+    check(
+        "files: a.csv\ncolumns: {h: HUGEINT, d: 'DECIMAL(38,10)', t: TIME, u: UUID, j: JSON, x: UBIGINT, ns: TIMESTAMP_NS}",
+        "a.csv",
+        "h,d,t,u,j,x,ns\n99999999999999999999999999999999999999,1234567890123456789012345678.0123456789,23:59:59.999999,6f9619ff-8b86-d011-b42d-00cf4fc964ff,\"{\"\"a\"\": 1}\",18446744073709551615,2026-01-01 00:00:00.000001\n",
+        "h HUGEINT, d DECIMAL(38,10), t TIME, u UUID, j JSON, x UBIGINT, ns TIMESTAMP_NS",
+        "99999999999999999999999999999999999999|1234567890123456789012345678.0123456789|23:59:59.999999|6f9619ff-8b86-d011-b42d-00cf4fc964ff|{\"a\": 1}|18446744073709551615|2026-01-01 00:00:00.000001",
+    );
+}

@@ -1,0 +1,250 @@
+//! What is new: by file, and by a column that grows.
+
+use crate::shop::{Shop, touch};
+
+#[test]
+fn only_new_files_are_read() {
+    let mut shop = Shop::new("files: '*.csv'");
+    shop.put("1.csv", "id\n1\n2\n");
+    assert_eq!(shop.run(), "2 rows");
+    assert_eq!(shop.run(), "nothing new");
+    shop.put("2.csv", "id\n2\n");
+    assert_eq!(shop.run(), "1 rows");
+    assert_eq!(
+        shop.rows("id _comboi_file _comboi_run_id _comboi_loaded_at"),
+        "1|1.csv|1|2023-11-14 22:13:21+00\n2|1.csv|1|2023-11-14 22:13:21+00\n2|2.csv|2|2023-11-14 22:13:22+00"
+    );
+    // A reset reads everything anew.
+    shop.checkpoint = None;
+    assert_eq!(shop.run(), "3 rows");
+    assert_eq!(shop.row_count(), 3);
+}
+
+#[test]
+fn a_changed_file_by_policy() {
+    let mut shop = Shop::new("files: '*.csv'");
+    shop.put("1.csv", "id\n1\n").put("2.csv", "id\n2\n");
+    shop.run();
+    shop.put("1.csv", "id\n10\n11\n");
+    let note = "`1.csv` changed after it was read; its old rows stay (`on_changed_file: reread` would replace them)";
+    assert_eq!(shop.run(), format!("nothing new\n{note}"));
+    shop.put("3.csv", "id\n3\n");
+    assert_eq!(shop.run(), format!("1 rows\n{note}"));
+    assert_eq!(shop.run(), format!("nothing new\n{note}"));
+    shop.configure("files: '*.csv'\non_changed_file: fail");
+    assert!(
+        shop.run()
+            .starts_with("error: 1.csv: changed after it was read")
+    );
+    shop.configure("files: '*.csv'\non_changed_file: reread");
+    assert_eq!(
+        shop.run(),
+        "2 rows\n`1.csv` changed after it was read; its rows are replaced"
+    );
+    assert_eq!(
+        shop.rows("id _comboi_file"),
+        "10|1.csv\n11|1.csv\n2|2.csv\n3|3.csv"
+    );
+    assert_eq!(shop.run(), "nothing new");
+}
+
+#[test]
+fn a_file_that_is_gone_keeps_its_rows() {
+    let mut shop = Shop::new("files: '*.csv'");
+    shop.put("1.csv", "id\n1\n");
+    shop.run();
+    std::fs::remove_file(shop.path("in/1.csv")).unwrap();
+    shop.put("2.csv", "id\n2\n");
+    assert_eq!(
+        shop.run(),
+        "1 rows\n`1.csv` is not there any more; its rows stay"
+    );
+    assert_eq!(shop.run(), "nothing new");
+    assert_eq!(shop.rows("id"), "1\n2");
+}
+
+#[test]
+fn full_replaces_everything_when_something_changed() {
+    let mut shop = Shop::new("files: '*.csv'\nincremental: full");
+    shop.put("1.csv", "id\n1\n");
+    shop.run();
+    assert_eq!(shop.run(), "nothing new");
+    shop.put("2.csv", "id\n2\n");
+    assert_eq!(shop.run(), "2 rows");
+    assert_eq!(shop.rows("id"), "1\n2");
+    std::fs::remove_file(shop.path("in/1.csv")).unwrap();
+    assert_eq!(shop.run(), "1 rows");
+    std::fs::remove_file(shop.path("in/2.csv")).unwrap();
+    assert_eq!(shop.run(), "nothing new\nno file matches `*.csv`");
+    assert_eq!(shop.rows("id"), "2");
+}
+
+/// A file that grows, version by version; what each run loads, and what is there in the end.
+fn check_column(table: &str, versions: &[(&str, &str)], rows: &str) -> Shop {
+    let mut shop = Shop::new(&format!("files: a.csv\nincremental_column: at\n{table}"));
+    for (i, (content, expected)) in versions.iter().enumerate() {
+        shop.put("a.csv", content);
+        touch(&shop.path("in/a.csv"), u64::try_from(i).unwrap());
+        assert_eq!(shop.run(), *expected, "version {}", i + 1);
+    }
+    assert_eq!(shop.rows("at v"), rows);
+    shop
+}
+
+#[test]
+fn ties_are_neither_lost_nor_doubled() {
+    check_column(
+        "",
+        &[
+            ("at,v\n1,a\n2,b\n2,c\n", "3 rows"),
+            ("at,v\n1,a\n2,b\n2,c\n2,d\n3,e\n", "2 rows"),
+            // Below the checkpoint: late, and not looked at.
+            ("at,v\n1,late\n3,e\n", "0 rows"),
+        ],
+        "1|a\n2|b\n2|c\n2|d\n3|e",
+    );
+}
+
+#[test]
+fn identical_rows_are_counted() {
+    check_column(
+        "",
+        &[
+            ("at,v\n1,a\n1,a\n", "2 rows"),
+            ("at,v\n1,a\n1,a\n1,a\n1,a\n", "2 rows"),
+            ("at,v\n1,a\n", "0 rows"),
+        ],
+        "1|a\n1|a\n1|a\n1|a",
+    );
+}
+
+#[test]
+fn rows_without_a_value_by_policy() {
+    check_column(
+        "",
+        &[
+            ("at,v\n1,a\n,b\n", "2 rows"),
+            ("at,v\n1,a\n,b\n,b\n,c\n2,d\n", "3 rows"),
+        ],
+        "1|a\n2|d\n∅|b\n∅|b\n∅|c",
+    );
+    check_column(
+        "on_null: skip",
+        &[
+            (
+                "at,v\n1,a\n,b\n",
+                "1 rows\nrows without a value in `at` that were left out: 1",
+            ),
+            ("at,v\n1,a\n2,d\n", "1 rows"),
+        ],
+        "1|a\n2|d",
+    );
+    let mut shop = Shop::new("files: a.csv\nincremental_column: at\non_null: fail");
+    shop.put("a.csv", "at,v\n1,a\n,b\n");
+    assert_eq!(
+        shop.run(),
+        "error: a row has no value in `at`, the incremental column (`on_null: fail`); nothing was loaded"
+    );
+}
+
+#[test]
+fn late_rows_within_the_lookback_are_found() {
+    check_column(
+        "lookback: 3d\ncolumns: {at: TIMESTAMP}",
+        &[
+            (
+                "at,v\n2026-03-01 10:00:00,a\n2026-03-10 00:00:00,b\n",
+                "2 rows",
+            ),
+            (
+                "at,v\n2026-03-01 10:00:00,a\n2026-03-06 23:59:59,too late\n2026-03-07 00:00:00,late\n2026-03-10 00:00:00,b\n2026-03-10 00:00:01,c\n",
+                "2 rows",
+            ),
+            (
+                "at,v\n2026-03-07 00:00:00,late\n2026-03-10 00:00:01,c\n",
+                "0 rows",
+            ),
+        ],
+        "2026-03-01 10:00:00|a\n2026-03-07 00:00:00|late\n2026-03-10 00:00:00|b\n2026-03-10 00:00:01|c",
+    );
+    check_column(
+        "lookback: 2",
+        &[
+            ("at,v\n10,a\n", "1 rows"),
+            ("at,v\n7,x\n8,y\n10,a\n", "1 rows"),
+        ],
+        "10|a\n8|y",
+    );
+}
+
+#[test]
+fn the_watermark_is_exact() {
+    let shop = check_column(
+        "columns: {at: 'DECIMAL(38,10)'}",
+        &[
+            ("at,v\n12345678901234567890.0123456788,a\n", "1 rows"),
+            (
+                "at,v\n12345678901234567890.0123456788,a\n12345678901234567890.0123456789,b\n",
+                "1 rows",
+            ),
+        ],
+        "12345678901234567890.0123456788|a\n12345678901234567890.0123456789|b",
+    );
+    let checkpoint = shop.checkpoint.unwrap();
+    assert!(
+        checkpoint.contains(r#""type":"DECIMAL(38,10)","value":"12345678901234567890.0123456789""#),
+        "{checkpoint}"
+    );
+    check_column(
+        "columns: {at: TIMESTAMPTZ}",
+        &[
+            ("at,v\n2026-03-01T00:00:00.000001Z,a\n", "1 rows"),
+            (
+                "at,v\n2026-03-01T00:00:00.000001Z,a\n2026-03-01T02:00:00.000002+02:00,b\n",
+                "1 rows",
+            ),
+        ],
+        "2026-03-01 00:00:00.000001+00|a\n2026-03-01 00:00:00.000002+00|b",
+    );
+    check_column(
+        "columns: {at: VARCHAR}",
+        &[
+            ("at,v\nB,a\n", "1 rows"),
+            ("at,v\nA,x\nB,a\na,y\n", "1 rows"),
+        ],
+        "B|a\na|y",
+    );
+}
+
+#[test]
+fn a_column_that_comes_later_does_not_double_rows_at_the_boundary() {
+    let mut shop = Shop::new("files: a.csv\nincremental_column: at");
+    shop.put("a.csv", "at,v\n1,a\n2,b\n");
+    shop.run();
+    shop.put("a.csv", "at,v,w\n1,a,x\n2,b,y\n2,c,z\n");
+    assert_eq!(shop.run(), "1 rows\nnew column `w` (VARCHAR)");
+    assert_eq!(shop.rows("at v w"), "1|a|∅\n2|b|∅\n2|c|z");
+}
+
+#[test]
+fn another_way_to_tell_what_is_new_needs_a_reset() {
+    let mut shop = Shop::new("files: a.csv\nincremental_column: at");
+    shop.put("a.csv", "at,v\n1,2\n");
+    shop.run();
+    shop.configure("files: a.csv\nincremental_column: v");
+    assert!(
+        shop.run()
+            .contains("the table was read by `at` before, and now `incremental_column` is `v`")
+    );
+    shop.configure("files: a.csv");
+    assert!(
+        shop.run()
+            .contains("`incremental: column` before, and now it is `new_files`")
+    );
+    let mut shop = Shop::new("files: a.csv\nincremental_column: when");
+    shop.put("a.csv", "at,v\n1,2\n");
+    assert!(
+        shop.run()
+            .contains("the files have no column `when`, the incremental column; they have at, v")
+    );
+}
