@@ -101,8 +101,9 @@ impl Layout {
     }
 }
 
-/// What each record of [`Layout::Records`] begins with: the file's name, the line (counted from 1; for a JSON
-/// array the record), where its text begins in bytes (counted from 0, after decompression) and the text itself.
+/// What each record of [`Layout::Records`] begins with.
+///
+/// The file's name, the line (counted from 1; for a JSON array the record), where its text begins in bytes (counted from 0, after decompression) and the text itself.
 pub const RECORD_COLUMNS: [&str; 4] = [
     "_comboi_file",
     "_comboi_line",

@@ -34,6 +34,7 @@ pub struct FilesReader<'a> {
 
 /// What is there to do for a table.
 #[derive(Clone, Debug, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "there is one at a time")]
 pub enum Look {
     /// Nothing: the table is as it should be.
     NothingNew {
@@ -211,7 +212,7 @@ impl FilesReader<'_> {
             }
             ChangedFilePolicy::Fail => {}
             ChangedFilePolicy::Report => {
-                notes.extend(news.changed.iter().cloned().map(Note::Changed))
+                notes.extend(news.changed.iter().cloned().map(Note::Changed));
             }
             ChangedFilePolicy::Reread => {
                 notes.extend(news.changed.iter().cloned().map(Note::Reread));
@@ -278,7 +279,7 @@ impl News {
                 }
                 // One that went away and came back is the same file.
                 Some(seen) if (seen.size, seen.modified) != (file.size, file.modified) => {
-                    news.changed.push(file.name.clone())
+                    news.changed.push(file.name.clone());
                 }
                 Some(_) => {}
             }

@@ -1,4 +1,8 @@
 //! Tables of files from end to end: a folder and a configuration in, rows and notes out.
+#![allow(
+    clippy::unwrap_used,
+    reason = "the helpers of tests may end a test, too"
+)]
 
 #[path = "all/shop.rs"]
 mod shop;

@@ -21,8 +21,9 @@ pub struct Found {
     pub sql_type: SqlType,
 }
 
-/// The columns of a group's files: by position for CSV, in the order of their first appearance for JSON. With
-/// `rows_per_file`, only the first rows of each file are looked at. Lines that can't be understood are passed over.
+/// The columns of a group's files: by position for CSV, in the order of their first appearance for JSON.
+///
+/// With `rows_per_file`, only the first rows of each file are looked at. Lines that can't be understood are passed over.
 pub fn infer(
     session: &Session,
     group: &Group,

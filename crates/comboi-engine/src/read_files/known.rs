@@ -87,8 +87,9 @@ fn parquet(files: &[PathBuf]) -> String {
     )
 }
 
-/// Stages the rows of these files of the table anew, with these columns, without the rows that came from the named
-/// files of the source. A value that its column's new type can't hold exactly is [`Error::Unfit`].
+/// Stages the rows of these files of the table anew, without those that came from the named files of the source.
+///
+/// They get these columns. A value that its column's new type can't hold exactly is [`Error::Unfit`].
 pub fn rewrite(
     session: &Session,
     known: &Known,

@@ -52,7 +52,7 @@ pub(super) fn decide(
     for column in rules.declared {
         match decision.columns.position(&column.name) {
             None if rules.known.is_none() || rules.policy == SchemaChangePolicy::Evolve => {
-                decision.columns.0.push(column.clone())
+                decision.columns.0.push(column.clone());
             }
             None => {}
             Some(place) => decision.columns.0[place].sql_type = column.sql_type.clone(),

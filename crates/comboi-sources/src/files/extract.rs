@@ -139,9 +139,7 @@ impl Job<'_> {
         }
         let found = self.look_at_values(&mut pieces, None)?;
         let wider = self.decide(Some(&decision.columns), &found, &empty_names)?;
-        let keys_may_be_new = pieces
-            .iter()
-            .any(|piece| !piece.is_located() && piece.group.columns.len() != 1);
+        let keys_may_be_new = pieces.iter().any(Piece::has_keys);
         if wider.columns != decision.columns || keys_may_be_new {
             decision = wider;
             if let Some(staged) = self.try_stage(&pieces, &decision.columns)? {
@@ -240,15 +238,15 @@ impl Job<'_> {
         empty_names: &[String],
     ) -> Result<Decision, Error> {
         let known = self.known.as_ref().map(|known| &known.columns);
-        let is_text = |column: &Column| {
-            !known.is_some_and(|known| known.get(&column.name).is_some()) || so_far.is_some()
+        let may_change = |column: &Column| {
+            so_far.is_some() || known.is_none_or(|known| known.get(&column.name).is_none())
         };
         // The first look is a sample: what the table has settled is not changed by it.
         let typed_files = self.has_typed_files();
         let found: Vec<Column> = found
             .iter()
             .map(|column| {
-                if typed_files || is_text(column) {
+                if typed_files || may_change(column) {
                     column.clone()
                 } else {
                     Column::new(&column.name, SqlType::Null)

@@ -122,9 +122,10 @@ fn walk(
             Ok(entry) => entry,
             // A link to a folder above is not followed a second time.
             Err(e) if e.loop_ancestor().is_some() => continue,
-            Err(e) => match unusable(e, folder, &set)? {
-                () => continue,
-            },
+            Err(e) => {
+                unusable(e, folder, &set)?;
+                continue;
+            }
         };
         if !entry.file_type().is_file() {
             continue;

@@ -279,6 +279,11 @@ impl Piece {
         }
     }
 
+    /// Whether its columns are keys, which only a look at every object shows.
+    pub(super) fn has_keys(&self) -> bool {
+        matches!(self.how, How::JsonLines | How::JsonArray)
+    }
+
     /// Whether looking closer would tell more.
     pub(super) fn is_located(&self) -> bool {
         matches!(self.how, How::Located)
