@@ -48,6 +48,18 @@ fn nested_types_are_compared_inside() {
 }
 
 #[test]
+fn fields_and_lengths_are_part_of_a_type() {
+    check(
+        "schema: { columns: [{ name: s, type: 'STRUCT(a INTEGER)' }, { name: v, type: 'INTEGER[3]' }] }",
+        "SELECT {'b': 1} AS s, [1, 2]::INTEGER[2] AS v",
+        "
+        s_type: failed (error): `s` is STRUCT(b INTEGER), not STRUCT(a INTEGER) (2 columns)
+        v_type: failed (error): `v` is INTEGER[2], not INTEGER[3] (2 columns)
+        ",
+    );
+}
+
+#[test]
 fn extra_columns_may_be_welcome_and_comboi_s_own_always_are() {
     check(
         "schema: { allow_extra_columns: true, columns: [{ name: id, type: INTEGER }] }",
