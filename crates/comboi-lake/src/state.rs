@@ -30,7 +30,9 @@ pub enum StateError {
     #[error("the state of runs could not be {0}: {1}")]
     Folder(&'static str, PathBuf, #[source] std::io::Error),
     /// An object is not what comboi wrote.
-    #[error("`{0}` is damaged; `comboi run` begins a new run, which reads what it needs from the lake, once it is removed")]
+    #[error(
+        "`{0}` is damaged; `comboi run` begins a new run, which reads what it needs from the lake, once it is removed"
+    )]
     Damaged(String),
 }
 
@@ -71,12 +73,20 @@ impl State {
         let store = LocalFileSystem::new_with_prefix(folder)
             .map_err(|e| StateError::Unavailable("opened", e))?
             .with_automatic_cleanup(false);
-        Ok(Self { store: Arc::new(store), pipeline, folder: Some(folder.to_owned()) })
+        Ok(Self {
+            store: Arc::new(store),
+            pipeline,
+            folder: Some(folder.to_owned()),
+        })
     }
 
     /// State in any store that has conditional writes.
     pub fn in_store(store: Arc<dyn ObjectStore>, pipeline: PipelineName) -> Self {
-        Self { store, pipeline, folder: None }
+        Self {
+            store,
+            pipeline,
+            folder: None,
+        }
     }
 
     /// The pipeline whose runs these are.
@@ -89,7 +99,9 @@ impl State {
     ///
     /// The lock ends with the process, however that ends. In a store there is no lock, and none is needed.
     pub fn try_lock(&self) -> Result<Option<RunLock>, StateError> {
-        let Some(folder) = &self.folder else { return Ok(Some(RunLock(None))) };
+        let Some(folder) = &self.folder else {
+            return Ok(Some(RunLock(None)));
+        };
         let path = folder.join(format!("{}.lock", self.pipeline));
         let unusable = |e| StateError::Folder("locked", path.clone(), e);
         let file = std::fs::File::create(&path).map_err(unusable)?;
@@ -104,11 +116,23 @@ impl State {
     pub async fn schedule(&self) -> Result<Schedule, StateError> {
         match self.store.get(&self.schedule_key()).await {
             Ok(found) => {
-                let version = UpdateVersion { e_tag: found.meta.e_tag.clone(), version: found.meta.version.clone() };
-                let bytes = found.bytes().await.map_err(|e| StateError::Unavailable("read", e))?;
-                Ok(Schedule { bytes: Some(bytes), version: Some(version) })
+                let version = UpdateVersion {
+                    e_tag: found.meta.e_tag.clone(),
+                    version: found.meta.version.clone(),
+                };
+                let bytes = found
+                    .bytes()
+                    .await
+                    .map_err(|e| StateError::Unavailable("read", e))?;
+                Ok(Schedule {
+                    bytes: Some(bytes),
+                    version: Some(version),
+                })
             }
-            Err(object_store::Error::NotFound { .. }) => Ok(Schedule { bytes: None, version: None }),
+            Err(object_store::Error::NotFound { .. }) => Ok(Schedule {
+                bytes: None,
+                version: None,
+            }),
             Err(e) => Err(StateError::Unavailable("read", e)),
         }
     }
@@ -119,10 +143,20 @@ impl State {
             None => PutMode::Create,
             Some(version) => PutMode::Update(version.clone()),
         };
-        let options = PutOptions { mode, ..PutOptions::default() };
-        match self.store.put_opts(&self.schedule_key(), PutPayload::from(new.clone()), options).await {
+        let options = PutOptions {
+            mode,
+            ..PutOptions::default()
+        };
+        match self
+            .store
+            .put_opts(&self.schedule_key(), PutPayload::from(new.clone()), options)
+            .await
+        {
             Ok(_) => Ok(true),
-            Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => {
+            Err(
+                object_store::Error::AlreadyExists { .. }
+                | object_store::Error::Precondition { .. },
+            ) => {
                 // A retry inside the store can meet its own first write.
                 Ok(self.schedule().await?.bytes.as_ref() == Some(&new))
             }
@@ -133,7 +167,10 @@ impl State {
 
     /// Local file systems have no compare-and-swap, but they have locks.
     async fn swap_in_folder(&self, read: &Schedule, new: Bytes) -> Result<bool, StateError> {
-        let folder = self.folder.as_ref().expect("only a local file system lacks conditional updates");
+        let folder = self
+            .folder
+            .as_ref()
+            .expect("only a local file system lacks conditional updates");
         let path = folder.join(format!("{}.schedule.lock", self.pipeline));
         let unusable = |e| StateError::Folder("locked", path.clone(), e);
         let lock = std::fs::File::create(&path).map_err(unusable)?;
@@ -159,7 +196,12 @@ impl State {
     }
 
     /// Writes what became of a task of a run, once.
-    pub async fn create_receipt(&self, run: RunId, task: &DatasetId, receipt: Bytes) -> Result<Written, StateError> {
+    pub async fn create_receipt(
+        &self,
+        run: RunId,
+        task: &DatasetId,
+        receipt: Bytes,
+    ) -> Result<Written, StateError> {
         self.create(&self.receipt_key(run, task), receipt).await
     }
 
@@ -170,7 +212,8 @@ impl State {
 
     /// Writes that a run has ended, once.
     pub async fn close(&self, run: RunId, closing: Bytes) -> Result<Written, StateError> {
-        self.create(&self.run_key(run, "closed.json"), closing).await
+        self.create(&self.run_key(run, "closed.json"), closing)
+            .await
     }
 
     /// How a run ended; `None` while it has not.
@@ -185,7 +228,10 @@ impl State {
         let runs = self.key(&["runs"]);
         let listing = self.store.list_with_delimiter(Some(&runs)).await;
         let found = listing.map_err(|e| StateError::Unavailable("listed", e))?;
-        let numbers = found.common_prefixes.iter().filter_map(|prefix| prefix.parts().last()?.as_ref().parse().ok());
+        let numbers = found
+            .common_prefixes
+            .iter()
+            .filter_map(|prefix| prefix.parts().last()?.as_ref().parse().ok());
         Ok(numbers.max().map(RunId))
     }
 
@@ -197,18 +243,33 @@ impl State {
             .try_collect()
             .await
             .map_err(|e| StateError::Unavailable("listed", e))?;
-        let mut keys: Vec<String> = listed.into_iter().map(|object| object.location.to_string()).collect();
+        let mut keys: Vec<String> = listed
+            .into_iter()
+            .map(|object| object.location.to_string())
+            .collect();
         keys.sort();
         Ok(keys)
     }
 
     async fn create(&self, key: &Key, bytes: Bytes) -> Result<Written, StateError> {
-        let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
-        match self.store.put_opts(key, PutPayload::from(bytes), options).await {
+        let options = PutOptions {
+            mode: PutMode::Create,
+            ..PutOptions::default()
+        };
+        match self
+            .store
+            .put_opts(key, PutPayload::from(bytes), options)
+            .await
+        {
             Ok(_) => Ok(Written::Now),
-            Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => {
+            Err(
+                object_store::Error::AlreadyExists { .. }
+                | object_store::Error::Precondition { .. },
+            ) => {
                 let before = self.read(key).await?;
-                Ok(Written::Before(before.ok_or_else(|| StateError::Damaged(key.to_string()))?))
+                Ok(Written::Before(
+                    before.ok_or_else(|| StateError::Damaged(key.to_string()))?,
+                ))
             }
             Err(e) => Err(StateError::Unavailable("written", e)),
         }
@@ -216,7 +277,11 @@ impl State {
 
     async fn read(&self, key: &Key) -> Result<Option<Bytes>, StateError> {
         match self.store.get(key).await {
-            Ok(found) => found.bytes().await.map(Some).map_err(|e| StateError::Unavailable("read", e)),
+            Ok(found) => found
+                .bytes()
+                .await
+                .map(Some)
+                .map_err(|e| StateError::Unavailable("read", e)),
             Err(object_store::Error::NotFound { .. }) => Ok(None),
             Err(e) => Err(StateError::Unavailable("read", e)),
         }
@@ -239,6 +304,8 @@ impl State {
     }
 
     fn key(&self, parts: &[&str]) -> Key {
-        std::iter::once(self.pipeline.as_str()).chain(parts.iter().copied()).collect()
+        std::iter::once(self.pipeline.as_str())
+            .chain(parts.iter().copied())
+            .collect()
     }
 }

@@ -110,12 +110,23 @@ impl Explanation {
         }
         let read = |source: &&comboi_project::Source| {
             let name = &source.name().value;
-            plan.tasks.iter().any(|task| matches!(&task.dataset, DatasetId::Extracted(source, _) if source == name))
+            plan.tasks.iter().any(
+                |task| matches!(&task.dataset, DatasetId::Extracted(source, _) if source == name),
+            )
         };
         Self {
             pipeline: plan.pipeline.to_string(),
-            sources: project.sources.iter().filter(read).map(|source| source.name().value.to_string()).collect(),
-            last_run: observed.tables.values().filter_map(|table| table.last_read).max(),
+            sources: project
+                .sources
+                .iter()
+                .filter(read)
+                .map(|source| source.name().value.to_string())
+                .collect(),
+            last_run: observed
+                .tables
+                .values()
+                .filter_map(|table| table.last_read)
+                .max(),
             tasks,
         }
     }
@@ -126,7 +137,11 @@ impl Explanation {
 }
 
 fn extract(task: &Task, observed: &Observed) -> ExplainedTask {
-    let found = observed.tables.get(&task.dataset).cloned().unwrap_or_default();
+    let found = observed
+        .tables
+        .get(&task.dataset)
+        .cloned()
+        .unwrap_or_default();
     ExplainedTask {
         dataset: task.dataset.clone(),
         stage: task.dataset.stage(),
@@ -143,11 +158,26 @@ fn extract(task: &Task, observed: &Observed) -> ExplainedTask {
     }
 }
 
-fn build(project: &Project, task: &Task, observed: &Observed, working: &BTreeSet<DatasetId>) -> ExplainedTask {
-    let found = observed.datasets.get(&task.dataset).cloned().unwrap_or_default();
+fn build(
+    project: &Project,
+    task: &Task,
+    observed: &Observed,
+    working: &BTreeSet<DatasetId>,
+) -> ExplainedTask {
+    let found = observed
+        .datasets
+        .get(&task.dataset)
+        .cloned()
+        .unwrap_or_default();
     let changing = task.inputs.iter().find(|input| working.contains(input));
-    let contracts = project.dataset(&task.dataset).into_iter().flat_map(|dataset| &dataset.contracts);
-    let file = |path: &std::path::Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
+    let contracts = project
+        .dataset(&task.dataset)
+        .into_iter()
+        .flat_map(|dataset| &dataset.contracts);
+    let file = |path: &std::path::Path| {
+        path.file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+    };
     let because = match (&found.why, changing) {
         (Some(why), _) => why.clone(),
         (None, Some(input)) => format!("{input} changes"),
@@ -195,19 +225,34 @@ impl Explanation {
         let names: Vec<&str> = tables().map(|task| task.dataset.name()).collect();
         writeln!(f, "Metadata Extraction:")?;
         writeln!(f, "  Found {sources} ({})", self.sources.join(", "))?;
-        writeln!(f, "  Found {} ({})", text::counted(names.len() as u64, "table"), names.join(", "))?;
+        writeln!(
+            f,
+            "  Found {} ({})",
+            text::counted(names.len() as u64, "table"),
+            names.join(", ")
+        )?;
         match self.last_run {
-            Some(time) => writeln!(f, "  Checkpoint: last run {} UTC\n", time.format("%Y-%m-%d %H:%M:%S")),
+            Some(time) => writeln!(
+                f,
+                "  Checkpoint: last run {} UTC\n",
+                time.format("%Y-%m-%d %H:%M:%S")
+            ),
             None => writeln!(f, "  Checkpoint: none, nothing has been read yet\n"),
         }
     }
 
     fn stage(&self, f: &mut fmt::Formatter<'_>, stage: Stage) -> fmt::Result {
         let tasks: Vec<&ExplainedTask> = self.in_stage(stage).collect();
-        let Some(last) = tasks.len().checked_sub(1) else { return Ok(()) };
+        let Some(last) = tasks.len().checked_sub(1) else {
+            return Ok(());
+        };
         writeln!(f, "  Stage: {}", capital(stage))?;
         for (i, task) in tasks.iter().enumerate() {
-            let (branch, trunk) = if i == last { ("└─", "  ") } else { ("├─", "│ ") };
+            let (branch, trunk) = if i == last {
+                ("└─", "  ")
+            } else {
+                ("├─", "│ ")
+            };
             let name = task.dataset.to_string();
             let name = name.split_once('/').map_or("", |(_, name)| name);
             match task.kind {
@@ -217,14 +262,26 @@ impl Explanation {
                     writeln!(f, "    {branch} {name} (depends on: {})", inputs.join(", "))?;
                 }
             }
-            let mut details: Vec<String> = task.contracts.iter().map(|file| format!("Contract: {file}")).collect();
+            let mut details: Vec<String> = task
+                .contracts
+                .iter()
+                .map(|file| format!("Contract: {file}"))
+                .collect();
             if task.kind == TaskKind::Build {
-                details.push(format!("{}: {}", if task.works { "build" } else { "skip" }, task.because));
+                details.push(format!(
+                    "{}: {}",
+                    if task.works { "build" } else { "skip" },
+                    task.because
+                ));
             }
             details.extend(task.notes.iter().map(|note| format!("note: {note}")));
             details.extend(task.failed.iter().map(|why| format!("would fail: {why}")));
             for (i, detail) in details.iter().enumerate() {
-                let leaf = if i + 1 == details.len() { "└─" } else { "├─" };
+                let leaf = if i + 1 == details.len() {
+                    "└─"
+                } else {
+                    "├─"
+                };
                 writeln!(f, "    {trunk}  {leaf} {detail}")?;
             }
         }
@@ -244,7 +301,11 @@ impl Explanation {
         match (queue.len(), self.tasks.len() - queue.len()) {
             (0, _) => writeln!(f, "  nothing to do\n"),
             (_, 0) => writeln!(f),
-            (_, skipped) => writeln!(f, "  {} with nothing to do\n", text::counted(skipped as u64, "task")),
+            (_, skipped) => writeln!(
+                f,
+                "  {} with nothing to do\n",
+                text::counted(skipped as u64, "task")
+            ),
         }
     }
 

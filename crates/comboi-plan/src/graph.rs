@@ -14,8 +14,11 @@ pub struct Graph {
 impl Graph {
     /// The graph of a project.
     pub fn of(project: &Project) -> Self {
-        let mut reads: BTreeMap<DatasetId, BTreeSet<DatasetId>> =
-            project.dataset_ids().into_iter().map(|id| (id, BTreeSet::new())).collect();
+        let mut reads: BTreeMap<DatasetId, BTreeSet<DatasetId>> = project
+            .dataset_ids()
+            .into_iter()
+            .map(|id| (id, BTreeSet::new()))
+            .collect();
         for dataset in &project.datasets {
             let inputs = dataset.inputs.iter().map(|input| input.dataset.clone());
             reads.entry(dataset.id.clone()).or_default().extend(inputs);
@@ -24,13 +27,18 @@ impl Graph {
     }
 
     /// The graph of these edges; where it leaves a choice, datasets keep to the order in which they are `written`.
-    pub(crate) fn new(reads: BTreeMap<DatasetId, BTreeSet<DatasetId>>, written: &[DatasetId]) -> Self {
+    pub(crate) fn new(
+        reads: BTreeMap<DatasetId, BTreeSet<DatasetId>>,
+        written: &[DatasetId],
+    ) -> Self {
         let mut order: Vec<DatasetId> = Vec::new();
         let mut placed = BTreeSet::new();
         let mut waiting: Vec<&DatasetId> = written.iter().collect();
         waiting.sort_by_key(|id| id.stage());
         while !waiting.is_empty() {
-            let ready = waiting.iter().position(|id| reads[*id].iter().all(|input| placed.contains(input)));
+            let ready = waiting
+                .iter()
+                .position(|id| reads[*id].iter().all(|input| placed.contains(input)));
             // Without a cycle something is always ready; with one, the rest is told as it is written.
             let next = waiting.remove(ready.unwrap_or(0));
             placed.insert(next.clone());
@@ -56,10 +64,20 @@ impl Graph {
 
     /// Everything that reads a dataset, and what reads that, and so on.
     pub fn downstream(&self, id: &DatasetId) -> BTreeSet<DatasetId> {
-        self.reach(id, |id| self.order.iter().filter(|reader| self.reads[*reader].contains(id)).cloned().collect())
+        self.reach(id, |id| {
+            self.order
+                .iter()
+                .filter(|reader| self.reads[*reader].contains(id))
+                .cloned()
+                .collect()
+        })
     }
 
-    fn reach(&self, from: &DatasetId, next: impl Fn(&DatasetId) -> Vec<DatasetId>) -> BTreeSet<DatasetId> {
+    fn reach(
+        &self,
+        from: &DatasetId,
+        next: impl Fn(&DatasetId) -> Vec<DatasetId>,
+    ) -> BTreeSet<DatasetId> {
         let mut found = BTreeSet::new();
         let mut open = next(from);
         while let Some(id) = open.pop() {

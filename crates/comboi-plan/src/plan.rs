@@ -59,10 +59,17 @@ impl Plan {
 
     /// A plan that does nothing.
     pub fn empty(pipeline: PipelineName) -> Self {
-        Self { pipeline, tasks: Vec::new() }
+        Self {
+            pipeline,
+            tasks: Vec::new(),
+        }
     }
 
-    pub(crate) fn over(pipeline: PipelineName, graph: &Graph, selected: &BTreeSet<DatasetId>) -> Self {
+    pub(crate) fn over(
+        pipeline: PipelineName,
+        graph: &Graph,
+        selected: &BTreeSet<DatasetId>,
+    ) -> Self {
         let task = |id: &DatasetId| {
             let inputs: Vec<DatasetId> = graph.inputs(id).cloned().collect();
             Task {
@@ -71,22 +78,54 @@ impl Plan {
                     DatasetId::Extracted(..) => TaskKind::Extract,
                     DatasetId::Built(..) => TaskKind::Build,
                 },
-                after: inputs.iter().filter(|input| selected.contains(input)).cloned().collect(),
+                after: inputs
+                    .iter()
+                    .filter(|input| selected.contains(input))
+                    .cloned()
+                    .collect(),
                 inputs,
             }
         };
-        Self { pipeline, tasks: graph.datasets().iter().filter(|id| selected.contains(id)).map(task).collect() }
+        Self {
+            pipeline,
+            tasks: graph
+                .datasets()
+                .iter()
+                .filter(|id| selected.contains(id))
+                .map(task)
+                .collect(),
+        }
     }
 
     /// The plan without the tasks that are done: nothing waits for them any more.
     #[must_use]
     pub fn without(&self, done: impl Fn(&Task) -> bool) -> Self {
-        let kept: BTreeSet<&DatasetId> = self.tasks.iter().filter(|task| !done(task)).map(|task| &task.dataset).collect();
-        let left = self.tasks.iter().filter(|task| kept.contains(&task.dataset)).map(|task| {
-            let after = task.after.iter().filter(|before| kept.contains(before)).cloned().collect();
-            Task { after, ..task.clone() }
-        });
-        Self { pipeline: self.pipeline.clone(), tasks: left.collect() }
+        let kept: BTreeSet<&DatasetId> = self
+            .tasks
+            .iter()
+            .filter(|task| !done(task))
+            .map(|task| &task.dataset)
+            .collect();
+        let left = self
+            .tasks
+            .iter()
+            .filter(|task| kept.contains(&task.dataset))
+            .map(|task| {
+                let after = task
+                    .after
+                    .iter()
+                    .filter(|before| kept.contains(before))
+                    .cloned()
+                    .collect();
+                Task {
+                    after,
+                    ..task.clone()
+                }
+            });
+        Self {
+            pipeline: self.pipeline.clone(),
+            tasks: left.collect(),
+        }
     }
 
     /// How many tasks can be under way at once, at most, if each takes as long as any other.
@@ -94,8 +133,16 @@ impl Plan {
         let mut done: BTreeSet<&DatasetId> = BTreeSet::new();
         let mut widest = 0;
         while done.len() < self.tasks.len() {
-            let ready = |task: &&Task| !done.contains(&task.dataset) && task.after.iter().all(|before| done.contains(before));
-            let round: Vec<&DatasetId> = self.tasks.iter().filter(ready).map(|task| &task.dataset).collect();
+            let ready = |task: &&Task| {
+                !done.contains(&task.dataset)
+                    && task.after.iter().all(|before| done.contains(before))
+            };
+            let round: Vec<&DatasetId> = self
+                .tasks
+                .iter()
+                .filter(ready)
+                .map(|task| &task.dataset)
+                .collect();
             if round.is_empty() {
                 break;
             }
@@ -128,22 +175,36 @@ mod tests {
             reads.insert(id(reader), inputs.split_whitespace().map(id).collect());
         }
         let graph = Graph::new(reads, &written);
-        Plan::over("p".parse().unwrap(), &graph, &written.iter().cloned().collect())
+        Plan::over(
+            "p".parse().unwrap(),
+            &graph,
+            &written.iter().cloned().collect(),
+        )
     }
 
     fn order(plan: &Plan) -> String {
-        plan.tasks.iter().map(|task| task.dataset.to_string()).collect::<Vec<_>>().join(" ")
+        plan.tasks
+            .iter()
+            .map(|task| task.dataset.to_string())
+            .collect::<Vec<_>>()
+            .join(" ")
     }
 
     #[test]
     fn what_is_read_comes_first_and_stages_keep_together() {
-        let plan = plan("gold/c: silver/a silver/b\nsilver/a: silver/b\nsilver/b: bronze/s/t\nbronze/s/t:\nbronze/s/u:");
-        assert_eq!(order(&plan), "bronze/s/t bronze/s/u silver/b silver/a gold/c");
+        let plan = plan(
+            "gold/c: silver/a silver/b\nsilver/a: silver/b\nsilver/b: bronze/s/t\nbronze/s/t:\nbronze/s/u:",
+        );
+        assert_eq!(
+            order(&plan),
+            "bronze/s/t bronze/s/u silver/b silver/a gold/c"
+        );
     }
 
     #[test]
     fn nothing_waits_for_what_is_done() {
-        let plan = plan("bronze/s/t:\nsilver/a: bronze/s/t\ngold/c: silver/a").without(|task| task.dataset == id("bronze/s/t"));
+        let plan = plan("bronze/s/t:\nsilver/a: bronze/s/t\ngold/c: silver/a")
+            .without(|task| task.dataset == id("bronze/s/t"));
         assert_eq!(order(&plan), "silver/a gold/c");
         assert_eq!(plan.tasks[0].after, []);
         assert_eq!(plan.tasks[0].inputs, [id("bronze/s/t")]);
@@ -152,8 +213,17 @@ mod tests {
 
     #[test]
     fn the_widest_round_is_counted() {
-        assert_eq!(plan("bronze/s/t:\nbronze/s/u:\nbronze/s/v:\nsilver/a: bronze/s/t\nsilver/b: bronze/s/t").widest(), 3);
-        assert_eq!(plan("bronze/s/t:\nsilver/a: bronze/s/t\ngold/c: silver/a").widest(), 1);
+        assert_eq!(
+            plan(
+                "bronze/s/t:\nbronze/s/u:\nbronze/s/v:\nsilver/a: bronze/s/t\nsilver/b: bronze/s/t"
+            )
+            .widest(),
+            3
+        );
+        assert_eq!(
+            plan("bronze/s/t:\nsilver/a: bronze/s/t\ngold/c: silver/a").widest(),
+            1
+        );
     }
 
     proptest! {

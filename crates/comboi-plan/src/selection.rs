@@ -43,19 +43,35 @@ enum What {
 
 impl Selection {
     /// Reads what stands on the command line: `all` or a stage, and expressions.
-    pub fn parse(stage: &str, select: Option<&str>, exclude: Option<&str>) -> Result<Self, BadSelection> {
+    pub fn parse(
+        stage: &str,
+        select: Option<&str>,
+        exclude: Option<&str>,
+    ) -> Result<Self, BadSelection> {
         let stage = match stage {
             "all" => None,
-            stage => Some(stage.parse().map_err(|e: comboi_project::BadStage| BadSelection(e.to_string()))?),
+            stage => Some(
+                stage
+                    .parse()
+                    .map_err(|e: comboi_project::BadStage| BadSelection(e.to_string()))?,
+            ),
         };
         let select = select.map(Expression::parse).transpose()?;
-        Ok(Self { stage, select, exclude: exclude.map(Expression::parse).transpose()? })
+        Ok(Self {
+            stage,
+            select,
+            exclude: exclude.map(Expression::parse).transpose()?,
+        })
     }
 
     /// The datasets that are meant. A part that means none is an error.
     ///
     /// A stage narrows what an expression means to that stage.
-    pub fn datasets(&self, project: &Project, graph: &Graph) -> Result<BTreeSet<DatasetId>, BadSelection> {
+    pub fn datasets(
+        &self,
+        project: &Project,
+        graph: &Graph,
+    ) -> Result<BTreeSet<DatasetId>, BadSelection> {
         let mut chosen = match &self.select {
             Some(select) => select.datasets(project, graph)?,
             None => graph.datasets().iter().cloned().collect(),
@@ -74,29 +90,43 @@ impl Selection {
 /// The one dataset that a person names: by its id, or by the end of it where only one dataset has that.
 pub fn find_dataset(project: &Project, text: &str) -> Result<DatasetId, BadSelection> {
     let ids = project.dataset_ids();
-    let meant: Vec<&DatasetId> = ids.iter().filter(|id| names_of(id).iter().any(|name| name == text)).collect();
+    let meant: Vec<&DatasetId> = ids
+        .iter()
+        .filter(|id| names_of(id).iter().any(|name| name == text))
+        .collect();
     match meant.as_slice() {
         [one] => Ok((*one).clone()),
         [] => Err(What::Name(text.to_owned()).nothing(project, &Graph::of(project))),
         several => {
             let listed: Vec<String> = several.iter().map(|id| format!("`{id}`")).collect();
-            Err(BadSelection(format!("`{text}` may be {}: say which", listed.join(" or "))))
+            Err(BadSelection(format!(
+                "`{text}` may be {}: say which",
+                listed.join(" or ")
+            )))
         }
     }
 }
 
 impl Expression {
     fn parse(text: &str) -> Result<Self, BadSelection> {
-        let terms: Result<Vec<Vec<Part>>, BadSelection> =
-            text.split_whitespace().map(|term| term.split(',').map(Part::parse).collect()).collect();
+        let terms: Result<Vec<Vec<Part>>, BadSelection> = text
+            .split_whitespace()
+            .map(|term| term.split(',').map(Part::parse).collect())
+            .collect();
         let terms = terms?;
         if terms.is_empty() {
-            return Err(BadSelection("the selection is empty; `*` selects everything".to_owned()));
+            return Err(BadSelection(
+                "the selection is empty; `*` selects everything".to_owned(),
+            ));
         }
         Ok(Self(terms))
     }
 
-    fn datasets(&self, project: &Project, graph: &Graph) -> Result<BTreeSet<DatasetId>, BadSelection> {
+    fn datasets(
+        &self,
+        project: &Project,
+        graph: &Graph,
+    ) -> Result<BTreeSet<DatasetId>, BadSelection> {
         let mut chosen = BTreeSet::new();
         for term in &self.0 {
             let mut all: Option<BTreeSet<DatasetId>> = None;
@@ -115,12 +145,24 @@ impl Expression {
 
 impl Part {
     fn parse(text: &str) -> Result<Self, BadSelection> {
-        let (upstream, rest) = text.strip_prefix('+').map_or((false, text), |rest| (true, rest));
-        let (downstream, rest) = rest.strip_suffix('+').map_or((false, rest), |rest| (true, rest));
+        let (upstream, rest) = text
+            .strip_prefix('+')
+            .map_or((false, text), |rest| (true, rest));
+        let (downstream, rest) = rest
+            .strip_suffix('+')
+            .map_or((false, rest), |rest| (true, rest));
         let what = match rest.split_once(':') {
-            None if rest.is_empty() => return Err(BadSelection(format!("`{text}` in the selection names nothing"))),
+            None if rest.is_empty() => {
+                return Err(BadSelection(format!(
+                    "`{text}` in the selection names nothing"
+                )));
+            }
             None => What::Name(rest.to_owned()),
-            Some(("stage", stage)) => What::Stage(stage.parse().map_err(|e: comboi_project::BadStage| BadSelection(e.to_string()))?),
+            Some(("stage", stage)) => What::Stage(
+                stage
+                    .parse()
+                    .map_err(|e: comboi_project::BadStage| BadSelection(e.to_string()))?,
+            ),
             Some(("source", source)) => What::Source(source.to_owned()),
             Some(("tag", tag)) => What::Tag(tag.to_owned()),
             Some((method, _)) => {
@@ -129,12 +171,24 @@ impl Part {
                 )));
             }
         };
-        Ok(Self { upstream, downstream, what })
+        Ok(Self {
+            upstream,
+            downstream,
+            what,
+        })
     }
 
-    fn datasets(&self, project: &Project, graph: &Graph) -> Result<BTreeSet<DatasetId>, BadSelection> {
-        let named: BTreeSet<DatasetId> =
-            graph.datasets().iter().filter(|id| self.what.means(id, project)).cloned().collect();
+    fn datasets(
+        &self,
+        project: &Project,
+        graph: &Graph,
+    ) -> Result<BTreeSet<DatasetId>, BadSelection> {
+        let named: BTreeSet<DatasetId> = graph
+            .datasets()
+            .iter()
+            .filter(|id| self.what.means(id, project))
+            .cloned()
+            .collect();
         if named.is_empty() {
             return Err(self.what.nothing(project, graph));
         }
@@ -156,21 +210,38 @@ impl What {
         match self {
             Self::Name(pattern) => names_of(id).iter().any(|name| matches(pattern, name)),
             Self::Stage(stage) => id.stage() == *stage,
-            Self::Source(pattern) => matches!(id, DatasetId::Extracted(source, _) if matches(pattern, source.as_str())),
-            Self::Tag(tag) => project.dataset(id).is_some_and(|dataset| dataset.tags.contains(tag)),
+            Self::Source(pattern) => {
+                matches!(id, DatasetId::Extracted(source, _) if matches(pattern, source.as_str()))
+            }
+            Self::Tag(tag) => project
+                .dataset(id)
+                .is_some_and(|dataset| dataset.tags.contains(tag)),
         }
     }
 
     fn nothing(&self, project: &Project, graph: &Graph) -> BadSelection {
         let (what, known): (String, Vec<String>) = match self {
-            Self::Name(name) => (format!("no dataset is called `{name}`"), graph.datasets().iter().flat_map(names_of).collect()),
+            Self::Name(name) => (
+                format!("no dataset is called `{name}`"),
+                graph.datasets().iter().flat_map(names_of).collect(),
+            ),
             Self::Stage(stage) => (format!("there is no dataset in {stage}"), Vec::new()),
-            Self::Source(name) => {
-                (format!("there is no source `{name}`"), project.sources.iter().map(|source| source.name().value.to_string()).collect())
-            }
-            Self::Tag(tag) => {
-                (format!("no dataset has the tag `{tag}`"), project.datasets.iter().flat_map(|dataset| dataset.tags.clone()).collect())
-            }
+            Self::Source(name) => (
+                format!("there is no source `{name}`"),
+                project
+                    .sources
+                    .iter()
+                    .map(|source| source.name().value.to_string())
+                    .collect(),
+            ),
+            Self::Tag(tag) => (
+                format!("no dataset has the tag `{tag}`"),
+                project
+                    .datasets
+                    .iter()
+                    .flat_map(|dataset| dataset.tags.clone())
+                    .collect(),
+            ),
         };
         let wanted = match self {
             Self::Name(text) | Self::Source(text) | Self::Tag(text) => text.as_str(),
@@ -187,7 +258,16 @@ impl What {
 fn names_of(id: &DatasetId) -> Vec<String> {
     let whole = id.to_string();
     let parts: Vec<&str> = whole.split('/').collect();
-    (0..parts.len()).map(|from| parts.iter().skip(from).copied().collect::<Vec<_>>().join("/")).collect()
+    (0..parts.len())
+        .map(|from| {
+            parts
+                .iter()
+                .skip(from)
+                .copied()
+                .collect::<Vec<_>>()
+                .join("/")
+        })
+        .collect()
 }
 
 /// Whether a text is what a pattern says, in which `*` stands for any text.
@@ -195,7 +275,11 @@ fn matches(pattern: &str, text: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == text,
         Some((start, rest)) => text.strip_prefix(start).is_some_and(|after| {
-            after.char_indices().map(|(i, _)| i).chain([after.len()]).any(|i| after.get(i..).is_some_and(|tail| matches(rest, tail)))
+            after
+                .char_indices()
+                .map(|(i, _)| i)
+                .chain([after.len()])
+                .any(|i| after.get(i..).is_some_and(|tail| matches(rest, tail)))
         }),
     }
 }

@@ -15,7 +15,11 @@ pub(crate) fn count(number: u64) -> String {
 
 /// `1 row`, `2 rows`.
 pub(crate) fn counted(number: u64, noun: &str) -> String {
-    format!("{} {noun}{}", count(number), if number == 1 { "" } else { "s" })
+    format!(
+        "{} {noun}{}",
+        count(number),
+        if number == 1 { "" } else { "s" }
+    )
 }
 
 /// `1536` as `1.5 kB`: powers of 1,000.
@@ -30,5 +34,9 @@ pub(crate) fn bytes(number: u64) -> String {
         name = next;
     }
     let tenths = number / (unit / 10).max(1);
-    if unit == 1 || tenths >= 100 { format!("{} {name}", number / unit) } else { format!("{}.{} {name}", tenths / 10, tenths % 10) }
+    if unit == 1 || tenths >= 100 {
+        format!("{} {name}", number / unit)
+    } else {
+        format!("{}.{} {name}", tenths / 10, tenths % 10)
+    }
 }

@@ -41,8 +41,18 @@ pub(crate) async fn build(
     inputs: &BTreeMap<DatasetId, Option<u64>>,
     limits: &Limits,
 ) -> Result<Done, TaskError> {
-    let dataset = runner.project.dataset(id).ok_or_else(|| TaskError::Defect(format!("`{id}` is planned but not in the project")))?;
-    let task = Build { runner, order, dataset, table: runner.lake.table(id), limits, inputs: present(id, inputs)? };
+    let dataset = runner
+        .project
+        .dataset(id)
+        .ok_or_else(|| TaskError::Defect(format!("`{id}` is planned but not in the project")))?;
+    let task = Build {
+        runner,
+        order,
+        dataset,
+        table: runner.lake.table(id),
+        limits,
+        inputs: present(id, inputs)?,
+    };
     for _ in 0..COMMIT_TRIES {
         match task.once().await {
             Err(TaskError::Lake(comboi_lake::Error::Overtaken(_))) => {}
@@ -60,9 +70,14 @@ pub(crate) fn why_build(
     inputs: &BTreeMap<DatasetId, Option<u64>>,
     base: Option<&Snapshot>,
 ) -> Option<String> {
-    let Some(base) = base else { return Some("it was never built".to_owned()) };
+    let Some(base) = base else {
+        return Some("it was never built".to_owned());
+    };
     // What another comboi wrote there may not be understood; then the dataset is simply built again.
-    let before = base.properties.get(BUILT_FROM).and_then(|text| serde_json::from_str::<BuiltFrom>(text).ok());
+    let before = base
+        .properties
+        .get(BUILT_FROM)
+        .and_then(|text| serde_json::from_str::<BuiltFrom>(text).ok());
     let Some(before) = before.filter(|_| base.by_comboi) else {
         return Some("what it was built from is not known".to_owned());
     };
@@ -75,11 +90,16 @@ pub(crate) fn why_build(
     if before.uses_the_clock {
         return Some("its query asks for the time or for chance".to_owned());
     }
-    let changed = inputs.iter().find(|(input, version)| before.inputs.get(*input).copied() != **version);
+    let changed = inputs
+        .iter()
+        .find(|(input, version)| before.inputs.get(*input).copied() != **version);
     changed.map(|(input, _)| format!("{input} has changed"))
 }
 
-fn present(id: &DatasetId, inputs: &BTreeMap<DatasetId, Option<u64>>) -> Result<BTreeMap<DatasetId, u64>, TaskError> {
+fn present(
+    id: &DatasetId,
+    inputs: &BTreeMap<DatasetId, Option<u64>>,
+) -> Result<BTreeMap<DatasetId, u64>, TaskError> {
     let version = |(input, version): (&DatasetId, &Option<u64>)| match version {
         Some(version) => Ok((input.clone(), *version)),
         None => Err(TaskError::NoInput(input.clone(), id.name().to_owned())),
@@ -107,12 +127,30 @@ impl Build<'_> {
     async fn once(&self) -> Result<Done, TaskError> {
         let base = self.table.snapshot().await?;
         if let Some(base) = &base {
-            let by_this_run = base.last_commit(&self.runner.project.name).is_some_and(|(run, _)| run >= self.order.run);
-            let versions = self.inputs.iter().map(|(id, version)| (id.clone(), Some(*version))).collect();
-            let unchanged = || why_build(&self.runner.project, &self.dataset.id, &versions, Some(base)).is_none();
+            let by_this_run = base
+                .last_commit(&self.runner.project.name)
+                .is_some_and(|(run, _)| run >= self.order.run);
+            let versions = self
+                .inputs
+                .iter()
+                .map(|(id, version)| (id.clone(), Some(*version)))
+                .collect();
+            let unchanged = || {
+                why_build(
+                    &self.runner.project,
+                    &self.dataset.id,
+                    &versions,
+                    Some(base),
+                )
+                .is_none()
+            };
             if by_this_run || !self.order.rebuild && unchanged() {
                 let mut done = self.finished(base).await?;
-                let why = if by_this_run { "this run had built it" } else { "nothing that shapes it has changed" };
+                let why = if by_this_run {
+                    "this run had built it"
+                } else {
+                    "nothing that shapes it has changed"
+                };
                 done.skipped = Some(why.to_owned());
                 done.verdicts = self.freshness_now(base).await?;
                 done.late = is_late(self.dataset, &done.verdicts);
@@ -120,12 +158,22 @@ impl Build<'_> {
             }
         }
         let scratch = Scratch::make(self.runner, self.order.run, &self.dataset.id.to_string())?;
-        let Staged { built, verdicts, uses_the_clock } = self.stage(&scratch).await?;
-        if verdicts.iter().any(|verdict| verdict.blocks() && !is_freshness(self.dataset, verdict)) {
+        let Staged {
+            built,
+            verdicts,
+            uses_the_clock,
+        } = self.stage(&scratch).await?;
+        if verdicts
+            .iter()
+            .any(|verdict| verdict.blocks() && !is_freshness(self.dataset, verdict))
+        {
             return Err(TaskError::Contract(verdicts));
         }
         self.runner.phase(&self.dataset.id, Phase::Publishing);
-        let snapshot = self.table.commit(base.as_ref(), self.change(built, uses_the_clock)).await?;
+        let snapshot = self
+            .table
+            .commit(base.as_ref(), self.change(built, uses_the_clock))
+            .await?;
         let mut done = self.finished(&snapshot).await?;
         done.rows = snapshot.row_count();
         done.late = is_late(self.dataset, &verdicts);
@@ -135,7 +183,11 @@ impl Build<'_> {
 
     fn from(&self, uses_the_clock: bool) -> BuiltFrom {
         BuiltFrom {
-            digest: self.runner.project.digest(&self.dataset.id).unwrap_or_default(),
+            digest: self
+                .runner
+                .project
+                .digest(&self.dataset.id)
+                .unwrap_or_default(),
             inputs: self.inputs.clone(),
             engine: comboi_engine::DUCKDB_VERSION.to_owned(),
             uses_the_clock,
@@ -146,41 +198,68 @@ impl Build<'_> {
     async fn stage(&self, scratch: &Scratch) -> Result<Staged, TaskError> {
         let inputs = self.fetch(scratch).await?;
         self.runner.phase(&self.dataset.id, Phase::Building);
-        let (runner, dataset, now) = (self.runner.clone(), self.dataset.clone(), self.runner.clock.now());
+        let (runner, dataset, now) = (
+            self.runner.clone(),
+            self.dataset.clone(),
+            self.runner.clock.now(),
+        );
         let to = scratch.path().join("staged.parquet");
         with_session(self.runner, self.limits, scratch.path(), move |session| {
-            let inputs: Vec<Input<'_>> =
-                inputs.iter().map(|(alias, columns, files)| Input { alias, columns, files }).collect();
-            let sql = SqlFile { path: &dataset.sql.path, text: &dataset.sql.text };
+            let inputs: Vec<Input<'_>> = inputs
+                .iter()
+                .map(|(alias, columns, files)| Input {
+                    alias,
+                    columns,
+                    files,
+                })
+                .collect();
+            let sql = SqlFile {
+                path: &dataset.sql.path,
+                text: &dataset.sql.text,
+            };
             let uses_the_clock = comboi_engine::uses_the_clock(session, &sql)?;
             let wanted = wanted(&dataset);
             let built = comboi_engine::build(session, &sql, &inputs, Some(&wanted), &to)?;
             let files = [built.file.clone()];
-            let result = Input { alias: dataset.id.name(), columns: &built.columns, files: &files };
+            let result = Input {
+                alias: dataset.id.name(),
+                columns: &built.columns,
+                files: &files,
+            };
             let mut verdicts = Vec::new();
             for contract in dataset.contracts.iter().map(|named| &named.contract) {
                 runner.phase(&dataset.id, Phase::Checking);
                 verdicts.extend(comboi_engine::check(session, contract, &result, now)?);
             }
-            Ok(Staged { built, verdicts, uses_the_clock })
+            Ok(Staged {
+                built,
+                verdicts,
+                uses_the_clock,
+            })
         })
         .await
     }
 
     /// The pinned versions of the inputs, on this machine's disk: alias, columns, files.
-    async fn fetch(&self, scratch: &Scratch) -> Result<Vec<(String, Columns, Vec<PathBuf>)>, TaskError> {
+    async fn fetch(
+        &self,
+        scratch: &Scratch,
+    ) -> Result<Vec<(String, Columns, Vec<PathBuf>)>, TaskError> {
         let mut fetched = Vec::new();
         for input in &self.dataset.inputs {
             let table = self.runner.lake.table(&input.dataset);
             let snapshot = table.snapshot_at(self.inputs[&input.dataset]).await?;
-            let files = table.local_files(&snapshot, &scratch.path().join(input.alias.as_str())).await?;
+            let files = table
+                .local_files(&snapshot, &scratch.path().join(input.alias.as_str()))
+                .await?;
             fetched.push((input.alias.to_string(), snapshot.columns, files));
         }
         Ok(fetched)
     }
 
     fn change(&self, built: Built, uses_the_clock: bool) -> Change {
-        let from = serde_json::to_string(&self.from(uses_the_clock)).expect("names and numbers always become JSON");
+        let from = serde_json::to_string(&self.from(uses_the_clock))
+            .expect("names and numbers always become JSON");
         Change {
             pipeline: self.runner.project.name.clone(),
             run: self.order.run,
@@ -209,15 +288,25 @@ impl Build<'_> {
     /// Whether a dataset that was not built again has become older than its SLA allows.
     async fn freshness_now(&self, base: &Snapshot) -> Result<Vec<Verdict>, TaskError> {
         let named = self.dataset.contracts.iter();
-        let contracts: Vec<Contract> = named.filter_map(|named| only_freshness(&named.contract)).collect();
+        let contracts: Vec<Contract> = named
+            .filter_map(|named| only_freshness(&named.contract))
+            .collect();
         if contracts.is_empty() {
             return Ok(Vec::new());
         }
         let scratch = Scratch::make(self.runner, self.order.run, &self.dataset.id.to_string())?;
         let files = self.table.local_files(base, scratch.path()).await?;
-        let (dataset, columns, now) = (self.dataset.clone(), base.columns.clone(), self.runner.clock.now());
+        let (dataset, columns, now) = (
+            self.dataset.clone(),
+            base.columns.clone(),
+            self.runner.clock.now(),
+        );
         with_session(self.runner, self.limits, scratch.path(), move |session| {
-            let data = Input { alias: dataset.id.name(), columns: &columns, files: &files };
+            let data = Input {
+                alias: dataset.id.name(),
+                columns: &columns,
+                files: &files,
+            };
             let mut verdicts = Vec::new();
             for contract in &contracts {
                 verdicts.extend(comboi_engine::check(session, contract, &data, now)?);
@@ -231,8 +320,13 @@ impl Build<'_> {
 
 /// The types that the contracts promise.
 fn wanted(dataset: &Dataset) -> Vec<(String, SqlType)> {
-    let columns = dataset.contracts.iter().flat_map(|named| &named.contract.schema.columns);
-    columns.map(|column| (column.name.to_string(), column.sql_type.value.clone())).collect()
+    let columns = dataset
+        .contracts
+        .iter()
+        .flat_map(|named| &named.contract.schema.columns);
+    columns
+        .map(|column| (column.name.to_string(), column.sql_type.value.clone()))
+        .collect()
 }
 
 /// A contract that promises nothing but how old its newest row may be; `None` when it does not promise that.
@@ -251,18 +345,27 @@ fn only_freshness(contract: &Contract) -> Option<Contract> {
 
 /// Freshness does not keep a dataset from its readers: what they have is older still.
 fn is_freshness(dataset: &Dataset, verdict: &Verdict) -> bool {
-    let rules = dataset.contracts.iter().flat_map(|named| named.contract.rules());
-    rules.filter(|rule| matches!(rule.kind, RuleKind::Freshness { .. })).any(|rule| rule.name == verdict.rule)
+    let rules = dataset
+        .contracts
+        .iter()
+        .flat_map(|named| named.contract.rules());
+    rules
+        .filter(|rule| matches!(rule.kind, RuleKind::Freshness { .. }))
+        .any(|rule| rule.name == verdict.rule)
 }
 
 fn is_late(dataset: &Dataset, verdicts: &[Verdict]) -> bool {
-    verdicts.iter().any(|verdict| verdict.blocks() && is_freshness(dataset, verdict))
+    verdicts
+        .iter()
+        .any(|verdict| verdict.blocks() && is_freshness(dataset, verdict))
 }
 
 /// A path as a person would type it in the project's folder.
 fn shown(runner: &Runner, location: &str) -> String {
     let path = Path::new(location);
     let folder = runner.project.folder.canonicalize();
-    let below = folder.ok().and_then(|folder| Some(path.strip_prefix(folder).ok()?.display().to_string()));
+    let below = folder
+        .ok()
+        .and_then(|folder| Some(path.strip_prefix(folder).ok()?.display().to_string()));
     below.unwrap_or_else(|| location.to_owned())
 }

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use comboi_engine::Limits;
 use comboi_lake::{Change, DataFile, Operation, Remove, Snapshot, Table};
 use comboi_project::{Columns, DatasetId, Project};
-use comboi_sources::{Checkpoint, Extract, ExtractChange, FilesReader, Known, Look, Note, Stamp, Work};
+use comboi_sources::{
+    Checkpoint, Extract, ExtractChange, FilesReader, Known, Look, Note, Stamp, Work,
+};
 
 use crate::event::Phase;
 use crate::ledger::Order;
@@ -21,14 +23,25 @@ pub(crate) const CHECKPOINT: &str = "checkpoint";
 const COMMIT_TRIES: u32 = 5;
 
 /// Extracts what is new in a table.
-pub(crate) async fn extract(runner: &Runner, order: &Order, id: &DatasetId, limits: &Limits) -> Result<Done, TaskError> {
+pub(crate) async fn extract(
+    runner: &Runner,
+    order: &Order,
+    id: &DatasetId,
+    limits: &Limits,
+) -> Result<Done, TaskError> {
     if runner.project.files_table(id).is_none() {
         return Err(match runner.project.source(id) {
             Some(source) => TaskError::Unsupported(source.kind()),
             None => TaskError::Defect(format!("`{id}` is planned but not in the project")),
         });
     }
-    let task = Extraction { runner, order, id, table: runner.lake.table(id), limits };
+    let task = Extraction {
+        runner,
+        order,
+        id,
+        table: runner.lake.table(id),
+        limits,
+    };
     for _ in 0..COMMIT_TRIES {
         match task.once().await {
             Err(TaskError::Lake(comboi_lake::Error::Overtaken(_))) => {}
@@ -49,11 +62,21 @@ struct Extraction<'a> {
 impl Extraction<'_> {
     async fn once(&self) -> Result<Done, TaskError> {
         let base = self.table.snapshot().await?;
-        if base.as_ref().and_then(|base| base.last_commit(&self.runner.project.name)).is_some_and(|(run, _)| run >= self.order.run) {
-            return Ok(as_it_is(base.as_ref(), "this run had extracted it", Vec::new()));
+        if base
+            .as_ref()
+            .and_then(|base| base.last_commit(&self.runner.project.name))
+            .is_some_and(|(run, _)| run >= self.order.run)
+        {
+            return Ok(as_it_is(
+                base.as_ref(),
+                "this run had extracted it",
+                Vec::new(),
+            ));
         }
         let work = match look(&self.runner.project, self.id, base.as_ref()).await? {
-            Look::NothingNew { notes } => return Ok(as_it_is(base.as_ref(), "nothing new", texts(&notes))),
+            Look::NothingNew { notes } => {
+                return Ok(as_it_is(base.as_ref(), "nothing new", texts(&notes)));
+            }
             Look::Work(work) => work,
         };
 
@@ -72,19 +95,45 @@ impl Extraction<'_> {
         };
         let change = self.change(extract, base.as_ref().zip(known.as_ref()))?;
         let snapshot = self.table.commit(base.as_ref(), change).await?;
-        Ok(Done { version: Some(snapshot.version), total_rows: Some(snapshot.row_count()), ..done })
+        Ok(Done {
+            version: Some(snapshot.version),
+            total_rows: Some(snapshot.row_count()),
+            ..done
+        })
     }
 
     /// The table as it is, on this machine's disk.
-    async fn known(&self, base: Option<&Snapshot>, scratch: &Scratch) -> Result<Option<Known>, TaskError> {
+    async fn known(
+        &self,
+        base: Option<&Snapshot>,
+        scratch: &Scratch,
+    ) -> Result<Option<Known>, TaskError> {
         let Some(base) = base else { return Ok(None) };
-        let files = self.table.local_files(base, &scratch.path().join("known")).await?;
-        Ok(Some(Known { columns: base.columns.clone(), files }))
+        let files = self
+            .table
+            .local_files(base, &scratch.path().join("known"))
+            .await?;
+        Ok(Some(Known {
+            columns: base.columns.clone(),
+            files,
+        }))
     }
 
-    async fn read(&self, work: Work, known: Option<Known>, scratch: &Scratch) -> Result<Extract, TaskError> {
-        let stamp = Stamp { run: self.order.run, loaded_at: self.runner.clock.now() };
-        let (project, id, to) = (Arc::clone(&self.runner.project), self.id.clone(), scratch.path().join("read"));
+    async fn read(
+        &self,
+        work: Work,
+        known: Option<Known>,
+        scratch: &Scratch,
+    ) -> Result<Extract, TaskError> {
+        let stamp = Stamp {
+            run: self.order.run,
+            loaded_at: self.runner.clock.now(),
+        };
+        let (project, id, to) = (
+            Arc::clone(&self.runner.project),
+            self.id.clone(),
+            scratch.path().join("read"),
+        );
         with_session(self.runner, self.limits, scratch.path(), move |session| {
             let reader = reader(&project, &id)?;
             Ok(reader.extract(&work, known.as_ref(), session, stamp, &to)?)
@@ -93,11 +142,17 @@ impl Extraction<'_> {
     }
 
     /// The commit: rows, and how far the table has been read with them.
-    fn change(&self, extract: Extract, base: Option<(&Snapshot, &Known)>) -> Result<Change, TaskError> {
+    fn change(
+        &self,
+        extract: Extract,
+        base: Option<(&Snapshot, &Known)>,
+    ) -> Result<Change, TaskError> {
         let (operation, remove) = match extract.change {
             ExtractChange::Append => (Operation::Append, Remove::Nothing),
             ExtractChange::ReplaceAll => (Operation::Replace, Remove::All),
-            ExtractChange::Rewrite { removed } => (Operation::Rewrite, Remove::Files(names(&removed, base)?)),
+            ExtractChange::Rewrite { removed } => {
+                (Operation::Rewrite, Remove::Files(names(&removed, base)?))
+            }
         };
         Ok(Change {
             columns: extract.columns,
@@ -124,21 +179,42 @@ impl Extraction<'_> {
         if staged.is_empty() && gone.is_empty() {
             return Ok(());
         }
-        let before = quarantine.as_ref().and_then(|quarantine| quarantine.last_commit(&self.runner.project.name));
-        let chunk = before.filter(|(run, _)| *run == self.order.run).map_or(0, |(_, chunk)| chunk + 1);
-        let change = Change { chunk, columns, add: staged, remove: Remove::Files(gone), ..self.empty(Operation::Append) };
+        let before = quarantine
+            .as_ref()
+            .and_then(|quarantine| quarantine.last_commit(&self.runner.project.name));
+        let chunk = before
+            .filter(|(run, _)| *run == self.order.run)
+            .map_or(0, |(_, chunk)| chunk + 1);
+        let change = Change {
+            chunk,
+            columns,
+            add: staged,
+            remove: Remove::Files(gone),
+            ..self.empty(Operation::Append)
+        };
         table.commit(quarantine.as_ref(), change).await?;
         Ok(())
     }
 
     /// Files of the quarantine whose rows this extract finds again.
-    fn out_of_date(&self, base: Option<&Snapshot>, quarantine: Option<&Snapshot>, change: &ExtractChange) -> Vec<String> {
+    fn out_of_date(
+        &self,
+        base: Option<&Snapshot>,
+        quarantine: Option<&Snapshot>,
+        change: &ExtractChange,
+    ) -> Vec<String> {
         let pipeline = &self.runner.project.name;
-        let committed = base.and_then(|base| base.last_commit(pipeline)).map(|(run, _)| run);
+        let committed = base
+            .and_then(|base| base.last_commit(pipeline))
+            .map(|(run, _)| run);
         let never_committed = |file: &DataFile| {
-            file.written_by().is_some_and(|(by, run)| by == *pipeline && committed.is_none_or(|committed| run > committed))
+            file.written_by().is_some_and(|(by, run)| {
+                by == *pipeline && committed.is_none_or(|committed| run > committed)
+            })
         };
-        let files = quarantine.into_iter().flat_map(|quarantine| &quarantine.files);
+        let files = quarantine
+            .into_iter()
+            .flat_map(|quarantine| &quarantine.files);
         files
             .filter(|file| *change == ExtractChange::ReplaceAll || never_committed(file))
             .map(|file| file.name.clone())
@@ -161,17 +237,34 @@ impl Extraction<'_> {
 }
 
 /// What is new in a table since the checkpoint of this version.
-pub(crate) async fn look(project: &Arc<Project>, id: &DatasetId, base: Option<&Snapshot>) -> Result<Look, TaskError> {
-    let checkpoint = base.and_then(|base| base.properties.get(CHECKPOINT)).map(|text| text.parse::<Checkpoint>());
-    let checkpoint = checkpoint.transpose().map_err(|e| TaskError::Damaged(id.clone(), e))?;
+pub(crate) async fn look(
+    project: &Arc<Project>,
+    id: &DatasetId,
+    base: Option<&Snapshot>,
+) -> Result<Look, TaskError> {
+    let checkpoint = base
+        .and_then(|base| base.properties.get(CHECKPOINT))
+        .map(|text| text.parse::<Checkpoint>());
+    let checkpoint = checkpoint
+        .transpose()
+        .map_err(|e| TaskError::Damaged(id.clone(), e))?;
     let (project, id) = (Arc::clone(project), id.clone());
-    let looking = tokio::task::spawn_blocking(move || Ok(reader(&project, &id)?.look(checkpoint.as_ref())?));
-    looking.await.unwrap_or_else(|e| Err(TaskError::Defect(e.to_string())))
+    let looking =
+        tokio::task::spawn_blocking(move || Ok(reader(&project, &id)?.look(checkpoint.as_ref())?));
+    looking
+        .await
+        .unwrap_or_else(|e| Err(TaskError::Defect(e.to_string())))
 }
 
 fn reader<'a>(project: &'a Project, id: &DatasetId) -> Result<FilesReader<'a>, TaskError> {
-    let found = project.files_table(id).ok_or_else(|| TaskError::Defect(format!("`{id}` is no table of files")))?;
-    Ok(FilesReader { source: found.0, table: found.1, folder: &project.folder })
+    let found = project
+        .files_table(id)
+        .ok_or_else(|| TaskError::Defect(format!("`{id}` is no table of files")))?;
+    Ok(FilesReader {
+        source: found.0,
+        table: found.1,
+        folder: &project.folder,
+    })
 }
 
 fn as_it_is(base: Option<&Snapshot>, why: &str, notes: Vec<String>) -> Done {
@@ -190,11 +283,15 @@ pub(crate) fn texts(notes: &[Note]) -> Vec<String> {
 
 /// The names in the table of files on this machine's disk, which stand in the same order.
 fn names(removed: &[PathBuf], base: Option<(&Snapshot, &Known)>) -> Result<Vec<String>, TaskError> {
-    let (snapshot, known) = base.ok_or_else(|| TaskError::Defect("files are removed from a table that is not there".to_owned()))?;
+    let (snapshot, known) = base.ok_or_else(|| {
+        TaskError::Defect("files are removed from a table that is not there".to_owned())
+    })?;
     let name = |path: &PathBuf| {
         let place = known.files.iter().position(|file| file == path);
         let file = place.and_then(|place| snapshot.files.get(place));
-        file.map(|file| file.name.clone()).ok_or_else(|| TaskError::Defect("a file is removed that the table does not have".to_owned()))
+        file.map(|file| file.name.clone()).ok_or_else(|| {
+            TaskError::Defect("a file is removed that the table does not have".to_owned())
+        })
     };
     removed.iter().map(name).collect()
 }

@@ -24,7 +24,9 @@ pub enum LedgerError {
     #[error("another process is running pipeline `{0}` from this folder; wait until it has ended")]
     Busy(String),
     /// An object of the state is not what comboi wrote.
-    #[error("the {what} of run {run} is damaged; nothing in the lake depends on it: `comboi run` begins a new run")]
+    #[error(
+        "the {what} of run {run} is damaged; nothing in the lake depends on it: `comboi run` begins a new run"
+    )]
     Damaged {
         /// Which object.
         what: &'static str,
@@ -35,7 +37,9 @@ pub enum LedgerError {
         source: serde_json::Error,
     },
     /// The schedule is not what comboi wrote.
-    #[error("the schedule of the runs is damaged; remove `schedule.json` in the state folder, and the next run number is found again")]
+    #[error(
+        "the schedule of the runs is damaged; remove `schedule.json` in the state folder, and the next run number is found again"
+    )]
     DamagedSchedule(#[source] serde_json::Error),
     /// The state was written by a newer comboi.
     #[error("the state of runs was written by a newer comboi (format {0}); upgrade this one")]
@@ -101,7 +105,9 @@ impl Ledger {
     ///
     /// Only saves double work: what is committed is right without it.
     pub(crate) fn lock(&self) -> Result<RunLock, LedgerError> {
-        self.state.try_lock()?.ok_or_else(|| LedgerError::Busy(self.state.pipeline().to_string()))
+        self.state
+            .try_lock()?
+            .ok_or_else(|| LedgerError::Busy(self.state.pipeline().to_string()))
     }
 
     /// Takes the next run number and writes down what it is to do.
@@ -115,7 +121,15 @@ impl Ledger {
         rebuild: bool,
         begun_at: DateTime<Utc>,
     ) -> Result<Order, LedgerError> {
-        let mut order = Order { format: FORMAT, run: RunId(0), kind, begun_at, plan, pins, rebuild };
+        let mut order = Order {
+            format: FORMAT,
+            run: RunId(0),
+            kind,
+            begun_at,
+            plan,
+            pins,
+            rebuild,
+        };
         loop {
             let (read, mut record) = self.schedule().await?;
             order.run = RunId(record.last_run.0 + 1);
@@ -134,26 +148,38 @@ impl Ledger {
 
     /// Writes down what became of a task. If it was written before, what was written stands.
     pub(crate) async fn write_receipt(&self, receipt: Receipt) -> Result<(), LedgerError> {
-        self.state.create_receipt(receipt.run, &receipt.dataset, to_bytes(&receipt)).await?;
+        self.state
+            .create_receipt(receipt.run, &receipt.dataset, to_bytes(&receipt))
+            .await?;
         Ok(())
     }
 
     /// What became of a task; `None` while it has not ended.
-    pub(crate) async fn receipt(&self, run: RunId, task: &DatasetId) -> Result<Option<Receipt>, LedgerError> {
+    pub(crate) async fn receipt(
+        &self,
+        run: RunId,
+        task: &DatasetId,
+    ) -> Result<Option<Receipt>, LedgerError> {
         let bytes = self.state.receipt(run, task).await?;
-        bytes.map(|bytes| from_bytes(&bytes, "receipt", run)).transpose()
+        bytes
+            .map(|bytes| from_bytes(&bytes, "receipt", run))
+            .transpose()
     }
 
     /// Writes down that a run has ended.
     pub(crate) async fn close(&self, report: &RunReport) -> Result<(), LedgerError> {
-        self.state.close(report.run, to_bytes(&report.for_keeping())).await?;
+        self.state
+            .close(report.run, to_bytes(&report.for_keeping()))
+            .await?;
         Ok(())
     }
 
     /// What a run was to do; `None` when there was no such run.
     pub(crate) async fn order(&self, run: RunId) -> Result<Option<Order>, LedgerError> {
         let bytes = self.state.plan(run).await?;
-        let order: Option<Order> = bytes.map(|bytes| from_bytes(&bytes, "plan", run)).transpose()?;
+        let order: Option<Order> = bytes
+            .map(|bytes| from_bytes(&bytes, "plan", run))
+            .transpose()?;
         match order {
             Some(order) if order.format > FORMAT => Err(LedgerError::Newer(order.format)),
             order => Ok(order),
@@ -171,7 +197,11 @@ impl Ledger {
             Some(bytes) => serde_json::from_slice(bytes).map_err(LedgerError::DamagedSchedule)?,
             None => {
                 let last_run = self.state.last_planned_run().await?;
-                ScheduleRecord { format: FORMAT, last_run: last_run.unwrap_or(RunId(0)), last_pipeline_run: last_run }
+                ScheduleRecord {
+                    format: FORMAT,
+                    last_run: last_run.unwrap_or(RunId(0)),
+                    last_pipeline_run: last_run,
+                }
             }
         };
         if record.format > FORMAT {
@@ -182,9 +212,15 @@ impl Ledger {
 }
 
 fn to_bytes(value: &impl Serialize) -> bytes::Bytes {
-    serde_json::to_vec(value).expect("numbers, texts and lists always become JSON").into()
+    serde_json::to_vec(value)
+        .expect("numbers, texts and lists always become JSON")
+        .into()
 }
 
-fn from_bytes<T: DeserializeOwned>(bytes: &[u8], what: &'static str, run: RunId) -> Result<T, LedgerError> {
+fn from_bytes<T: DeserializeOwned>(
+    bytes: &[u8],
+    what: &'static str,
+    run: RunId,
+) -> Result<T, LedgerError> {
     serde_json::from_slice(bytes).map_err(|source| LedgerError::Damaged { what, run, source })
 }

@@ -21,7 +21,9 @@ impl Runner {
         let _lock = ledger.lock()?;
         let table = self.lake.table(id);
         loop {
-            let Some(base) = table.snapshot().await? else { return Ok(false) };
+            let Some(base) = table.snapshot().await? else {
+                return Ok(false);
+            };
             if !base.properties.contains_key(CHECKPOINT) {
                 return Ok(false);
             }
@@ -51,19 +53,33 @@ impl Runner {
         let _lock = ledger.lock()?;
         let run = self.take_number(RunKind::Restore).await?;
         let table = self.lake.table(id);
-        let snapshot = table.restore(version, &self.project.name, run, self.clock.now()).await?;
+        let snapshot = table
+            .restore(version, &self.project.name, run, self.clock.now())
+            .await?;
         table.publish(&snapshot).await?;
         Ok(snapshot)
     }
 
     /// Deletes files that no version younger than `keep` needs, or says which it would.
-    pub async fn vacuum(&self, id: &DatasetId, keep: Duration, dry_run: bool) -> Result<Vacuumed, RunError> {
-        Ok(self.lake.table(id).vacuum(keep, self.clock.now(), dry_run).await?)
+    pub async fn vacuum(
+        &self,
+        id: &DatasetId,
+        keep: Duration,
+        dry_run: bool,
+    ) -> Result<Vacuumed, RunError> {
+        Ok(self
+            .lake
+            .table(id)
+            .vacuum(keep, self.clock.now(), dry_run)
+            .await?)
     }
 
     async fn take_number(&self, kind: RunKind) -> Result<RunId, RunError> {
         let plan = Plan::empty(self.project.name.clone());
-        let order = self.ledger().begin(kind, plan, BTreeMap::new(), false, self.clock.now()).await?;
+        let order = self
+            .ledger()
+            .begin(kind, plan, BTreeMap::new(), false, self.clock.now())
+            .await?;
         Ok(order.run)
     }
 }

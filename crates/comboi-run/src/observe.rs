@@ -13,17 +13,26 @@ use crate::extract::{CHECKPOINT, look, texts};
 use crate::task::chain;
 
 /// What a plan would meet: what is new in each table, and what the lake has.
-pub async fn observe(project: &Arc<Project>, lake: &Lake, plan: &Plan) -> Result<Observed, comboi_lake::Error> {
+pub async fn observe(
+    project: &Arc<Project>,
+    lake: &Lake,
+    plan: &Plan,
+) -> Result<Observed, comboi_lake::Error> {
     let mut observed = Observed::default();
     for task in &plan.tasks {
         let id = &task.dataset;
         let base = lake.table(id).snapshot().await?;
         match task.kind {
             TaskKind::Extract => {
-                observed.tables.insert(id.clone(), table(project, id, base.as_ref()).await);
+                observed
+                    .tables
+                    .insert(id.clone(), table(project, id, base.as_ref()).await);
             }
             TaskKind::Build => {
-                observed.datasets.insert(id.clone(), dataset(project, lake, plan, id, base.as_ref()).await?);
+                observed.datasets.insert(
+                    id.clone(),
+                    dataset(project, lake, plan, id, base.as_ref()).await?,
+                );
             }
         }
     }
@@ -36,9 +45,15 @@ async fn table(project: &Arc<Project>, id: &DatasetId, base: Option<&Snapshot>) 
         last_read: base.map(|base| base.committed_at),
         ..ObservedTable::default()
     };
-    if let Some(source) = project.source(id).filter(|_| project.files_table(id).is_none()) {
+    if let Some(source) = project
+        .source(id)
+        .filter(|_| project.files_table(id).is_none())
+    {
         observed.filter = format!("type {}", source.kind());
-        observed.failed = Some(format!("extracting from a source of type `{}` is not built in yet", source.kind()));
+        observed.failed = Some(format!(
+            "extracting from a source of type `{}` is not built in yet",
+            source.kind()
+        ));
         return observed;
     }
     match look(project, id, base).await {
@@ -66,7 +81,10 @@ fn estimate(bytes: u64, base: Option<&Snapshot>) -> Option<u64> {
     let base = base?;
     let checkpoint: Checkpoint = base.properties.get(CHECKPOINT)?.parse().ok()?;
     let read: u64 = checkpoint.files.values().map(|seen| seen.size).sum();
-    (read > 0).then(|| u64::try_from(u128::from(bytes) * u128::from(base.row_count()) / u128::from(read)).unwrap_or(u64::MAX))
+    (read > 0).then(|| {
+        u64::try_from(u128::from(bytes) * u128::from(base.row_count()) / u128::from(read))
+            .unwrap_or(u64::MAX)
+    })
 }
 
 async fn dataset(
@@ -77,8 +95,19 @@ async fn dataset(
     base: Option<&Snapshot>,
 ) -> Result<ObservedDataset, comboi_lake::Error> {
     let mut versions = BTreeMap::new();
-    for input in plan.tasks.iter().filter(|task| task.dataset == *id).flat_map(|task| &task.inputs) {
-        versions.insert(input.clone(), lake.table(input).snapshot().await?.map(|snapshot| snapshot.version));
+    for input in plan
+        .tasks
+        .iter()
+        .filter(|task| task.dataset == *id)
+        .flat_map(|task| &task.inputs)
+    {
+        versions.insert(
+            input.clone(),
+            lake.table(input)
+                .snapshot()
+                .await?
+                .map(|snapshot| snapshot.version),
+        );
     }
     Ok(ObservedDataset {
         version: base.map(|base| base.version),

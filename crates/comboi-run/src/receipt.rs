@@ -126,7 +126,9 @@ impl Receipt {
 
     /// Rules that did not hold or could not be run, of this severity.
     pub fn broken(&self, severity: Severity) -> impl Iterator<Item = &Verdict> {
-        self.verdicts.iter().filter(move |v| v.severity == severity && !v.passed())
+        self.verdicts
+            .iter()
+            .filter(move |v| v.severity == severity && !v.passed())
     }
 }
 
@@ -150,12 +152,18 @@ pub struct RunReport {
 impl RunReport {
     /// The report as it is kept: without the samples of broken rules.
     pub(crate) fn for_keeping(&self) -> Self {
-        Self { tasks: self.tasks.iter().map(Receipt::for_keeping).collect(), ..self.clone() }
+        Self {
+            tasks: self.tasks.iter().map(Receipt::for_keeping).collect(),
+            ..self.clone()
+        }
     }
 
     /// How many tasks ended so.
     pub fn count(&self, outcome: Outcome) -> usize {
-        self.tasks.iter().filter(|task| task.outcome == outcome).count()
+        self.tasks
+            .iter()
+            .filter(|task| task.outcome == outcome)
+            .count()
     }
 
     /// How long the run took.

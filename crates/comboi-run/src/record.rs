@@ -33,9 +33,12 @@ async fn append(
     let folder = Scratch::make(runner, report.run, &format!("record-{name}"))?;
     let file = folder.path().join("rows.parquet");
     let (to, written) = (file.clone(), columns.clone());
-    with_session(runner, &runner.limits.shared_by(4), folder.path(), move |session| {
-        write_rows(session, &written, &rows, &to).map_err(TaskError::from)
-    })
+    with_session(
+        runner,
+        &runner.limits.shared_by(4),
+        folder.path(),
+        move |session| write_rows(session, &written, &rows, &to).map_err(TaskError::from),
+    )
     .await?;
     let table = runner.lake.record(name);
     for _ in 0..COMMIT_TRIES {
@@ -61,7 +64,15 @@ async fn append(
 }
 
 fn columns(columns: &[(&str, SqlType)]) -> Columns {
-    Columns(columns.iter().map(|(name, sql_type)| Column { name: (*name).to_owned(), sql_type: sql_type.clone() }).collect())
+    Columns(
+        columns
+            .iter()
+            .map(|(name, sql_type)| Column {
+                name: (*name).to_owned(),
+                sql_type: sql_type.clone(),
+            })
+            .collect(),
+    )
 }
 
 fn task_columns() -> Columns {
@@ -141,7 +152,7 @@ fn verdict_rows(report: &RunReport) -> Vec<Vec<Value>> {
                 json!(outcome),
                 json!(failed),
                 json!(verdict.measured),
-        ]);
+            ]);
         }
     }
     rows

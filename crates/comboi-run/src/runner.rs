@@ -68,7 +68,9 @@ impl Runner {
         let ledger = self.ledger();
         let _lock = ledger.lock()?;
         let pins = self.pins(&plan, &BTreeMap::new()).await?;
-        let order = ledger.begin(RunKind::Pipeline, plan, pins, rebuild, self.clock.now()).await?;
+        let order = ledger
+            .begin(RunKind::Pipeline, plan, pins, rebuild, self.clock.now())
+            .await?;
         self.carry_out(order).await
     }
 
@@ -77,9 +79,14 @@ impl Runner {
         let ledger = self.ledger();
         let _lock = ledger.lock()?;
         let nothing = |text: &str| RunError::NothingToRetry(text.to_owned());
-        let last = ledger.last_pipeline_run().await?.ok_or_else(|| nothing("there was no run yet"))?;
+        let last = ledger
+            .last_pipeline_run()
+            .await?
+            .ok_or_else(|| nothing("there was no run yet"))?;
         let Some(order) = ledger.order(last).await? else {
-            return Err(nothing(&format!("run {last} left no plan; `comboi run all` begins a new run")));
+            return Err(nothing(&format!(
+                "run {last} left no plan; `comboi run all` begins a new run"
+            )));
         };
         let mut done = BTreeMap::new();
         for task in &order.plan.tasks {
@@ -91,13 +98,17 @@ impl Runner {
         }
         let plan = order.plan.without(|task| done.contains_key(&task.dataset));
         if plan.tasks.is_empty() {
-            return Err(nothing(&format!("run {last} did everything that it was to do")));
+            return Err(nothing(&format!(
+                "run {last} did everything that it was to do"
+            )));
         }
         let mut known = order.pins.clone();
         known.extend(done);
         let pins = self.pins(&plan, &known).await?;
         let kind = RunKind::Retry { of: last };
-        let order = ledger.begin(kind, plan, pins, order.rebuild, self.clock.now()).await?;
+        let order = ledger
+            .begin(kind, plan, pins, order.rebuild, self.clock.now())
+            .await?;
         self.carry_out(order).await
     }
 
@@ -115,7 +126,12 @@ impl Runner {
             }
             let version = match known.get(input) {
                 Some(version) => *version,
-                None => self.lake.table(input).snapshot().await?.map(|snapshot| snapshot.version),
+                None => self
+                    .lake
+                    .table(input)
+                    .snapshot()
+                    .await?
+                    .map(|snapshot| snapshot.version),
             };
             pins.insert(input.clone(), version);
         }
@@ -124,8 +140,17 @@ impl Runner {
 
     async fn carry_out(&self, order: Order) -> Result<RunReport, RunError> {
         let run = order.run;
-        info!(run = run.0, task_count = order.plan.tasks.len(), "run {run} begins: {} tasks", order.plan.tasks.len());
-        (self.listener)(Event::RunBegan { run, tasks: order.plan.tasks.len() });
+        self.sweep_scratch();
+        info!(
+            run = run.0,
+            task_count = order.plan.tasks.len(),
+            "run {run} begins: {} tasks",
+            order.plan.tasks.len()
+        );
+        (self.listener)(Event::RunBegan {
+            run,
+            tasks: order.plan.tasks.len(),
+        });
         let order = Arc::new(order);
         let receipts = self.walk(&order).await;
         let mut report = RunReport {
@@ -134,11 +159,19 @@ impl Runner {
             begun_at: order.begun_at,
             ended_at: self.clock.now(),
             stopped: self.stop.requested(),
-            tasks: order.plan.tasks.iter().filter_map(|task| receipts.get(&task.dataset).cloned()).collect(),
+            tasks: order
+                .plan
+                .tasks
+                .iter()
+                .filter_map(|task| receipts.get(&task.dataset).cloned())
+                .collect(),
         };
         if let Err(e) = record::write(self, &report).await {
             let error = chain(&e);
-            warn!(run = run.0, error, "the record of run {run} was not written to the lake: {error}");
+            warn!(
+                run = run.0,
+                error, "the record of run {run} was not written to the lake: {error}"
+            );
         }
         report.ended_at = self.clock.now();
         if !report.stopped {
@@ -148,7 +181,7 @@ impl Runner {
             run = run.0,
             succeeded = report.count(Outcome::Succeeded),
             failed = report.count(Outcome::Failed),
-            elapsed_ms = report.took().as_millis(),
+            elapsed_ms = millis(report.took()),
             "run {run} ended: {} succeeded, {} skipped, {} failed",
             report.count(Outcome::Succeeded),
             report.count(Outcome::Skipped),
@@ -156,6 +189,20 @@ impl Runner {
         );
         (self.listener)(Event::RunEnded { report: &report });
         Ok(report)
+    }
+
+    /// Removes what killed runs left on their way into the lake. The lock is held: nobody is at work there.
+    fn sweep_scratch(&self) {
+        let left = std::fs::read_dir(&self.scratch)
+            .into_iter()
+            .flatten()
+            .flatten();
+        let own = format!("{}-", self.project.name);
+        for folder in left.filter(|entry| entry.file_name().to_string_lossy().starts_with(&own)) {
+            if let Err(error) = std::fs::remove_dir_all(folder.path()) {
+                warn!(%error, "a killed run's files could not be removed from `{}`: {error}", folder.path().display());
+            }
+        }
     }
 
     /// Does every task as soon as those before it are done.
@@ -169,12 +216,22 @@ impl Runner {
         loop {
             let mut still_waiting = Vec::new();
             for task in waiting {
-                let ready = task.after.iter().all(|before| receipts.contains_key(before));
+                let ready = task
+                    .after
+                    .iter()
+                    .all(|before| receipts.contains_key(before));
                 if !ready || running.len() >= widest && !self.stop.requested() {
                     still_waiting.push(task);
                 } else if self.stop.requested() {
-                    receipts.insert(task.dataset.clone(), self.unbegun(order.run, task, Outcome::Stopped));
-                } else if task.after.iter().any(|before| !receipts[before].outcome.is_good()) {
+                    receipts.insert(
+                        task.dataset.clone(),
+                        self.unbegun(order.run, task, Outcome::Stopped),
+                    );
+                } else if task
+                    .after
+                    .iter()
+                    .any(|before| !receipts[before].outcome.is_good())
+                {
                     let receipt = self.unbegun(order.run, task, Outcome::UpstreamFailed);
                     receipts.insert(task.dataset.clone(), self.hand_in(receipt).await);
                 } else {
@@ -182,7 +239,8 @@ impl Runner {
                     let (runner, order, task) = (self.clone(), Arc::clone(order), task.clone());
                     let limits = limits.clone();
                     let dataset = task.dataset.clone();
-                    let spawned = running.spawn(async move { runner.one(&order, &task, versions, &limits).await });
+                    let spawned = running
+                        .spawn(async move { runner.one(&order, &task, versions, &limits).await });
                     names.insert(spawned.id(), dataset);
                 }
             }
@@ -194,13 +252,19 @@ impl Runner {
                 Some(Err(e)) => {
                     let dataset = &names[&e.id()];
                     let done = Err(TaskError::Defect(e.to_string()));
-                    let receipt = self.hand_in(self.receipt(order.run, dataset, self.clock.now(), done)).await;
+                    let receipt = self
+                        .hand_in(self.receipt(order.run, dataset, self.clock.now(), done))
+                        .await;
                     log_end(&receipt);
                     (self.listener)(Event::TaskEnded { receipt: &receipt });
                     receipts.insert(dataset.clone(), receipt);
                 }
                 // An `UpstreamFailed` of this round may make more tasks ready.
-                None if waiting.iter().any(|task| task.after.iter().all(|before| receipts.contains_key(before))) => {}
+                None if waiting.iter().any(|task| {
+                    task.after
+                        .iter()
+                        .all(|before| receipts.contains_key(before))
+                }) => {}
                 None => return receipts,
             }
         }
@@ -235,13 +299,23 @@ impl Runner {
             }
         };
         let receipt = self.receipt(order.run, dataset, begun_at, done);
-        let receipt = if receipt.outcome == Outcome::Stopped { receipt } else { self.hand_in(receipt).await };
+        let receipt = if receipt.outcome == Outcome::Stopped {
+            receipt
+        } else {
+            self.hand_in(receipt).await
+        };
         log_end(&receipt);
         (self.listener)(Event::TaskEnded { receipt: &receipt });
         receipt
     }
 
-    fn receipt(&self, run: RunId, dataset: &DatasetId, begun_at: chrono::DateTime<chrono::Utc>, done: Result<Done, TaskError>) -> Receipt {
+    fn receipt(
+        &self,
+        run: RunId,
+        dataset: &DatasetId,
+        begun_at: chrono::DateTime<chrono::Utc>,
+        done: Result<Done, TaskError>,
+    ) -> Receipt {
         let mut receipt = Receipt {
             run,
             dataset: dataset.clone(),
@@ -270,7 +344,12 @@ impl Runner {
                 receipt.verdicts = verdicts;
             }
             Err(_) if self.stop.requested() => receipt.outcome = Outcome::Stopped,
-            Err(e) => receipt.failure = Some(Failure { kind: FailureKind::Task, message: chain(&e) }),
+            Err(e) => {
+                receipt.failure = Some(Failure {
+                    kind: FailureKind::Task,
+                    message: chain(&e),
+                })
+            }
         }
         receipt
     }
@@ -305,20 +384,35 @@ impl Runner {
 }
 
 /// The versions that a task reads: from the receipts of this run, else pinned when it began.
-fn inputs_of(task: &Task, receipts: &BTreeMap<DatasetId, Receipt>, order: &Order) -> BTreeMap<DatasetId, Option<u64>> {
+fn inputs_of(
+    task: &Task,
+    receipts: &BTreeMap<DatasetId, Receipt>,
+    order: &Order,
+) -> BTreeMap<DatasetId, Option<u64>> {
     let version = |input: &DatasetId| match receipts.get(input) {
         Some(receipt) => receipt.version,
         None => order.pins.get(input).copied().flatten(),
     };
-    task.inputs.iter().map(|input| (input.clone(), version(input))).collect()
+    task.inputs
+        .iter()
+        .map(|input| (input.clone(), version(input)))
+        .collect()
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn log_end(receipt: &Receipt) {
     let (dataset, outcome, run) = (&receipt.dataset, receipt.outcome, receipt.run.0);
-    let elapsed_ms = receipt.took().as_millis();
+    let elapsed_ms = millis(receipt.took());
     match &receipt.failure {
         Some(failure) => {
             error!(run, %dataset, %outcome, elapsed_ms, error = failure.message, "`{dataset}` failed: {}", failure.message);
+        }
+        None if receipt.outcome == Outcome::Skipped => {
+            let reason = receipt.reason.as_deref().unwrap_or_default();
+            info!(run, %dataset, %outcome, reason, elapsed_ms, version = receipt.version, "`{dataset}` skipped: {reason}");
         }
         None => {
             let row_count = receipt.rows;

@@ -45,11 +45,17 @@ impl Stop {
             query.stop();
         }
         queries.running.insert(number, query);
-        Watch { stop: self.clone(), number }
+        Watch {
+            stop: self.clone(),
+            number,
+        }
     }
 
     fn queries(&self) -> std::sync::MutexGuard<'_, Queries> {
-        self.0.queries.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0
+            .queries
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 

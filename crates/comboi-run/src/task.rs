@@ -27,7 +27,11 @@ pub(crate) struct Done {
 
 impl Done {
     pub(crate) fn put_into(self, receipt: &mut Receipt) {
-        receipt.outcome = if self.skipped.is_some() { Outcome::Skipped } else { Outcome::Succeeded };
+        receipt.outcome = if self.skipped.is_some() {
+            Outcome::Skipped
+        } else {
+            Outcome::Succeeded
+        };
         receipt.reason = self.skipped;
         receipt.version = self.version;
         receipt.inputs = self.inputs;
@@ -54,19 +58,25 @@ pub(crate) enum TaskError {
     #[error("its contract does not hold")]
     Contract(Vec<Verdict>),
     /// Something it reads is not in the lake.
-    #[error("it reads `{0}`, which is not in the lake yet; run that first: `comboi run all --select +{1}`")]
+    #[error(
+        "it reads `{0}`, which is not in the lake yet; run that first: `comboi run all --select +{1}`"
+    )]
     NoInput(DatasetId, String),
     /// Its kind of source can't be extracted.
     #[error("extracting from a source of type `{0}` is not built in yet; nothing was read")]
     Unsupported(&'static str),
     /// Others committed first, every time.
-    #[error("others kept committing to it first; nothing was lost, run it again when they are through")]
+    #[error(
+        "others kept committing to it first; nothing was lost, run it again when they are through"
+    )]
     Crowded,
     /// Its place on this machine's disk.
     #[error("the scratch folder `{}` could not be used", .0.display())]
     Scratch(PathBuf, #[source] std::io::Error),
     /// What the lake keeps about it is not what comboi wrote.
-    #[error("the checkpoint of `{0}` can't be understood, so nothing was read; `comboi history {0}` and `comboi restore` go back to a version where it can, `comboi reset-checkpoint` reads everything again")]
+    #[error(
+        "the checkpoint of `{0}` can't be understood, so nothing was read; `comboi history {0}` and `comboi restore` go back to a version where it can, `comboi reset-checkpoint` reads everything again"
+    )]
     Damaged(DatasetId, #[source] comboi_sources::BadCheckpoint),
     /// A defect.
     #[error("comboi itself failed: {0}")]
@@ -110,8 +120,18 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
 pub(crate) struct Scratch(PathBuf);
 
 impl Scratch {
-    pub(crate) fn make(runner: &Runner, run: comboi_project::RunId, task: &str) -> Result<Self, TaskError> {
-        let name = format!("{}-{}-{:012}-{}", runner.project.name, std::process::id(), run.0, task.replace('/', "-"));
+    pub(crate) fn make(
+        runner: &Runner,
+        run: comboi_project::RunId,
+        task: &str,
+    ) -> Result<Self, TaskError> {
+        let name = format!(
+            "{}-{}-{:012}-{}",
+            runner.project.name,
+            std::process::id(),
+            run.0,
+            task.replace('/', "-")
+        );
         let folder = runner.scratch.join(name);
         std::fs::create_dir_all(&folder).map_err(|e| TaskError::Scratch(folder.clone(), e))?;
         Ok(Self(folder))
@@ -142,5 +162,7 @@ pub(crate) async fn with_session<T: Send + 'static>(
         let _watch = stop.watch(session.interrupter());
         work(&session)
     });
-    working.await.unwrap_or_else(|e| Err(TaskError::Defect(e.to_string())))
+    working
+        .await
+        .unwrap_or_else(|e| Err(TaskError::Defect(e.to_string())))
 }

@@ -10,7 +10,12 @@ use comboi_project::{LogLevel, SourceName, Stage, TableName};
 /// Exit codes: 0 good; 1 a task failed; 2 the command line or the configuration has mistakes; 3 a contract was
 /// broken; 4 a dataset is older than its SLA allows; 130 interrupted.
 #[derive(Debug, Parser)]
-#[command(name = "comboi", version, max_term_width = 100, disable_help_subcommand = true)]
+#[command(
+    name = "comboi",
+    version,
+    max_term_width = 100,
+    disable_help_subcommand = true
+)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,

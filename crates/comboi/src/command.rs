@@ -25,7 +25,11 @@ pub(crate) fn dispatch(cli: Cli, out: &mut dyn Write) -> anyhow::Result<Exit> {
     // Commands that change the lake log to the project's file as well, once they know the project.
     let changes = matches!(
         cli.command,
-        Command::Run { .. } | Command::Retry { .. } | Command::ResetCheckpoint { .. } | Command::Restore { .. } | Command::Vacuum { .. }
+        Command::Run { .. }
+            | Command::Retry { .. }
+            | Command::ResetCheckpoint { .. }
+            | Command::Restore { .. }
+            | Command::Vacuum { .. }
     );
     if !changes {
         logging::start(&global, LogLevel::Info, None)?;
@@ -34,15 +38,40 @@ pub(crate) fn dispatch(cli: Cli, out: &mut dyn Write) -> anyhow::Result<Exit> {
         Command::Init { folder } => init::init(&folder, out),
         Command::Validate { output } => validate::validate(&global, output, out),
         Command::Plan { selection, output } => plan::plan(&global, &selection, output, out),
-        Command::Run { selection, rebuild, running } => run::run(&global, &selection, rebuild, &running, out),
+        Command::Run {
+            selection,
+            rebuild,
+            running,
+        } => run::run(&global, &selection, rebuild, &running, out),
         Command::Retry { running } => run::retry(&global, &running, out),
-        Command::ValidateContract { contract, data, output } => contract::validate_contract(&global, &contract, &data, output, out),
-        Command::ResetCheckpoint { stage, source, table } => checkpoint::reset(&global, stage, &source, table.as_ref(), out),
+        Command::ValidateContract {
+            contract,
+            data,
+            output,
+        } => contract::validate_contract(&global, &contract, &data, output, out),
+        Command::ResetCheckpoint {
+            stage,
+            source,
+            table,
+        } => checkpoint::reset(&global, stage, &source, table.as_ref(), out),
         Command::Ls { output } => look::ls(&global, output, out),
-        Command::Show { dataset, version, limit, output } => look::show(&global, &dataset, version, limit, output, out),
-        Command::History { dataset, limit, output } => versions::history(&global, &dataset, limit, output, out),
+        Command::Show {
+            dataset,
+            version,
+            limit,
+            output,
+        } => look::show(&global, &dataset, version, limit, output, out),
+        Command::History {
+            dataset,
+            limit,
+            output,
+        } => versions::history(&global, &dataset, limit, output, out),
         Command::Restore { dataset, version } => versions::restore(&global, &dataset, version, out),
-        Command::Vacuum { dataset, keep, dry_run } => versions::vacuum(&global, dataset.as_deref(), keep, dry_run, out),
+        Command::Vacuum {
+            dataset,
+            keep,
+            dry_run,
+        } => versions::vacuum(&global, dataset.as_deref(), keep, dry_run, out),
         Command::Schema { of } => schema(&of, out),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "comboi", &mut &mut *out);

@@ -67,7 +67,10 @@ pub(crate) fn of_error(error: &anyhow::Error) -> Exit {
     let mistake = error.is::<Problems>()
         || error.is::<Usage>()
         || error.is::<BadSelection>()
-        || matches!(error.downcast_ref(), Some(comboi_engine::Error::Problems(_)));
+        || matches!(
+            error.downcast_ref(),
+            Some(comboi_engine::Error::Problems(_))
+        );
     if mistake { Exit::Usage } else { Exit::Failed }
 }
 
@@ -79,18 +82,35 @@ pub(crate) fn of_run(report: &RunReport, fail_on: FailOn) -> Exit {
     if fail_on == FailOn::Never {
         return Exit::Good;
     }
-    let failed = |kind| report.tasks.iter().any(|t| t.failure.as_ref().is_some_and(|failure| failure.kind == kind));
+    let failed = |kind| {
+        report.tasks.iter().any(|t| {
+            t.failure
+                .as_ref()
+                .is_some_and(|failure| failure.kind == kind)
+        })
+    };
     if failed(FailureKind::Task) {
         return Exit::Failed;
     }
-    let broken = |severity| report.tasks.iter().flat_map(move |task| task.broken(severity));
-    if failed(FailureKind::Contract) || (fail_on == FailOn::Warning && broken(Severity::Warning).next().is_some()) {
+    let broken = |severity| {
+        report
+            .tasks
+            .iter()
+            .flat_map(move |task| task.broken(severity))
+    };
+    if failed(FailureKind::Contract)
+        || (fail_on == FailOn::Warning && broken(Severity::Warning).next().is_some())
+    {
         return Exit::Contract;
     }
     if report.tasks.iter().any(|task| task.late) {
         return Exit::Sla;
     }
-    if report.tasks.iter().all(|task| matches!(task.outcome, Outcome::Succeeded | Outcome::Skipped)) {
+    if report
+        .tasks
+        .iter()
+        .all(|task| matches!(task.outcome, Outcome::Succeeded | Outcome::Skipped))
+    {
         Exit::Good
     } else {
         Exit::Failed

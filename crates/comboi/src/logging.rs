@@ -15,25 +15,51 @@ use comboi_project::LogLevel;
 use crate::cli::{Global, LogFormat};
 
 /// Starts logging. Without a file, only what was asked for on the standard error is logged.
-pub(crate) fn start(global: &Global, default_level: LogLevel, file: Option<&Path>) -> anyhow::Result<()> {
+pub(crate) fn start(
+    global: &Global,
+    default_level: LogLevel,
+    file: Option<&Path>,
+) -> anyhow::Result<()> {
     let level = global.log_level.unwrap_or(default_level);
     let mut layers: Vec<Box<dyn Layer<Registry> + Send + Sync>> = Vec::new();
     if let Some(file) = file {
-        let file = open(file).with_context(|| format!("the log file `{}` could not be opened", file.display()))?;
-        layers.push(tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(Mutex::new(file)).with_filter(filter(level)).boxed());
+        let file = open(file)
+            .with_context(|| format!("the log file `{}` could not be opened", file.display()))?;
+        layers.push(
+            tracing_subscriber::fmt::layer()
+                .json()
+                .flatten_event(true)
+                .with_writer(Mutex::new(file))
+                .with_filter(filter(level))
+                .boxed(),
+        );
     }
-    let asked = global.log_format.or(global.log_level.map(|_| LogFormat::Text));
+    let asked = global
+        .log_format
+        .or(global.log_level.map(|_| LogFormat::Text));
     match asked {
         Some(LogFormat::Json) => layers.push(
-            tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(std::io::stderr).with_filter(filter(level)).boxed(),
+            tracing_subscriber::fmt::layer()
+                .json()
+                .flatten_event(true)
+                .with_writer(std::io::stderr)
+                .with_filter(filter(level))
+                .boxed(),
         ),
         Some(LogFormat::Text) => layers.push(
-            tracing_subscriber::fmt::layer().with_target(false).with_writer(std::io::stderr).with_filter(filter(level)).boxed(),
+            tracing_subscriber::fmt::layer()
+                .with_target(false)
+                .with_writer(std::io::stderr)
+                .with_filter(filter(level))
+                .boxed(),
         ),
         None => {}
     }
     if !layers.is_empty() {
-        tracing_subscriber::registry().with(layers).try_init().context("logging could not be started")?;
+        tracing_subscriber::registry()
+            .with(layers)
+            .try_init()
+            .context("logging could not be started")?;
     }
     Ok(())
 }
@@ -54,7 +80,12 @@ fn filter(level: LogLevel) -> Targets {
         LogLevel::Debug => LevelFilter::DEBUG,
         LogLevel::Trace => LevelFilter::TRACE,
     };
-    Targets::new().with_target("comboi", level).with_default(level.min(LevelFilter::WARN))
+    // The kernel calls it an error when a table is not there yet.
+    let kernel = LevelFilter::OFF;
+    Targets::new()
+        .with_target("comboi", level)
+        .with_target("buoyant_kernel", kernel)
+        .with_default(level.min(LevelFilter::WARN))
 }
 
 /// Starts logging for a command that changes this project's lake.

@@ -17,7 +17,11 @@ pub(crate) fn count(number: u64) -> String {
 
 /// `1 row`, `2 rows`.
 pub(crate) fn counted(number: u64, noun: &str) -> String {
-    format!("{} {noun}{}", count(number), if number == 1 { "" } else { "s" })
+    format!(
+        "{} {noun}{}",
+        count(number),
+        if number == 1 { "" } else { "s" }
+    )
 }
 
 /// `1536` as `1.5 kB`: powers of 1,000.
@@ -51,9 +55,14 @@ pub(crate) fn took(time: Duration) -> String {
 
 /// Reads `7d`, `12h`, `30m` or `45s`.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("`{text}` is not a time: expected a number and d, h, m or s, such as `7d`");
+    let wrong =
+        || format!("`{text}` is not a time: expected a number and d, h, m or s, such as `7d`");
     let unit = text.chars().last().ok_or_else(wrong)?;
-    let number: u64 = text.strip_suffix(unit).unwrap_or_default().parse().map_err(|_| wrong())?;
+    let number: u64 = text
+        .strip_suffix(unit)
+        .unwrap_or_default()
+        .parse()
+        .map_err(|_| wrong())?;
     let seconds = match unit {
         'd' => 86_400,
         'h' => 3_600,
@@ -61,14 +70,24 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
         's' => 1,
         _ => return Err(wrong()),
     };
-    number.checked_mul(seconds).map(Duration::from_secs).ok_or_else(wrong)
+    number
+        .checked_mul(seconds)
+        .map(Duration::from_secs)
+        .ok_or_else(wrong)
 }
 
 /// Rows of cells in columns that line up; the first row is the head.
 pub(crate) fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
-    let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
+    let width = |column: usize| {
+        rows.iter()
+            .filter_map(|row| row.get(column))
+            .map(|cell| cell.chars().count())
+            .max()
+    };
+    let widths: Vec<usize> = (0..columns)
+        .map(|column| width(column).unwrap_or(0))
+        .collect();
     let mut text = String::new();
     for row in rows {
         let mut line = String::new();
@@ -90,7 +109,10 @@ pub(crate) fn table(rows: &[Vec<String>]) -> String {
 }
 
 fn is_number(cell: &str) -> bool {
-    cell.starts_with(|c: char| c.is_ascii_digit()) && cell.chars().all(|c| c.is_ascii_digit() || c == ',' || c == '.')
+    cell.starts_with(|c: char| c.is_ascii_digit())
+        && cell
+            .chars()
+            .all(|c| c.is_ascii_digit() || c == ',' || c == '.')
 }
 
 #[cfg(test)]
@@ -99,14 +121,25 @@ mod tests {
 
     #[test]
     fn numbers_are_grouped_by_thousands() {
-        for (number, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567")] {
+        for (number, text) in [
+            (0, "0"),
+            (999, "999"),
+            (1_000, "1,000"),
+            (1_234_567, "1,234,567"),
+        ] {
             assert_eq!(count(number), text);
         }
     }
 
     #[test]
     fn sizes_have_two_digits_that_matter() {
-        for (number, text) in [(0, "0 B"), (999, "999 B"), (1_500, "1.5 kB"), (15_000, "15 kB"), (2_400_000_000, "2.4 GB")] {
+        for (number, text) in [
+            (0, "0 B"),
+            (999, "999 B"),
+            (1_500, "1.5 kB"),
+            (15_000, "15 kB"),
+            (2_400_000_000, "2.4 GB"),
+        ] {
             assert_eq!(bytes(number), text);
         }
     }
@@ -115,15 +148,33 @@ mod tests {
     fn times_are_read_with_their_unit() {
         assert_eq!(duration("7d"), Ok(Duration::from_secs(604_800)));
         assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
-        for wrong in ["", "d", "7", "7w", "-1d", "1.5h", "99999999999999999999d", "7ü"] {
+        for wrong in [
+            "",
+            "d",
+            "7",
+            "7w",
+            "-1d",
+            "1.5h",
+            "99999999999999999999d",
+            "7ü",
+        ] {
             assert!(duration(wrong).is_err(), "{wrong}");
         }
     }
 
     #[test]
     fn columns_line_up_and_numbers_stand_right() {
-        let row = |cells: &[&str]| cells.iter().map(|cell| (*cell).to_owned()).collect::<Vec<_>>();
-        let text = table(&[row(&["name", "rows"]), row(&["a", "1,000"]), row(&["long", "2"])]);
+        let row = |cells: &[&str]| {
+            cells
+                .iter()
+                .map(|cell| (*cell).to_owned())
+                .collect::<Vec<_>>()
+        };
+        let text = table(&[
+            row(&["name", "rows"]),
+            row(&["a", "1,000"]),
+            row(&["long", "2"]),
+        ]);
         assert_eq!(text, "name  rows\na     1,000\nlong      2\n");
     }
 }

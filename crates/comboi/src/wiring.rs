@@ -33,7 +33,10 @@ pub(crate) fn contract(path: &Path) -> anyhow::Result<Arc<Contract>> {
 
 /// What the environment says, else what the file does.
 fn env(file: BTreeMap<String, String>) -> impl Fn(&str) -> Option<String> {
-    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one place that reads the environment"
+    )]
     move |name| std::env::var(name).ok().or_else(|| file.get(name).cloned())
 }
 
@@ -44,7 +47,11 @@ fn find_config() -> anyhow::Result<PathBuf> {
             let config = folder.join(name);
             if config.is_file() {
                 // Paths in messages are then what the person would type.
-                return Ok(if folder == here { PathBuf::from(name) } else { config });
+                return Ok(if folder == here {
+                    PathBuf::from(name)
+                } else {
+                    config
+                });
             }
         }
     }
@@ -54,14 +61,24 @@ fn find_config() -> anyhow::Result<PathBuf> {
 
 /// What the project's `.env` file says.
 fn env_file(global: &Global, folder: &Path) -> anyhow::Result<BTreeMap<String, String>> {
-    let path = global.env_file.clone().unwrap_or_else(|| folder.join(".env"));
+    let path = global
+        .env_file
+        .clone()
+        .unwrap_or_else(|| folder.join(".env"));
     if global.env_file.is_none() && !path.is_file() {
         return Ok(BTreeMap::new());
     }
     // The library's error quotes the line, which may hold a secret.
-    let unreadable = || Usage(format!("`{}` could not be read: expected lines of `NAME=value`", path.display()));
+    let unreadable = || {
+        Usage(format!(
+            "`{}` could not be read: expected lines of `NAME=value`",
+            path.display()
+        ))
+    };
     let lines = dotenvy::from_path_iter(&path).map_err(|_| unreadable())?;
-    lines.map(|line| line.map_err(|_| unreadable().into())).collect()
+    lines
+        .map(|line| line.map_err(|_| unreadable().into()))
+        .collect()
 }
 
 /// The lake of a project.
@@ -76,19 +93,31 @@ pub(crate) fn lake(project: &Project) -> anyhow::Result<Lake> {
             );
             return Err(Usage(text).into());
         }
-        stages.insert(stage, (Root::folder(&project.stage_folder(stage))?, project.stages.template(stage)));
+        stages.insert(
+            stage,
+            (
+                Root::folder(&project.stage_folder(stage))?,
+                project.stages.template(stage),
+            ),
+        );
     }
     Ok(Lake::new(stages)?)
 }
 
 /// What runs need. The state folder is made if it is not there.
-pub(crate) fn runner(project: Project, jobs: Option<u16>, listener: Listener) -> anyhow::Result<Runner> {
+pub(crate) fn runner(
+    project: Project,
+    jobs: Option<u16>,
+    listener: Listener,
+) -> anyhow::Result<Runner> {
     let own = project.folder.join(OWN_FOLDER);
     let scratch = match &project.engine.temp_directory {
-        Some(folder) => project.path(&folder.value),
+        // Not shared with other projects: what a killed run left behind there is swept away.
+        Some(folder) => project.path(&folder.value).join(own_name(&own)?),
         None => own.join("scratch"),
     };
-    std::fs::create_dir_all(&scratch).with_context(|| format!("the folder `{}` could not be made", scratch.display()))?;
+    std::fs::create_dir_all(&scratch)
+        .with_context(|| format!("the folder `{}` could not be made", scratch.display()))?;
     let limits = limits(&project);
     let project = Arc::new(project);
     Ok(Runner {
@@ -102,6 +131,14 @@ pub(crate) fn runner(project: Project, jobs: Option<u16>, listener: Listener) ->
         listener,
         project,
     })
+}
+
+/// A name that no other project on this machine has: its path in one word.
+fn own_name(own: &Path) -> anyhow::Result<String> {
+    let path = std::path::absolute(own).context("the project's folder could not be found")?;
+    Ok(path
+        .to_string_lossy()
+        .replace(std::path::MAIN_SEPARATOR, "-"))
 }
 
 /// The machine's memory and processors, unless the configuration says otherwise.
@@ -126,8 +163,13 @@ pub(crate) fn dataset(project: &Project, text: &str) -> anyhow::Result<DatasetId
 
 /// An asynchronous runtime for one command.
 pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> anyhow::Result<T> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    Ok(runtime.context("the runtime could not be started")?.block_on(work))
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build();
+    Ok(runtime
+        .context("the runtime could not be started")?
+        .block_on(work))
 }
 
 /// A runner for commands that change the lake by hand and tell nobody of their steps.
@@ -153,7 +195,11 @@ pub(crate) async fn asked_to_stop() {
 }
 
 /// A table of the lake that a person named: a dataset, its quarantine (`…__quarantine`), or a record of runs (`_comboi/tasks`).
-pub(crate) fn table(project: &Project, lake: &Lake, text: &str) -> anyhow::Result<comboi_lake::Table> {
+pub(crate) fn table(
+    project: &Project,
+    lake: &Lake,
+    text: &str,
+) -> anyhow::Result<comboi_lake::Table> {
     match text {
         "_comboi/tasks" => Ok(lake.record("tasks")),
         "_comboi/verdicts" => Ok(lake.record("verdicts")),

@@ -20,14 +20,19 @@ pub(crate) fn reset(
     }
     let project = wiring::project(global)?;
     let ids: Vec<DatasetId> = match table {
-        Some(table) => vec![wiring::dataset(&project, &format!("bronze/{source}/{table}"))?],
+        Some(table) => vec![wiring::dataset(
+            &project,
+            &format!("bronze/{source}/{table}"),
+        )?],
         None => tables_of(&project, source)?,
     };
     logging::start_for(global, &project)?;
     let runner = wiring::quiet_runner(project)?;
     for id in ids {
         let line = if wiring::block_on(runner.reset_checkpoint(&id))?? {
-            format!("{id}: the checkpoint is gone; the next run reads everything and replaces the rows")
+            format!(
+                "{id}: the checkpoint is gone; the next run reads everything and replaces the rows"
+            )
         } else {
             format!("{id}: there was no checkpoint")
         };
@@ -37,10 +42,22 @@ pub(crate) fn reset(
 }
 
 fn tables_of(project: &Project, name: &SourceName) -> Result<Vec<DatasetId>, Usage> {
-    let Some(source) = project.sources.iter().find(|source| source.name().value == *name) else {
-        let names: Vec<String> = project.sources.iter().map(|source| format!("`{}`", source.name().value)).collect();
-        return Err(Usage(format!("there is no source `{name}`; there is {}", names.join(", "))));
+    let Some(source) = project
+        .sources
+        .iter()
+        .find(|source| source.name().value == *name)
+    else {
+        let names: Vec<String> = project
+            .sources
+            .iter()
+            .map(|source| format!("`{}`", source.name().value))
+            .collect();
+        return Err(Usage(format!(
+            "there is no source `{name}`; there is {}",
+            names.join(", ")
+        )));
     };
-    let table = |table: &Located<TableName>| DatasetId::Extracted(name.clone(), table.value.clone());
+    let table =
+        |table: &Located<TableName>| DatasetId::Extracted(name.clone(), table.value.clone());
     Ok(source.table_names().into_iter().map(table).collect())
 }

@@ -23,7 +23,11 @@ pub(crate) fn validate_contract(
     let scratch = tempfile::tempdir().context("a temporary folder could not be made")?;
     let session = Session::open(&Limits::of_machine(), scratch.path())?;
     let (columns, files) = found(global, &session, &contract, data, scratch.path())?;
-    let input = Input { alias: contract.dataset.as_str(), columns: &columns, files: &files };
+    let input = Input {
+        alias: contract.dataset.as_str(),
+        columns: &columns,
+        files: &files,
+    };
     let verdicts = comboi_engine::check(&session, &contract, &input, Clock::system().now())?;
     match output {
         Output::Json => super::json(out, &verdicts)?,
@@ -40,36 +44,70 @@ pub(crate) fn validate_contract(
             writeln!(out, "\n{passed} of {} rules passed", verdicts.len())?;
         }
     }
-    Ok(if verdicts.iter().any(comboi_engine::Verdict::blocks) { Exit::Contract } else { Exit::Good })
+    Ok(if verdicts.iter().any(comboi_engine::Verdict::blocks) {
+        Exit::Contract
+    } else {
+        Exit::Good
+    })
 }
 
 /// The data that a person named: a file, a Delta table's folder, or a dataset of the project.
-fn found(global: &Global, session: &Session, contract: &Contract, data: &str, scratch: &Path) -> anyhow::Result<(Columns, Vec<PathBuf>)> {
+fn found(
+    global: &Global,
+    session: &Session,
+    contract: &Contract,
+    data: &str,
+    scratch: &Path,
+) -> anyhow::Result<(Columns, Vec<PathBuf>)> {
     let path = Path::new(data);
     if path.is_file() {
         // A published file has the lake's types; the table beside it knows which types they stand for.
         let table = path.with_extension("");
         if !table.join("_delta_log").is_dir() {
-            let (columns, file) = comboi_engine::open_data_file(session, &std::path::absolute(path)?, &wanted(contract), scratch)?;
+            let (columns, file) = comboi_engine::open_data_file(
+                session,
+                &std::path::absolute(path)?,
+                &wanted(contract),
+                scratch,
+            )?;
             return Ok((columns, vec![file]));
         }
     }
-    let folder = if path.is_file() { path.with_extension("") } else { path.to_owned() };
+    let folder = if path.is_file() {
+        path.with_extension("")
+    } else {
+        path.to_owned()
+    };
     let table = if folder.join("_delta_log").is_dir() {
         comboi_lake::Table::in_folder(&folder)?
     } else {
         let project = wiring::project(global).map_err(|e| {
-            if e.is::<Usage>() { Usage(format!("`{data}` is no file, no Delta table and, without a project, no dataset")).into() } else { e }
+            if e.is::<Usage>() {
+                Usage(format!(
+                    "`{data}` is no file, no Delta table and, without a project, no dataset"
+                ))
+                .into()
+            } else {
+                e
+            }
         })?;
         wiring::table(&project, &wiring::lake(&project)?, data)?
     };
     wiring::block_on(async {
-        let snapshot = table.snapshot().await?.ok_or_else(|| comboi_lake::Error::Missing(table.name().to_owned()))?;
+        let snapshot = table
+            .snapshot()
+            .await?
+            .ok_or_else(|| comboi_lake::Error::Missing(table.name().to_owned()))?;
         let files = table.local_files(&snapshot, scratch).await?;
         anyhow::Ok((snapshot.columns, files))
     })?
 }
 
 fn wanted(contract: &Contract) -> Vec<(String, SqlType)> {
-    contract.schema.columns.iter().map(|column| (column.name.to_string(), column.sql_type.value.clone())).collect()
+    contract
+        .schema
+        .columns
+        .iter()
+        .map(|column| (column.name.to_string(), column.sql_type.value.clone()))
+        .collect()
 }

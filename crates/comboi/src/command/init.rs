@@ -10,12 +10,30 @@ use crate::exit::Exit;
 
 const FILES: [(&str, &str); 8] = [
     ("configs/default.yml", include_str!("../init/default.yml")),
-    ("configs/default-transformations.yml", include_str!("../init/default-transformations.yml")),
-    ("transformations/contracts/orders_clean.yml", include_str!("../init/orders_clean.yml")),
-    ("transformations/sql/orders_clean.sql", include_str!("../init/orders_clean.sql")),
-    ("transformations/sql/revenue_by_day.sql", include_str!("../init/revenue_by_day.sql")),
-    ("data/incoming/orders/2024-05-01.csv", include_str!("../init/2024-05-01.csv")),
-    ("data/incoming/orders/2024-05-02.csv", include_str!("../init/2024-05-02.csv")),
+    (
+        "configs/default-transformations.yml",
+        include_str!("../init/default-transformations.yml"),
+    ),
+    (
+        "transformations/contracts/orders_clean.yml",
+        include_str!("../init/orders_clean.yml"),
+    ),
+    (
+        "transformations/sql/orders_clean.sql",
+        include_str!("../init/orders_clean.sql"),
+    ),
+    (
+        "transformations/sql/revenue_by_day.sql",
+        include_str!("../init/revenue_by_day.sql"),
+    ),
+    (
+        "data/incoming/orders/2024-05-01.csv",
+        include_str!("../init/2024-05-01.csv"),
+    ),
+    (
+        "data/incoming/orders/2024-05-02.csv",
+        include_str!("../init/2024-05-02.csv"),
+    ),
     (".gitignore", include_str!("../init/gitignore")),
 ];
 
@@ -28,10 +46,18 @@ pub(crate) fn init(folder: &Path, out: &mut dyn Write) -> anyhow::Result<Exit> {
         // Made anew each time: they belong to this comboi, not to the person.
         let path = folder.join(format!(".comboi/{name}.schema.json"));
         std::fs::create_dir_all(folder.join(".comboi")).with_context(|| unwritable(&path))?;
-        std::fs::write(&path, serde_json::to_vec_pretty(&schema)?).with_context(|| unwritable(&path))?;
+        std::fs::write(&path, serde_json::to_vec_pretty(&schema)?)
+            .with_context(|| unwritable(&path))?;
     }
-    let go_there = if folder == Path::new(".") { String::new() } else { format!("cd {} && ", folder.display()) };
-    writeln!(out, "\nNow: {go_there}comboi plan && comboi run all && comboi show revenue_by_day")?;
+    let go_there = if folder == Path::new(".") {
+        String::new()
+    } else {
+        format!("cd {} && ", folder.display())
+    };
+    writeln!(
+        out,
+        "\nNow: {go_there}comboi plan && comboi run all && comboi show revenue_by_day"
+    )?;
     Ok(Exit::Good)
 }
 

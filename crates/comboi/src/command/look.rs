@@ -22,20 +22,25 @@ pub(crate) fn ls(global: &Global, output: Output, out: &mut dyn Write) -> anyhow
     })??;
     match output {
         Output::Json => {
-            let entry = |(id, snapshot): &(comboi_project::DatasetId, Option<comboi_lake::Snapshot>)| {
-                serde_json::json!({
-                    "dataset": id,
-                    "location": lake.table(id).location(),
-                    "version": snapshot.as_ref().map(|s| s.version),
-                    "rows": snapshot.as_ref().map(comboi_lake::Snapshot::row_count),
-                    "bytes": snapshot.as_ref().map(comboi_lake::Snapshot::size_bytes),
-                    "committed_at": snapshot.as_ref().map(|s| s.committed_at),
-                })
-            };
+            let entry =
+                |(id, snapshot): &(comboi_project::DatasetId, Option<comboi_lake::Snapshot>)| {
+                    serde_json::json!({
+                        "dataset": id,
+                        "location": lake.table(id).location(),
+                        "version": snapshot.as_ref().map(|s| s.version),
+                        "rows": snapshot.as_ref().map(comboi_lake::Snapshot::row_count),
+                        "bytes": snapshot.as_ref().map(comboi_lake::Snapshot::size_bytes),
+                        "committed_at": snapshot.as_ref().map(|s| s.committed_at),
+                    })
+                };
             super::json(out, &listed.iter().map(entry).collect::<Vec<_>>())?;
         }
         Output::Text => {
-            let mut rows = vec![["dataset", "version", "rows", "size", "last commit (UTC)"].map(str::to_owned).to_vec()];
+            let mut rows = vec![
+                ["dataset", "version", "rows", "size", "last commit (UTC)"]
+                    .map(str::to_owned)
+                    .to_vec(),
+            ];
             for (id, snapshot) in &listed {
                 rows.push(match snapshot {
                     Some(s) => vec![
@@ -68,13 +73,24 @@ pub(crate) fn show(
     let (columns, files) = wiring::block_on(async {
         let snapshot = match version {
             Some(version) => table.snapshot_at(version).await?,
-            None => table.snapshot().await?.ok_or_else(|| comboi_lake::Error::Missing(table.name().to_owned()))?,
+            None => table
+                .snapshot()
+                .await?
+                .ok_or_else(|| comboi_lake::Error::Missing(table.name().to_owned()))?,
         };
         let files = table.local_files(&snapshot, scratch.path()).await?;
         anyhow::Ok((snapshot.columns, files))
     })??;
     let session = Session::open(&wiring::limits(&project), scratch.path())?;
-    let shown = comboi_engine::show(&session, &Input { alias: "dataset", columns: &columns, files: &files }, limit)?;
+    let shown = comboi_engine::show(
+        &session,
+        &Input {
+            alias: "dataset",
+            columns: &columns,
+            files: &files,
+        },
+        limit,
+    )?;
     match output {
         Output::Json => {
             let document = serde_json::json!({ "columns": shown.names, "types": shown.types, "rows": shown.rows });
@@ -83,7 +99,12 @@ pub(crate) fn show(
         Output::Text => {
             let mut rows = vec![shown.names];
             let cell = |cell: Option<String>| one_line(&cell.unwrap_or_else(|| "NULL".to_owned()));
-            rows.extend(shown.rows.into_iter().map(|row| row.into_iter().map(cell).collect()));
+            rows.extend(
+                shown
+                    .rows
+                    .into_iter()
+                    .map(|row| row.into_iter().map(cell).collect()),
+            );
             write!(out, "{}", text::table(&rows))?;
         }
     }
@@ -92,7 +113,11 @@ pub(crate) fn show(
 
 /// A cell that keeps to its line and its column.
 fn one_line(cell: &str) -> String {
-    let mut line: String = cell.chars().map(|c| if c.is_control() { ' ' } else { c }).take(61).collect();
+    let mut line: String = cell
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(61)
+        .collect();
     if line.chars().count() > 60 {
         line.pop();
         line.push('…');

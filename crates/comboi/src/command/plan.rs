@@ -12,11 +12,20 @@ use crate::wiring;
 
 /// The plan over what a person selected.
 pub(crate) fn planned(project: &Project, selection: &SelectionArgs) -> anyhow::Result<Plan> {
-    let selection = Selection::parse(&selection.stage, selection.select.as_deref(), selection.exclude.as_deref())?;
+    let selection = Selection::parse(
+        &selection.stage,
+        selection.select.as_deref(),
+        selection.exclude.as_deref(),
+    )?;
     Ok(Plan::of(project, &selection)?)
 }
 
-pub(crate) fn plan(global: &Global, selection: &SelectionArgs, output: Output, out: &mut dyn Write) -> anyhow::Result<Exit> {
+pub(crate) fn plan(
+    global: &Global,
+    selection: &SelectionArgs,
+    output: Output,
+    out: &mut dyn Write,
+) -> anyhow::Result<Exit> {
     let project = Arc::new(wiring::project(global)?);
     super::validate::hold_sql(&project)?;
     let plan = planned(&project, selection)?;

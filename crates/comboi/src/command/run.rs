@@ -23,20 +23,36 @@ pub(crate) fn run(
     let plan = super::plan::planned(&project, selection)?;
     super::validate::hold_sql(&project)?;
     let runner = ready(global, project, running)?;
-    finish(runner, running, out, async move |runner: &Runner| runner.run(plan, rebuild).await)
+    finish(runner, running, out, async move |runner: &Runner| {
+        runner.run(plan, rebuild).await
+    })
 }
 
-pub(crate) fn retry(global: &Global, running: &RunArgs, out: &mut dyn Write) -> anyhow::Result<Exit> {
+pub(crate) fn retry(
+    global: &Global,
+    running: &RunArgs,
+    out: &mut dyn Write,
+) -> anyhow::Result<Exit> {
     let project = wiring::project(global)?;
     let runner = ready(global, project, running)?;
-    finish(runner, running, out, async |runner: &Runner| runner.retry().await)
+    finish(runner, running, out, async |runner: &Runner| {
+        runner.retry().await
+    })
 }
 
 fn ready(global: &Global, project: Project, running: &RunArgs) -> anyhow::Result<Runner> {
     logging::start_for(global, &project)?;
-    let lines = if running.output == Output::Text { Lines::Out } else { Lines::Err };
+    let lines = if running.output == Output::Text {
+        Lines::Out
+    } else {
+        Lines::Err
+    };
     let datasets = Plan::of_everything(&project).tasks;
-    let width = datasets.iter().map(|task| task.dataset.to_string().len()).max().unwrap_or(0);
+    let width = datasets
+        .iter()
+        .map(|task| task.dataset.to_string().len())
+        .max()
+        .unwrap_or(0);
     wiring::runner(project, running.jobs, progress::listener(lines, width))
 }
 
@@ -56,8 +72,16 @@ fn finish(
         listening.abort();
         report
     })??;
-    let metrics = runner.project.folder.join(&runner.project.monitoring.metrics_path);
-    write_metrics(&metrics, &report).with_context(|| format!("the metrics could not be written to `{}`", metrics.display()))?;
+    let metrics = runner
+        .project
+        .folder
+        .join(&runner.project.monitoring.metrics_path);
+    write_metrics(&metrics, &report).with_context(|| {
+        format!(
+            "the metrics could not be written to `{}`",
+            metrics.display()
+        )
+    })?;
     match running.output {
         Output::Text => {}
         Output::Json => super::json(out, &report)?,
@@ -68,7 +92,12 @@ fn finish(
 /// What monitoring reads: the last run in numbers. Replaced as a whole, so that nobody reads half of it.
 fn write_metrics(path: &std::path::Path, report: &RunReport) -> anyhow::Result<()> {
     let stage = |stage: Stage| {
-        let tasks = || report.tasks.iter().filter(|task| task.dataset.stage() == stage);
+        let tasks = || {
+            report
+                .tasks
+                .iter()
+                .filter(|task| task.dataset.stage() == stage)
+        };
         serde_json::json!({
             "tasks": tasks().count(),
             "rows": tasks().map(|task| task.rows).sum::<u64>(),
@@ -77,8 +106,10 @@ fn write_metrics(path: &std::path::Path, report: &RunReport) -> anyhow::Result<(
             "seconds": tasks().map(|task| task.took().as_secs_f64()).sum::<f64>(),
         })
     };
-    let stages: serde_json::Map<String, serde_json::Value> =
-        Stage::ALL.into_iter().map(|name| (name.to_string(), stage(name))).collect();
+    let stages: serde_json::Map<String, serde_json::Value> = Stage::ALL
+        .into_iter()
+        .map(|name| (name.to_string(), stage(name)))
+        .collect();
     let task = |task: &comboi_run::Receipt| {
         serde_json::json!({
             "dataset": task.dataset,

@@ -36,12 +36,24 @@ pub(crate) fn history(
             super::json(out, &versions.iter().map(version).collect::<Vec<_>>())?;
         }
         Output::Text => {
-            let head = ["version", "time (UTC)", "run", "operation", "rows added", "rows removed", "files", "size"];
+            let head = [
+                "version",
+                "time (UTC)",
+                "run",
+                "operation",
+                "rows added",
+                "rows removed",
+                "files",
+                "size",
+            ];
             let mut rows = vec![head.map(str::to_owned).to_vec()];
             rows.extend(versions.iter().map(|version| {
                 vec![
                     version.version.to_string(),
-                    version.committed_at.map(|at| at.format("%Y-%m-%d %H:%M:%S").to_string()).unwrap_or_default(),
+                    version
+                        .committed_at
+                        .map(|at| at.format("%Y-%m-%d %H:%M:%S").to_string())
+                        .unwrap_or_default(),
                     version.run.map(|run| run.to_string()).unwrap_or_default(),
                     version.operation.clone(),
                     text::count(version.rows_added),
@@ -56,13 +68,23 @@ pub(crate) fn history(
     Ok(Exit::Good)
 }
 
-pub(crate) fn restore(global: &Global, dataset: &str, version: u64, out: &mut dyn Write) -> anyhow::Result<Exit> {
+pub(crate) fn restore(
+    global: &Global,
+    dataset: &str,
+    version: u64,
+    out: &mut dyn Write,
+) -> anyhow::Result<Exit> {
     let project = wiring::project(global)?;
     let id = wiring::dataset(&project, dataset)?;
     logging::start_for(global, &project)?;
     let runner = wiring::quiet_runner(project)?;
     let snapshot = wiring::block_on(runner.restore(&id, version))??;
-    writeln!(out, "`{id}` is as it was at version {version}: {}, now version {}", text::counted(snapshot.row_count(), "row"), snapshot.version)?;
+    writeln!(
+        out,
+        "`{id}` is as it was at version {version}: {}, now version {}",
+        text::counted(snapshot.row_count(), "row"),
+        snapshot.version
+    )?;
     Ok(Exit::Good)
 }
 
@@ -74,7 +96,9 @@ pub(crate) fn vacuum(
     out: &mut dyn Write,
 ) -> anyhow::Result<Exit> {
     let project = wiring::project(global)?;
-    let one = dataset.map(|dataset| wiring::dataset(&project, dataset)).transpose()?;
+    let one = dataset
+        .map(|dataset| wiring::dataset(&project, dataset))
+        .transpose()?;
     logging::start_for(global, &project)?;
     let runner = wiring::quiet_runner(project)?;
     wiring::block_on(async {
@@ -84,8 +108,17 @@ pub(crate) fn vacuum(
         };
         for id in ids {
             let vacuumed = runner.vacuum(&id, keep, dry_run).await?;
-            let verb = if dry_run { "would be deleted" } else { "deleted" };
-            writeln!(out, "{id}: {} {verb}, {}", text::counted(vacuumed.files.len() as u64, "file"), text::bytes(vacuumed.size_bytes))?;
+            let verb = if dry_run {
+                "would be deleted"
+            } else {
+                "deleted"
+            };
+            writeln!(
+                out,
+                "{id}: {} {verb}, {}",
+                text::counted(vacuumed.files.len() as u64, "file"),
+                text::bytes(vacuumed.size_bytes)
+            )?;
         }
         anyhow::Ok(())
     })??;

@@ -7,7 +7,11 @@ use crate::world::{SMALL_CONFIG, SMALL_CONTRACT, World};
 fn check(code: i32, expected: &[&str], break_it: impl FnOnce(&World)) {
     let world = World::small();
     world.run();
-    let before = (world.rows("silver/orders_clean"), world.rows("gold/daily"), world.rows("bronze/shop/orders"));
+    let before = (
+        world.rows("silver/orders_clean"),
+        world.rows("gold/daily"),
+        world.rows("bronze/shop/orders"),
+    );
     break_it(&world);
     let said = world.expect(code, &["run", "all"]);
     let text = format!("{}{}", said.out, said.err);
@@ -16,36 +20,63 @@ fn check(code: i32, expected: &[&str], break_it: impl FnOnce(&World)) {
     }
     world.write("configs/default.yml", SMALL_CONFIG);
     world.write("transformations/contracts/orders_clean.yml", SMALL_CONTRACT);
-    let after = (world.rows("silver/orders_clean"), world.rows("gold/daily"), world.rows("bronze/shop/orders"));
+    let after = (
+        world.rows("silver/orders_clean"),
+        world.rows("gold/daily"),
+        world.rows("bronze/shop/orders"),
+    );
     assert_eq!(after, before);
 }
 
 #[test]
 fn a_truncated_parquet_file() {
-    check(1, &["bronze/shop/orders", "in/orders/bad.parquet"], |world| {
-        world.write("configs/default.yml", SMALL_CONFIG.replace("orders/*.csv", "orders/*.parquet"));
-        world.write("in/orders/bad.parquet", b"PAR1 this is not the end of a Parquet file");
-    });
+    check(
+        1,
+        &["bronze/shop/orders", "in/orders/bad.parquet"],
+        |world| {
+            world.write(
+                "configs/default.yml",
+                SMALL_CONFIG.replace("orders/*.csv", "orders/*.parquet"),
+            );
+            world.write(
+                "in/orders/bad.parquet",
+                b"PAR1 this is not the end of a Parquet file",
+            );
+        },
+    );
 }
 
 #[test]
 fn a_csv_file_with_another_number_of_columns() {
-    check(1, &["in/orders/day2.csv", "3"], |world| {
-        world.write("in/orders/day2.csv", "id,day,amount\n3,2024-05-02,5.25\n4,2024-05-02,5.25,surplus\n");
+    check(1, &["orders/day2.csv:3: 4 values for 3 columns"], |world| {
+        world.write(
+            "in/orders/day2.csv",
+            "id,day,amount\n3,2024-05-02,5.25\n4,2024-05-02,5.25,surplus\n",
+        );
     });
 }
 
 #[test]
 fn a_value_that_is_not_of_its_columns_type() {
-    check(1, &["in/orders/day2.csv", "amount"], |world| {
-        world.write("in/orders/day2.csv", "id,day,amount\n3,2024-05-02,secret-value\n");
-    });
+    check(
+        1,
+        &["orders/day2.csv:2: `amount` is not a DECIMAL(12,2)"],
+        |world| {
+            world.write(
+                "in/orders/day2.csv",
+                "id,day,amount\n3,2024-05-02,secret-value\n",
+            );
+        },
+    );
 }
 
 #[test]
 fn no_error_shows_what_a_row_held() {
     let world = World::small();
-    world.write("in/orders/day1.csv", "id,day,amount\n1,2024-05-01,canary-4711\n");
+    world.write(
+        "in/orders/day1.csv",
+        "id,day,amount\n1,2024-05-01,canary-4711\n",
+    );
     let said = world.expect(1, &["run", "all", "--log-level", "trace"]);
     let log = world.read("logs/pipeline.log");
     for text in [&said.out, &said.err, &log] {
@@ -56,36 +87,59 @@ fn no_error_shows_what_a_row_held() {
 #[test]
 fn a_syntax_error_in_sql() {
     check(2, &["transformations/sql/daily.sql:2:"], |world| {
-        world.write("transformations/sql/daily.sql", "SELECT day,\nFORM orders_clean WHERE\n");
+        world.write(
+            "transformations/sql/daily.sql",
+            "SELECT day,\n       sum(amount FROM orders_clean\n",
+        );
     });
 }
 
 #[test]
 fn a_column_that_the_query_does_not_have() {
-    check(1, &["transformations/sql/daily.sql:2:", "amount"], |world| {
-        world.write("transformations/sql/daily.sql", "SELECT day,\n       sum(amuont) AS amount\nFROM orders_clean GROUP BY day\n");
-    });
+    check(
+        1,
+        &["transformations/sql/daily.sql:2:", "amount"],
+        |world| {
+            world.write(
+                "transformations/sql/daily.sql",
+                "SELECT day,\n       sum(amuont) AS amount\nFROM orders_clean GROUP BY day\n",
+            );
+        },
+    );
 }
 
 #[test]
 fn sql_that_reads_a_file_it_should_not() {
     check(2, &["transformations/sql/daily.sql", "read_csv"], |world| {
-        world.write("transformations/sql/daily.sql", "SELECT * FROM read_csv('/etc/passwd')\n");
+        world.write(
+            "transformations/sql/daily.sql",
+            "SELECT * FROM read_csv('/etc/passwd')\n",
+        );
     });
 }
 
 #[test]
 fn a_contract_that_does_not_hold_publishes_nothing() {
-    check(3, &["silver/orders_clean", "id", "gold/daily", "upstream failed"], |world| {
-        world.write("in/orders/day0.csv", "");
-        world.write("transformations/sql/orders_clean.sql", "SELECT id, day, amount FROM orders UNION ALL SELECT id, day, amount FROM orders\n");
-    });
+    check(
+        3,
+        &["silver/orders_clean", "id", "gold/daily", "upstream failed"],
+        |world| {
+            world.write("in/orders/day0.csv", "");
+            world.write(
+                "transformations/sql/orders_clean.sql",
+                "SELECT id, day, amount FROM orders UNION ALL SELECT id, day, amount FROM orders\n",
+            );
+        },
+    );
 }
 
 #[test]
 fn a_contract_for_a_column_that_is_not_there() {
     check(3, &["silver/orders_clean", "colour"], |world| {
-        let contract = SMALL_CONTRACT.replace("    - name: day\n", "    - name: colour\n      type: VARCHAR\n    - name: day\n");
+        let contract = SMALL_CONTRACT.replace(
+            "    - name: day\n",
+            "    - name: colour\n      type: VARCHAR\n    - name: day\n",
+        );
         world.write("transformations/contracts/orders_clean.yml", contract);
     });
 }
@@ -94,9 +148,19 @@ fn a_contract_for_a_column_that_is_not_there() {
 fn two_datasets_of_one_name() {
     let world = World::small();
     let text = world.read("configs/transformations.yml");
-    world.write("configs/transformations.yml", text.replace("  - name: daily\n", "  - name: orders_clean\n"));
+    world.write(
+        "configs/transformations.yml",
+        text.replace("gold:\n", "")
+            .replace("  - name: daily\n", "  - name: orders_clean\n"),
+    );
     let said = world.expect(2, &["validate"]);
-    assert!(said.err.contains("configs/transformations.yml:10:") || said.out.contains("configs/transformations.yml:10:"), "{}{}", said.out, said.err);
+    for part in [
+        "two datasets `silver/orders_clean`",
+        "configs/transformations.yml:2:",
+        "configs/transformations.yml:9:",
+    ] {
+        assert!(said.err.contains(part), "`{part}` is not in:\n{}", said.err);
+    }
 }
 
 #[test]
@@ -115,7 +179,10 @@ fn a_lake_of_a_newer_comboi() {
     let log = "data/gold/metrics/daily/_delta_log/00000000000000000000.json";
     let text = world.read(log);
     assert!(text.contains("\"comboi.format\":\"1\""), "{text}");
-    world.write(log, text.replace("\"comboi.format\":\"1\"", "\"comboi.format\":\"99\""));
+    world.write(
+        log,
+        text.replace("\"comboi.format\":\"1\"", "\"comboi.format\":\"99\""),
+    );
     let said = world.expect(1, &["run", "gold", "--rebuild"]);
     assert!(said.out.contains("newer comboi"), "{}", said.out);
 }
@@ -127,7 +194,11 @@ fn a_delta_log_with_a_corrupt_entry() {
     let log = "data/gold/metrics/daily/_delta_log/00000000000000000000.json";
     world.write(log, "{ half a line");
     let said = world.expect(1, &["run", "gold", "--rebuild"]);
-    assert!(said.out.contains("gold/daily") && said.out.contains("00000000000000000000.json"), "{}", said.out);
+    assert!(
+        said.out.contains("gold/daily") && said.out.contains("00000000000000000000.json"),
+        "{}",
+        said.out
+    );
 }
 
 #[test]
@@ -136,8 +207,15 @@ fn a_delta_log_with_a_missing_entry() {
     world.run();
     world.write("in/orders/day2.csv", "id,day,amount\n3,2024-05-02,5.25\n");
     world.run();
-    std::fs::remove_file(world.path("data/bronze/shop/orders/_delta_log/00000000000000000000.json")).unwrap();
+    std::fs::remove_file(
+        world.path("data/bronze/shop/orders/_delta_log/00000000000000000000.json"),
+    )
+    .unwrap();
     world.write("in/orders/day3.csv", "id,day,amount\n4,2024-05-03,5.25\n");
     let said = world.expect(1, &["run", "all"]);
-    assert!(said.out.contains("bronze/shop/orders") && said.out.contains("damaged"), "{}", said.out);
+    assert!(
+        said.out.contains("bronze/shop/orders") && said.out.contains("damaged"),
+        "{}",
+        said.out
+    );
 }

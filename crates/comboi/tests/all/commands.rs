@@ -12,9 +12,18 @@ fn a_project_made_by_init_runs() {
     // By hand from the two files: order 3 counts once, at 24.90.
     assert_eq!(
         world.rows("revenue_by_day"),
-        ["2024-05-01,DE,2,145.40", "2024-05-01,FR,1,75.00", "2024-05-02,AT,1,310.00", "2024-05-02,unknown,1,42.00"]
+        [
+            "2024-05-01,DE,2,145.40",
+            "2024-05-01,FR,1,75.00",
+            "2024-05-02,AT,1,310.00",
+            "2024-05-02,unknown,1,42.00"
+        ]
     );
-    assert!(world.path("data/gold/metrics/revenue_by_day.parquet").is_file());
+    assert!(
+        world
+            .path("data/gold/metrics/revenue_by_day.parquet")
+            .is_file()
+    );
 }
 
 #[test]
@@ -32,7 +41,12 @@ fn planning_writes_nothing_and_says_the_same_each_time() {
     let first = world.expect(0, &["plan"]).out;
     assert_eq!(world.expect(0, &["plan"]).out, first);
     assert_eq!(world.files("."), before);
-    for part in ["shop/orders", "orders_clean", "daily", "Contract: orders_clean.yml"] {
+    for part in [
+        "shop/orders",
+        "orders_clean",
+        "daily",
+        "Contract: orders_clean.yml",
+    ] {
         assert!(first.contains(part), "`{part}` is not in:\n{first}");
     }
 }
@@ -42,7 +56,10 @@ fn a_plan_for_a_stage_has_that_stage_alone() {
     let world = World::small();
     let plan = world.json(&["plan", "silver"]);
     let text = plan.to_string();
-    assert!(text.contains("silver/orders_clean") && !text.contains("gold/daily"), "{text}");
+    assert!(
+        text.contains("silver/orders_clean") && !text.contains("gold/daily"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -50,14 +67,20 @@ fn selection_takes_what_a_dataset_reads() {
     let world = World::small();
     assert_eq!(
         world.outcomes(&["run", "all", "--select", "+orders_clean"]),
-        ["bronze/shop/orders succeeded 2", "silver/orders_clean succeeded 2"]
+        [
+            "bronze/shop/orders succeeded 2",
+            "silver/orders_clean succeeded 2"
+        ]
     );
 }
 
 #[test]
 fn a_misspelt_dataset_gets_a_suggestion() {
     let world = World::small();
-    for words in [&["show", "orders_claen"][..], &["run", "all", "--select", "orders_claen"]] {
+    for words in [
+        &["show", "orders_claen"][..],
+        &["run", "all", "--select", "orders_claen"],
+    ] {
         let said = world.expect(2, words);
         assert!(said.err.contains("orders_clean"), "{}", said.err);
     }
@@ -68,9 +91,18 @@ fn logs_and_metrics_are_json() {
     let world = World::small();
     world.run();
     let log = world.read("logs/pipeline.log");
-    let lines: Vec<serde_json::Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert!(lines.iter().any(|line| line["dataset"] == "silver/orders_clean"), "{log}");
-    let metrics: serde_json::Value = serde_json::from_str(&world.read("logs/metrics.json")).unwrap();
+    let lines: Vec<serde_json::Value> = log
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert!(
+        lines
+            .iter()
+            .any(|line| line["dataset"] == "silver/orders_clean"),
+        "{log}"
+    );
+    let metrics: serde_json::Value =
+        serde_json::from_str(&world.read("logs/metrics.json")).unwrap();
     assert_eq!(metrics["stages"]["silver"]["rows"], 2);
     assert_eq!(metrics["succeeded"], true);
 }
@@ -82,8 +114,22 @@ fn history_names_the_runs() {
     world.write("in/orders/day2.csv", "id,day,amount\n3,2024-05-02,5.25\n");
     world.run();
     let versions = world.json(&["history", "bronze/shop/orders"]);
-    let runs: Vec<_> = versions.as_array().unwrap().iter().map(|v| (v["version"].as_u64(), v["run"].as_u64(), v["rows_added"].as_u64())).collect();
-    assert_eq!(runs, [(Some(1), Some(2), Some(1)), (Some(0), Some(1), Some(2))]);
+    let runs: Vec<_> = versions
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|v| {
+            (
+                v["version"].as_u64(),
+                v["run"].as_u64(),
+                v["rows_added"].as_u64(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        runs,
+        [(Some(1), Some(2), Some(1)), (Some(0), Some(1), Some(2))]
+    );
 }
 
 #[test]
@@ -107,22 +153,55 @@ fn data_is_held_to_a_contract_wherever_it_lies() {
     let world = World::small();
     world.run();
     let contract = "transformations/contracts/orders_clean.yml";
-    for data in ["orders_clean", "silver/orders_clean", "data/silver/refined/orders_clean.parquet", "data/silver/refined/orders_clean"] {
-        world.expect(0, &["validate-contract", "--contract", contract, "--data", data]);
+    for data in [
+        "orders_clean",
+        "silver/orders_clean",
+        "data/silver/refined/orders_clean.parquet",
+        "data/silver/refined/orders_clean",
+    ] {
+        world.expect(
+            0,
+            &["validate-contract", "--contract", contract, "--data", data],
+        );
     }
-    world.write("bad.csv", "id,day,amount\n1,2024-05-01,10.00\n1,2024-05-01,-3.00\n");
-    let said = world.expect(3, &["validate-contract", "--contract", contract, "--data", "bad.csv"]);
-    assert!(said.out.contains("id_unique") && said.out.contains("amount_min_value"), "{}", said.out);
+    world.write(
+        "bad.csv",
+        "id,day,amount\n1,2024-05-01,10.00\n1,2024-05-01,-3.00\n",
+    );
+    let said = world.expect(
+        3,
+        &[
+            "validate-contract",
+            "--contract",
+            contract,
+            "--data",
+            "bad.csv",
+        ],
+    );
+    assert!(
+        said.out.contains("id_unique") && said.out.contains("amount_min_value"),
+        "{}",
+        said.out
+    );
 }
 
 #[test]
 fn a_failed_run_is_taken_up_where_it_stopped() {
     let world = World::small();
-    world.write("in/orders/day1.csv", "id,day,amount\n1,2024-05-01,10.00\n1,2024-05-01,20.50\n");
+    world.write(
+        "in/orders/day1.csv",
+        "id,day,amount\n1,2024-05-01,10.00\n1,2024-05-01,20.50\n",
+    );
     let said = world.expect(3, &["run", "all"]);
     assert!(said.out.contains("upstream failed"), "{}", said.out);
-    world.write("transformations/sql/orders_clean.sql", "SELECT id, day, sum(amount)::DECIMAL(12,2) AS amount FROM orders GROUP BY id, day\n");
-    assert_eq!(world.outcomes(&["retry"]), ["silver/orders_clean succeeded 1", "gold/daily succeeded 1"]);
+    world.write(
+        "transformations/sql/orders_clean.sql",
+        "SELECT id, day, sum(amount)::DECIMAL(12,2) AS amount FROM orders GROUP BY id, day\n",
+    );
+    assert_eq!(
+        world.outcomes(&["retry"]),
+        ["silver/orders_clean succeeded 1", "gold/daily succeeded 1"]
+    );
     let said = world.expect(1, &["retry"]);
     assert!(said.err.contains("did everything"), "{}", said.err);
 }
@@ -152,7 +231,13 @@ fn schemas_are_json_schemas() {
     for name in ["config", "transformations", "contract"] {
         let said = world.expect(0, &["schema", name]);
         let schema: serde_json::Value = serde_json::from_str(&said.out).unwrap();
-        assert!(schema["$schema"].as_str().unwrap().contains("json-schema.org"), "{name}");
+        assert!(
+            schema["$schema"]
+                .as_str()
+                .unwrap()
+                .contains("json-schema.org"),
+            "{name}"
+        );
     }
 }
 

@@ -7,11 +7,19 @@ fn a_second_run_with_nothing_new_does_nothing() {
     let world = World::small();
     assert_eq!(
         world.outcomes(&["run", "all"]),
-        ["bronze/shop/orders succeeded 2", "silver/orders_clean succeeded 2", "gold/daily succeeded 1"]
+        [
+            "bronze/shop/orders succeeded 2",
+            "silver/orders_clean succeeded 2",
+            "gold/daily succeeded 1"
+        ]
     );
     assert_eq!(
         world.outcomes(&["run", "all"]),
-        ["bronze/shop/orders skipped 0", "silver/orders_clean skipped 0", "gold/daily skipped 0"]
+        [
+            "bronze/shop/orders skipped 0",
+            "silver/orders_clean skipped 0",
+            "gold/daily skipped 0"
+        ]
     );
     assert_eq!(world.rows("gold/daily"), ["2024-05-01,30.50,2"]);
 }
@@ -23,26 +31,43 @@ fn a_new_file_is_read_and_what_depends_on_it_is_built_again() {
     world.write("in/orders/day2.csv", "id,day,amount\n3,2024-05-02,5.25\n");
     assert_eq!(
         world.outcomes(&["run", "all"]),
-        ["bronze/shop/orders succeeded 1", "silver/orders_clean succeeded 3", "gold/daily succeeded 2"]
+        [
+            "bronze/shop/orders succeeded 1",
+            "silver/orders_clean succeeded 3",
+            "gold/daily succeeded 2"
+        ]
     );
-    assert_eq!(world.rows("gold/daily"), ["2024-05-01,30.50,2", "2024-05-02,5.25,1"]);
+    assert_eq!(
+        world.rows("gold/daily"),
+        ["2024-05-01,30.50,2", "2024-05-02,5.25,1"]
+    );
 }
 
 #[test]
 fn a_changed_query_or_contract_builds_its_dataset_again_and_no_other() {
     let world = World::small();
     world.run();
-    world.write("transformations/sql/daily.sql", "SELECT day, count(*) AS orders FROM orders_clean GROUP BY day\n");
+    world.write(
+        "transformations/sql/daily.sql",
+        "SELECT day, count(*) AS orders FROM orders_clean GROUP BY day\n",
+    );
     assert_eq!(
         world.outcomes(&["run", "all"]),
-        ["bronze/shop/orders skipped 0", "silver/orders_clean skipped 0", "gold/daily succeeded 1"]
+        [
+            "bronze/shop/orders skipped 0",
+            "silver/orders_clean skipped 0",
+            "gold/daily succeeded 1"
+        ]
     );
 }
 
 #[test]
 fn a_query_that_asks_for_the_time_is_built_on_every_run() {
     let world = World::small();
-    world.write("transformations/sql/daily.sql", "SELECT count(*) AS orders, current_date AS today FROM orders_clean\n");
+    world.write(
+        "transformations/sql/daily.sql",
+        "SELECT count(*) AS orders, current_date AS today FROM orders_clean\n",
+    );
     world.run();
     assert_eq!(world.outcomes(&["run", "gold"]), ["gold/daily succeeded 1"]);
 }
@@ -51,7 +76,10 @@ fn a_query_that_asks_for_the_time_is_built_on_every_run() {
 fn ties_at_the_watermark_are_neither_lost_nor_doubled() {
     let world = World::small();
     let table = "        files: \"orders/*.csv\"\n        incremental_column: day\n";
-    world.write("configs/default.yml", SMALL_CONFIG.replace("        files: \"orders/*.csv\"\n", table));
+    world.write(
+        "configs/default.yml",
+        SMALL_CONFIG.replace("        files: \"orders/*.csv\"\n", table),
+    );
     world.run();
     // The same file grows: one row of the last day again (it is another order), one twin of a known row, one of a new day.
     world.write(
@@ -61,9 +89,18 @@ fn ties_at_the_watermark_are_neither_lost_nor_doubled() {
     world.expect(0, &["run", "bronze"]);
     assert_eq!(
         world.rows("bronze/shop/orders"),
-        ["1,2024-05-01,10.00", "2,2024-05-01,20.50", "2,2024-05-01,20.50", "3,2024-05-01,7.00", "4,2024-05-02,1.00"]
+        [
+            "1,2024-05-01,10.00",
+            "2,2024-05-01,20.50",
+            "2,2024-05-01,20.50",
+            "3,2024-05-01,7.00",
+            "4,2024-05-02,1.00"
+        ]
     );
-    assert_eq!(world.outcomes(&["run", "bronze"]), ["bronze/shop/orders skipped 0"]);
+    assert_eq!(
+        world.outcomes(&["run", "bronze"]),
+        ["bronze/shop/orders skipped 0"]
+    );
 }
 
 #[test]
@@ -73,9 +110,19 @@ fn a_checkpoint_that_is_reset_reads_everything_again_and_doubles_nothing() {
     world.write("in/orders/day2.csv", "id,day,amount\n3,2024-05-02,5.25\n");
     world.run();
     let before = world.rows("bronze/shop/orders");
-    world.expect(0, &["reset-checkpoint", "--stage", "bronze", "--source", "shop"]);
-    assert_eq!(world.rows("bronze/shop/orders"), before, "readers see the rows until they are replaced");
-    assert_eq!(world.outcomes(&["run", "bronze"]), ["bronze/shop/orders succeeded 3"]);
+    world.expect(
+        0,
+        &["reset-checkpoint", "--stage", "bronze", "--source", "shop"],
+    );
+    assert_eq!(
+        world.rows("bronze/shop/orders"),
+        before,
+        "readers see the rows until they are replaced"
+    );
+    assert_eq!(
+        world.outcomes(&["run", "bronze"]),
+        ["bronze/shop/orders succeeded 3"]
+    );
     assert_eq!(world.rows("bronze/shop/orders"), before);
 }
 
@@ -87,7 +134,10 @@ fn a_restored_table_goes_on_from_the_checkpoint_that_belongs_to_its_rows() {
     world.run();
     let with_both = world.rows("bronze/shop/orders");
     world.expect(0, &["restore", "bronze/shop/orders", "--version", "0"]);
-    assert_eq!(world.rows("bronze/shop/orders"), ["1,2024-05-01,10.00", "2,2024-05-01,20.50"]);
+    assert_eq!(
+        world.rows("bronze/shop/orders"),
+        ["1,2024-05-01,10.00", "2,2024-05-01,20.50"]
+    );
     world.run();
     assert_eq!(world.rows("bronze/shop/orders"), with_both);
 }

@@ -21,7 +21,9 @@ pub(crate) struct Said {
 impl World {
     /// An empty folder.
     pub(crate) fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap() }
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+        }
     }
 
     /// A source `shop` with one table over `in/orders/*.csv`, a silver and a gold dataset, a contract.
@@ -30,10 +32,23 @@ impl World {
         world.write("configs/default.yml", SMALL_CONFIG);
         world.write("configs/transformations.yml", SMALL_TRANSFORMATIONS);
         world.write("transformations/contracts/orders_clean.yml", SMALL_CONTRACT);
-        world.write("transformations/sql/orders_clean.sql", "SELECT id, day, amount FROM orders WHERE amount IS NOT NULL\n");
+        world.write(
+            "transformations/sql/orders_clean.sql",
+            "SELECT id, day, amount FROM orders WHERE amount IS NOT NULL\n",
+        );
         world.write("transformations/sql/daily.sql", "SELECT day, sum(amount) AS amount, count(*) AS orders FROM orders_clean GROUP BY day\n");
-        world.write("in/orders/day1.csv", "id,day,amount\n1,2024-05-01,10.00\n2,2024-05-01,20.50\n");
+        world.write(
+            "in/orders/day1.csv",
+            "id,day,amount\n1,2024-05-01,10.00\n2,2024-05-01,20.50\n",
+        );
         world
+    }
+
+    /// Another project with the same files.
+    pub(crate) fn copy(&self) -> Self {
+        let copy = Self::new();
+        copy_folder(self.folder.path(), copy.folder.path());
+        copy
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -53,7 +68,11 @@ impl World {
     /// The program with these words, in the project's folder, with nothing of the test's environment but what is given.
     pub(crate) fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_comboi"));
-        command.args(words).current_dir(self.folder.path()).env_clear().env("NO_COLOR", "1");
+        command
+            .args(words)
+            .current_dir(self.folder.path())
+            .env_clear()
+            .env("NO_COLOR", "1");
         command
     }
 
@@ -64,7 +83,14 @@ impl World {
     /// Runs the program and expects it to end with this code.
     pub(crate) fn expect(&self, code: i32, words: &[&str]) -> Said {
         let said = self.comboi(words);
-        assert_eq!(said.code, Some(code), "comboi {}\n{}\n{}", words.join(" "), said.out, said.err);
+        assert_eq!(
+            said.code,
+            Some(code),
+            "comboi {}\n{}\n{}",
+            words.join(" "),
+            said.out,
+            said.err
+        );
         said
     }
 
@@ -78,17 +104,32 @@ impl World {
         let mut words = words.to_vec();
         words.extend(["--output", "json"]);
         let said = self.comboi(&words);
-        serde_json::from_str(&said.out).unwrap_or_else(|e| panic!("comboi {}: {e}\n{}\n{}", words.join(" "), said.out, said.err))
+        serde_json::from_str(&said.out).unwrap_or_else(|e| {
+            panic!(
+                "comboi {}: {e}\n{}\n{}",
+                words.join(" "),
+                said.out,
+                said.err
+            )
+        })
     }
 
     /// The rows of a dataset, without comboi's own columns, sorted: one line each, cells joined by `,`.
     pub(crate) fn rows(&self, dataset: &str) -> Vec<String> {
         let shown = self.json(&["show", dataset, "-n", "1000000"]);
-        let columns: Vec<&str> = shown["columns"].as_array().unwrap().iter().map(|column| column.as_str().unwrap()).collect();
+        let columns: Vec<&str> = shown["columns"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|column| column.as_str().unwrap())
+            .collect();
         let line = |row: &Value| {
             let cells = columns.iter().zip(row.as_array().unwrap());
             let cells = cells.filter(|(name, _)| !name.starts_with("_comboi_"));
-            cells.map(|(_, cell)| cell.as_str().unwrap_or("NULL").to_owned()).collect::<Vec<_>>().join(",")
+            cells
+                .map(|(_, cell)| cell.as_str().unwrap_or("NULL").to_owned())
+                .collect::<Vec<_>>()
+                .join(",")
         };
         let mut rows: Vec<String> = shown["rows"].as_array().unwrap().iter().map(line).collect();
         rows.sort();
@@ -99,9 +140,19 @@ impl World {
     pub(crate) fn outcomes(&self, words: &[&str]) -> Vec<String> {
         let report = self.json(words);
         let line = |task: &Value| {
-            format!("{} {} {}", task["dataset"].as_str().unwrap(), task["outcome"].as_str().unwrap(), task["rows"])
+            format!(
+                "{} {} {}",
+                task["dataset"].as_str().unwrap(),
+                task["outcome"].as_str().unwrap(),
+                task["rows"]
+            )
         };
-        report["tasks"].as_array().unwrap().iter().map(line).collect()
+        report["tasks"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(line)
+            .collect()
     }
 
     /// Every file below a folder of the project, relative to it, sorted.
@@ -124,6 +175,19 @@ impl World {
     }
 }
 
+pub(crate) fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy_folder(&entry.path(), &to);
+        } else {
+            std::fs::copy(entry.path(), to).unwrap();
+        }
+    }
+}
+
 pub(crate) fn said(output: Output) -> Said {
     Said {
         code: output.status.code(),
@@ -133,7 +197,11 @@ pub(crate) fn said(output: Output) -> Said {
 }
 
 fn relative(path: &Path, root: &Path) -> String {
-    path.strip_prefix(root).unwrap().to_str().unwrap().to_owned()
+    path.strip_prefix(root)
+        .unwrap()
+        .to_str()
+        .unwrap()
+        .to_owned()
 }
 
 pub(crate) const SMALL_CONFIG: &str = "\
