@@ -19,6 +19,7 @@ mod select;
 mod view;
 
 mod build;
+mod data_file;
 mod describe;
 mod show;
 mod write_rows;
@@ -28,11 +29,15 @@ pub mod read_files;
 
 pub use build::{Built, build};
 pub use check::{Sample, Verdict, VerdictOutcome, check};
+pub use data_file::open_data_file;
 pub use describe::describe;
 pub use failure::Error;
 pub use input::{Input, SqlFile};
 pub use limits::Limits;
-pub use select::uses_the_clock;
+pub use select::{check_sql, uses_the_clock};
 pub use session::{Interrupter, Session};
 pub use show::{Rows, show};
 pub use write_rows::write_rows;
+
+/// The version of DuckDB that comboi is built for and that its results belong to.
+pub const DUCKDB_VERSION: &str = "1.5.5";
