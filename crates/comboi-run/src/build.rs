@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use comboi_engine::{Built, Input, Limits, SqlFile, Verdict};
-use comboi_lake::{Change, Operation, Remove, Snapshot, Table};
-use comboi_project::{Columns, Contract, Dataset, DatasetId, Located, Project, RuleKind, SqlType};
+use comboi_lake::{Change, Latest, Operation, Remove, Snapshot, Table};
+use comboi_project::{Columns, Contract, Dataset, DatasetId, Located, Project, SqlType};
 use serde::{Deserialize, Serialize};
 
 use crate::event::Phase;
@@ -68,17 +68,17 @@ pub(crate) fn why_build(
     project: &Project,
     id: &DatasetId,
     inputs: &BTreeMap<DatasetId, Option<u64>>,
-    base: Option<&Snapshot>,
+    latest: Option<&Latest>,
 ) -> Option<String> {
-    let Some(base) = base else {
+    let Some(latest) = latest else {
         return Some("it was never built".to_owned());
     };
     // What another comboi wrote there may not be understood; then the dataset is simply built again.
-    let before = base
+    let before = latest
         .properties
         .get(BUILT_FROM)
         .and_then(|text| serde_json::from_str::<BuiltFrom>(text).ok());
-    let Some(before) = before.filter(|_| base.by_comboi) else {
+    let Some(before) = before.filter(|_| latest.by_comboi) else {
         return Some("what it was built from is not known".to_owned());
     };
     if Some(&before.digest) != project.digest(id).as_ref() {
@@ -140,7 +140,7 @@ impl Build<'_> {
                     &self.runner.project,
                     &self.dataset.id,
                     &versions,
-                    Some(base),
+                    Some(&Latest::from(base.clone())),
                 )
                 .is_none()
             };
@@ -153,7 +153,7 @@ impl Build<'_> {
                 };
                 done.skipped = Some(why.to_owned());
                 done.verdicts = self.freshness_now(base).await?;
-                done.late = is_late(self.dataset, &done.verdicts);
+                done.late = is_late(&done.verdicts);
                 return Ok(done);
             }
         }
@@ -165,7 +165,7 @@ impl Build<'_> {
         } = self.stage(&scratch).await?;
         if verdicts
             .iter()
-            .any(|verdict| verdict.blocks() && !is_freshness(self.dataset, verdict))
+            .any(|verdict| verdict.blocks() && !verdict.is_sla())
         {
             return Err(TaskError::Contract(verdicts));
         }
@@ -176,7 +176,7 @@ impl Build<'_> {
             .await?;
         let mut done = self.finished(&snapshot).await?;
         done.rows = snapshot.row_count();
-        done.late = is_late(self.dataset, &verdicts);
+        done.late = is_late(&verdicts);
         done.verdicts = verdicts;
         Ok(done)
     }
@@ -311,7 +311,7 @@ impl Build<'_> {
             for contract in &contracts {
                 verdicts.extend(comboi_engine::check(session, contract, &data, now)?);
             }
-            verdicts.retain(|verdict| is_freshness(&dataset, verdict));
+            verdicts.retain(Verdict::is_sla);
             Ok(verdicts)
         })
         .await
@@ -344,20 +344,10 @@ fn only_freshness(contract: &Contract) -> Option<Contract> {
 }
 
 /// Freshness does not keep a dataset from its readers: what they have is older still.
-fn is_freshness(dataset: &Dataset, verdict: &Verdict) -> bool {
-    let rules = dataset
-        .contracts
-        .iter()
-        .flat_map(|named| named.contract.rules());
-    rules
-        .filter(|rule| matches!(rule.kind, RuleKind::Freshness { .. }))
-        .any(|rule| rule.name == verdict.rule)
-}
-
-fn is_late(dataset: &Dataset, verdicts: &[Verdict]) -> bool {
+fn is_late(verdicts: &[Verdict]) -> bool {
     verdicts
         .iter()
-        .any(|verdict| verdict.blocks() && is_freshness(dataset, verdict))
+        .any(|verdict| verdict.blocks() && verdict.is_sla())
 }
 
 /// A path as a person would type it in the project's folder.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use comboi_engine::Limits;
-use comboi_lake::{Change, DataFile, Operation, Remove, Snapshot, Table};
+use comboi_lake::{Change, DataFile, Latest, Operation, Remove, Snapshot, Table};
 use comboi_project::{Columns, DatasetId, Project};
 use comboi_sources::{
     Checkpoint, Extract, ExtractChange, FilesReader, Known, Look, Note, Stamp, Work,
@@ -61,24 +61,25 @@ struct Extraction<'a> {
 
 impl Extraction<'_> {
     async fn once(&self) -> Result<Done, TaskError> {
-        let base = self.table.snapshot().await?;
-        if base
+        let latest = self.table.latest().await?;
+        let before = latest
             .as_ref()
-            .and_then(|base| base.last_commit(&self.runner.project.name))
-            .is_some_and(|(run, _)| run >= self.order.run)
-        {
-            return Ok(as_it_is(
-                base.as_ref(),
-                "this run had extracted it",
-                Vec::new(),
-            ));
+            .and_then(|latest| latest.last_commit(&self.runner.project.name));
+        if before.is_some_and(|(run, _)| run >= self.order.run) {
+            let why = "this run had extracted it";
+            return Ok(as_it_is(latest.as_ref(), why, Vec::new()));
         }
-        let work = match look(&self.runner.project, self.id, base.as_ref()).await? {
+        let work = match look(&self.runner.project, self.id, latest.as_ref()).await? {
             Look::NothingNew { notes } => {
-                return Ok(as_it_is(base.as_ref(), "nothing new", texts(&notes)));
+                return Ok(as_it_is(latest.as_ref(), "nothing new", texts(&notes)));
             }
             Look::Work(work) => work,
         };
+        // Only who reads rows needs the list of files, which takes longer to read.
+        let base = self.table.snapshot().await?;
+        if base.as_ref().map(|base| base.version) != latest.as_ref().map(|latest| latest.version) {
+            return Err(comboi_lake::Error::Overtaken(self.table.name().to_owned()).into());
+        }
 
         self.runner.phase(self.id, Phase::Reading);
         let scratch = Scratch::make(self.runner, self.order.run, &self.id.to_string())?;
@@ -240,10 +241,10 @@ impl Extraction<'_> {
 pub(crate) async fn look(
     project: &Arc<Project>,
     id: &DatasetId,
-    base: Option<&Snapshot>,
+    latest: Option<&Latest>,
 ) -> Result<Look, TaskError> {
-    let checkpoint = base
-        .and_then(|base| base.properties.get(CHECKPOINT))
+    let checkpoint = latest
+        .and_then(|latest| latest.properties.get(CHECKPOINT))
         .map(|text| text.parse::<Checkpoint>());
     let checkpoint = checkpoint
         .transpose()
@@ -267,11 +268,11 @@ fn reader<'a>(project: &'a Project, id: &DatasetId) -> Result<FilesReader<'a>, T
     })
 }
 
-fn as_it_is(base: Option<&Snapshot>, why: &str, notes: Vec<String>) -> Done {
+fn as_it_is(latest: Option<&Latest>, why: &str, notes: Vec<String>) -> Done {
     Done {
         skipped: Some(why.to_owned()),
-        version: base.map(|base| base.version),
-        total_rows: base.map(Snapshot::row_count),
+        version: latest.map(|latest| latest.version),
+        total_rows: latest.map(|latest| latest.row_count),
         notes,
         ..Done::default()
     }

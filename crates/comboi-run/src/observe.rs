@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use comboi_lake::{Lake, Snapshot};
+use comboi_lake::{Lake, Latest};
 use comboi_plan::{Observed, ObservedDataset, ObservedTable, Plan, TaskKind};
 use comboi_project::{DatasetId, Project};
 use comboi_sources::{Checkpoint, Look};
@@ -21,7 +21,7 @@ pub async fn observe(
     let mut observed = Observed::default();
     for task in &plan.tasks {
         let id = &task.dataset;
-        let base = lake.table(id).snapshot().await?;
+        let base = lake.table(id).latest().await?;
         match task.kind {
             TaskKind::Extract => {
                 observed
@@ -39,9 +39,9 @@ pub async fn observe(
     Ok(observed)
 }
 
-async fn table(project: &Arc<Project>, id: &DatasetId, base: Option<&Snapshot>) -> ObservedTable {
+async fn table(project: &Arc<Project>, id: &DatasetId, base: Option<&Latest>) -> ObservedTable {
     let mut observed = ObservedTable {
-        lake_rows: base.map(Snapshot::row_count),
+        lake_rows: base.map(|base| base.row_count),
         last_read: base.map(|base| base.committed_at),
         ..ObservedTable::default()
     };
@@ -77,12 +77,12 @@ async fn table(project: &Arc<Project>, id: &DatasetId, base: Option<&Snapshot>) 
 }
 
 /// Rows in so many bytes of source, if they are like those that were read before.
-fn estimate(bytes: u64, base: Option<&Snapshot>) -> Option<u64> {
+fn estimate(bytes: u64, base: Option<&Latest>) -> Option<u64> {
     let base = base?;
     let checkpoint: Checkpoint = base.properties.get(CHECKPOINT)?.parse().ok()?;
     let read: u64 = checkpoint.files.values().map(|seen| seen.size).sum();
     (read > 0).then(|| {
-        u64::try_from(u128::from(bytes) * u128::from(base.row_count()) / u128::from(read))
+        u64::try_from(u128::from(bytes) * u128::from(base.row_count) / u128::from(read))
             .unwrap_or(u64::MAX)
     })
 }
@@ -92,7 +92,7 @@ async fn dataset(
     lake: &Lake,
     plan: &Plan,
     id: &DatasetId,
-    base: Option<&Snapshot>,
+    base: Option<&Latest>,
 ) -> Result<ObservedDataset, comboi_lake::Error> {
     let mut versions = BTreeMap::new();
     for input in plan
@@ -104,14 +104,14 @@ async fn dataset(
         versions.insert(
             input.clone(),
             lake.table(input)
-                .snapshot()
+                .latest()
                 .await?
                 .map(|snapshot| snapshot.version),
         );
     }
     Ok(ObservedDataset {
         version: base.map(|base| base.version),
-        rows: base.map(Snapshot::row_count),
+        rows: base.map(|base| base.row_count),
         why: why_build(project, id, &versions, base),
     })
 }

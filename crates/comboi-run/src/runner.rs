@@ -129,9 +129,9 @@ impl Runner {
                 None => self
                     .lake
                     .table(input)
-                    .snapshot()
+                    .latest()
                     .await?
-                    .map(|snapshot| snapshot.version),
+                    .map(|latest| latest.version),
             };
             pins.insert(input.clone(), version);
         }
