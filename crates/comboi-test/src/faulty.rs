@@ -1,4 +1,4 @@
-//! An object store that stops, lies or stutters at a chosen write.
+//! An object store that stops, lies, stutters or waits at a chosen write.
 
 use std::fmt;
 use std::ops::Range;
@@ -14,6 +14,7 @@ use object_store::{
     ObjectStore, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions,
     RenameTargetMode, Result, UploadPart,
 };
+use tokio::sync::Notify;
 
 /// What happens at one write. Writes are counted from 0: every put, completed upload, deleted object, copy and rename.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +30,8 @@ pub enum Fault {
     Exists(usize),
     /// The write does not happen, and so for as many writes as the second number says. Then all is well.
     Refuses(usize, usize),
+    /// The write waits until [`Faulty::let_go`], and then happens: its process was asleep.
+    Waits(usize),
 }
 
 enum Verdict {
@@ -36,6 +39,7 @@ enum Verdict {
     FailBefore,
     FailAfter,
     ExistsAfter,
+    Wait,
 }
 
 /// Wraps a store, counts its writes and fails as it was told.
@@ -51,6 +55,8 @@ struct Control {
     dead: AtomicBool,
     fault: Mutex<Option<Fault>>,
     log: Mutex<Vec<String>>,
+    asleep: Notify,
+    awake: Notify,
 }
 
 impl Faulty {
@@ -77,6 +83,16 @@ impl Faulty {
     /// Whether the store has died.
     pub fn died(&self) -> bool {
         self.control.dead.load(Ordering::SeqCst)
+    }
+
+    /// Returns when the write that waits was reached.
+    pub async fn waits(&self) {
+        self.control.asleep.notified().await;
+    }
+
+    /// Lets the write that waits happen, now or when it is reached.
+    pub fn let_go(&self) {
+        self.control.awake.notify_one();
     }
 
     /// The writes that were tried, each as its kind and its object's name.
@@ -125,6 +141,7 @@ impl Control {
             }
             Some(Fault::Lies(n)) if n == number => Verdict::FailAfter,
             Some(Fault::Exists(n)) if n == number => Verdict::ExistsAfter,
+            Some(Fault::Waits(n)) if n == number => Verdict::Wait,
             Some(Fault::Refuses(n, times)) if (n..n + times).contains(&number) => {
                 Verdict::FailBefore
             }
@@ -141,6 +158,11 @@ impl Control {
     ) -> Result<T> {
         match self.judge(kind, name)? {
             Verdict::Fine => write.await,
+            Verdict::Wait => {
+                self.asleep.notify_one();
+                self.awake.notified().await;
+                write.await
+            }
             Verdict::FailBefore => Err(fault_error("failed before the write")),
             Verdict::ExistsAfter if creates => {
                 write.await?;
@@ -345,5 +367,26 @@ mod tests {
         check(Fault::Lies(1), "ok error ok read", "a b c").await;
         check(Fault::Exists(1), "ok exists ok read", "a b c").await;
         check(Fault::Refuses(0, 2), "error error ok unread", "c").await;
+    }
+    #[tokio::test]
+    async fn a_write_waits_until_it_is_let_go() {
+        let inner = memory();
+        let store = Faulty::with(Fault::Waits(1), Arc::clone(&inner));
+        let writing = tokio::spawn({
+            let store = Arc::clone(&store);
+            async move {
+                for name in ["a", "b", "c"] {
+                    store
+                        .put(&Path::parse(name).unwrap(), "x".into())
+                        .await
+                        .unwrap();
+                }
+            }
+        });
+        store.waits().await;
+        assert_eq!(names(inner.as_ref()).await.join(" "), "a");
+        store.let_go();
+        writing.await.unwrap();
+        assert_eq!(names(inner.as_ref()).await.join(" "), "a b c");
     }
 }

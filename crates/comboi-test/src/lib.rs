@@ -4,4 +4,4 @@ mod faulty;
 mod look;
 
 pub use faulty::{Fault, Faulty};
-pub use look::{contents, memory, names};
+pub use look::{Store, contents, copy, memory, names, put, remove};

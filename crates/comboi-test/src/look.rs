@@ -1,4 +1,4 @@
-//! A store in memory, and what is in a store.
+//! A store in memory, what is in a store, and what is changed in it by hand.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,10 +6,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::TryStreamExt;
 use object_store::memory::InMemory;
+use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 
+/// Any store.
+pub type Store = Arc<dyn ObjectStore>;
+
 /// An empty store in memory.
-pub fn memory() -> Arc<dyn ObjectStore> {
+pub fn memory() -> Store {
     Arc::new(InMemory::new())
 }
 
@@ -50,4 +54,28 @@ pub async fn contents(store: &dyn ObjectStore) -> BTreeMap<String, Bytes> {
         );
     }
     contents
+}
+
+/// Another store in memory with the same objects.
+pub async fn copy(store: &dyn ObjectStore) -> Store {
+    let copy = memory();
+    for (name, bytes) in contents(store).await {
+        put(copy.as_ref(), &name, bytes).await;
+    }
+    copy
+}
+
+/// Writes an object, whether it is there or not.
+pub async fn put(store: &dyn ObjectStore, name: &str, bytes: impl Into<Bytes>) {
+    let key = Path::parse(name).expect("a name that a store can have");
+    store
+        .put(&key, bytes.into().into())
+        .await
+        .expect("a store that can be written");
+}
+
+/// Deletes an object.
+pub async fn remove(store: &dyn ObjectStore, name: &str) {
+    let key = Path::parse(name).expect("a name that a store can have");
+    store.delete(&key).await.expect("an object that is there");
 }
