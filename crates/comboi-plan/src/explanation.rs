@@ -4,11 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use chrono::{DateTime, Utc};
-use comboi_project::{DatasetId, Project, Stage};
+use comboi_project::{DatasetId, Project, Stage, text};
 use serde::Serialize;
 
 use crate::plan::{Plan, Task, TaskKind};
-use crate::text;
 
 /// What was found in looking at the sources and the lake.
 #[derive(Clone, Debug, Default)]

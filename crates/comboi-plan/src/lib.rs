@@ -4,7 +4,6 @@ mod explanation;
 mod graph;
 mod plan;
 mod selection;
-mod text;
 
 pub use explanation::{Explanation, Observed, ObservedDataset, ObservedTable};
 pub use graph::Graph;

@@ -11,6 +11,7 @@ mod read;
 mod schema;
 mod setting;
 mod suggest;
+pub mod text;
 mod transformations;
 mod types;
 mod yaml;

@@ -1,23 +1,7 @@
 //! Numbers and spans of time for people.
 
-/// `5222` → `5,222`.
-pub(super) fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
-/// `1 row`, `5,222 rows`.
-pub(super) fn counted(number: u64, noun: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{} {noun}{plural}", thousands(number))
-}
+pub(super) use comboi_project::text::counted;
+use comboi_project::text::count as thousands;
 
 /// A text that DuckDB or a person wrote as a number, with separators if it is one: `-5222.50` → `-5,222.50`.
 pub(super) fn grouped(text: &str) -> String {
