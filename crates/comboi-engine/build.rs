@@ -1,8 +1,4 @@
 //! Says in one line what to do when the DuckDB library is not there, before the linker says it in many.
-#![expect(
-    clippy::print_stdout,
-    reason = "this is how a build script speaks to cargo"
-)]
 
 use std::path::PathBuf;
 

@@ -231,7 +231,7 @@ impl State {
         let numbers = found
             .common_prefixes
             .iter()
-            .filter_map(|prefix| prefix.parts().last()?.as_ref().parse().ok());
+            .filter_map(|prefix| prefix.parts().next_back()?.as_ref().parse().ok());
         Ok(numbers.max().map(RunId))
     }
 

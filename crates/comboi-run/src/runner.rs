@@ -237,7 +237,6 @@ impl Runner {
                 } else {
                     let versions = inputs_of(task, &receipts, order);
                     let (runner, order, task) = (self.clone(), Arc::clone(order), task.clone());
-                    let limits = limits.clone();
                     let dataset = task.dataset.clone();
                     let spawned = running
                         .spawn(async move { runner.one(&order, &task, versions, &limits).await });
@@ -348,7 +347,7 @@ impl Runner {
                 receipt.failure = Some(Failure {
                     kind: FailureKind::Task,
                     message: chain(&e),
-                })
+                });
             }
         }
         receipt

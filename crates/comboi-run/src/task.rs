@@ -156,7 +156,7 @@ pub(crate) async fn with_session<T: Send + 'static>(
     folder: &std::path::Path,
     work: impl FnOnce(&Session) -> Result<T, TaskError> + Send + 'static,
 ) -> Result<T, TaskError> {
-    let (stop, limits, folder) = (runner.stop.clone(), limits.clone(), folder.to_owned());
+    let (stop, limits, folder) = (runner.stop.clone(), *limits, folder.to_owned());
     let working = tokio::task::spawn_blocking(move || {
         let session = Session::open(&limits, &folder)?;
         let _watch = stop.watch(session.interrupter());
