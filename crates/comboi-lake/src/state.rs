@@ -235,6 +235,32 @@ impl State {
         Ok(numbers.max().map(RunId))
     }
 
+    /// Removes all that is written of a run. Nothing that is still to be done needs it; the lake keeps the record.
+    ///
+    /// Not atomic; may be repeated.
+    pub async fn forget(&self, run: RunId) -> Result<(), StateError> {
+        let prefix = self.key(&["runs", &format!("{:012}", run.0)]);
+        if let Some(folder) = &self.folder {
+            let folder = folder.join(prefix.as_ref());
+            return match std::fs::remove_dir_all(&folder) {
+                Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                    Err(StateError::Folder("removed", folder, e))
+                }
+                _ => Ok(()),
+            };
+        }
+        let listed = self.store.list(Some(&prefix));
+        let objects: Vec<_> = listed
+            .try_collect()
+            .await
+            .map_err(|e| StateError::Unavailable("listed", e))?;
+        for object in objects {
+            let deleted = self.store.delete(&object.location).await;
+            deleted.map_err(|e| StateError::Unavailable("removed", e))?;
+        }
+        Ok(())
+    }
+
     /// Every object of the state below this pipeline, by key: what `verify` and tests compare.
     pub async fn keys(&self) -> Result<Vec<String>, StateError> {
         let listed: Vec<_> = self

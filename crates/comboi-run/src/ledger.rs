@@ -14,6 +14,9 @@ use crate::receipt::{Receipt, RunReport};
 /// What this comboi writes into the state of runs.
 const FORMAT: u32 = 1;
 
+/// Of how many runs plans and receipts are kept: two days of a run every half an hour.
+const KEPT_RUNS: u32 = 100;
+
 /// What can go wrong with the record of which runs there were.
 #[derive(Debug, thiserror::Error)]
 pub enum LedgerError {
@@ -172,6 +175,14 @@ impl Ledger {
             .close(report.run, to_bytes(&report.for_keeping()))
             .await?;
         Ok(())
+    }
+
+    /// Forgets the run that was [`KEPT_RUNS`] before this one: each run takes away what one run left.
+    pub(crate) async fn forget_old(&self, run: RunId) -> Result<(), LedgerError> {
+        match run.0.checked_sub(KEPT_RUNS) {
+            Some(old) if old > 0 => Ok(self.state.forget(RunId(old)).await?),
+            _ => Ok(()),
+        }
     }
 
     /// What a run was to do; `None` when there was no such run.

@@ -174,8 +174,13 @@ impl Runner {
             );
         }
         report.ended_at = self.clock.now();
+        let ledger = self.ledger();
         if !report.stopped {
-            self.ledger().close(&report).await?;
+            ledger.close(&report).await?;
+        }
+        if let Err(e) = ledger.forget_old(run).await {
+            let error = chain(&e);
+            warn!(run = run.0, error, "an old run was not forgotten: {error}");
         }
         info!(
             run = run.0,
