@@ -113,7 +113,7 @@ impl Ledger {
             .ok_or_else(|| LedgerError::Busy(self.state.pipeline().to_string()))
     }
 
-    /// Takes the next run number and writes down what it is to do.
+    /// Takes the next run number, higher than `taken`, and writes down what it is to do.
     ///
     /// Dying in it leaves at most a number that no run has.
     pub(crate) async fn begin(
@@ -123,6 +123,7 @@ impl Ledger {
         pins: BTreeMap<DatasetId, Option<u64>>,
         rebuild: bool,
         begun_at: DateTime<Utc>,
+        taken: RunId,
     ) -> Result<Order, LedgerError> {
         let mut order = Order {
             format: FORMAT,
@@ -135,7 +136,7 @@ impl Ledger {
         };
         loop {
             let (read, mut record) = self.schedule().await?;
-            order.run = RunId(record.last_run.0 + 1);
+            order.run = RunId(record.last_run.max(taken).0 + 1);
             while self.state.create_plan(order.run, to_bytes(&order)).await? != Written::Now {
                 order.run.0 += 1;
             }
@@ -195,6 +196,11 @@ impl Ledger {
             Some(order) if order.format > FORMAT => Err(LedgerError::Newer(order.format)),
             order => Ok(order),
         }
+    }
+
+    /// Whether no number was ever given out here: the state of runs is new, or lost.
+    pub(crate) async fn is_new(&self) -> Result<bool, LedgerError> {
+        Ok(self.state.schedule().await?.bytes.is_none())
     }
 
     /// The last run that did a plan; `None` before the first.

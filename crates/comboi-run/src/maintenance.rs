@@ -76,9 +76,10 @@ impl Runner {
 
     async fn take_number(&self, kind: RunKind) -> Result<RunId, RunError> {
         let plan = Plan::empty(self.project.name.clone());
+        let taken = self.last_run_in_lake().await?;
         let order = self
             .ledger()
-            .begin(kind, plan, BTreeMap::new(), false, self.clock.now())
+            .begin(kind, plan, BTreeMap::new(), false, self.clock.now(), taken)
             .await?;
         Ok(order.run)
     }

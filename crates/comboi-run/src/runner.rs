@@ -68,8 +68,10 @@ impl Runner {
         let ledger = self.ledger();
         let _lock = ledger.lock()?;
         let pins = self.pins(&plan, &BTreeMap::new()).await?;
+        let kind = RunKind::Pipeline;
+        let taken = self.last_run_in_lake().await?;
         let order = ledger
-            .begin(RunKind::Pipeline, plan, pins, rebuild, self.clock.now())
+            .begin(kind, plan, pins, rebuild, self.clock.now(), taken)
             .await?;
         self.carry_out(order).await
     }
@@ -106,8 +108,9 @@ impl Runner {
         known.extend(done);
         let pins = self.pins(&plan, &known).await?;
         let kind = RunKind::Retry { of: last };
+        let taken = self.last_run_in_lake().await?;
         let order = ledger
-            .begin(kind, plan, pins, order.rebuild, self.clock.now())
+            .begin(kind, plan, pins, order.rebuild, self.clock.now(), taken)
             .await?;
         self.carry_out(order).await
     }
@@ -136,6 +139,28 @@ impl Runner {
             pins.insert(input.clone(), version);
         }
         Ok(pins)
+    }
+
+    /// The highest number that a run of this pipeline left in the lake.
+    ///
+    /// The lake may know of more runs than the state of runs does, which can be lost or taken from a backup. A run
+    /// with a number that the lake has would take another run's commits for its own.
+    pub(crate) async fn last_run_in_lake(&self) -> Result<RunId, RunError> {
+        let mut tables = vec![self.lake.record("tasks")];
+        if self.ledger().is_new().await? {
+            let datasets = self.project.dataset_ids();
+            tables.extend(datasets.iter().map(|id| self.lake.table(id)));
+        }
+        let mut last = RunId(0);
+        for table in tables {
+            // What can't be read is told where it is needed.
+            if let Ok(Some(latest)) = table.latest().await
+                && let Some((run, _)) = latest.last_commit(&self.project.name)
+            {
+                last = last.max(run);
+            }
+        }
+        Ok(last)
     }
 
     async fn carry_out(&self, order: Order) -> Result<RunReport, RunError> {

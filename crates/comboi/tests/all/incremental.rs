@@ -141,3 +141,27 @@ fn a_restored_table_goes_on_from_the_checkpoint_that_belongs_to_its_rows() {
     world.run();
     assert_eq!(world.rows("bronze/shop/orders"), with_both);
 }
+
+#[test]
+fn a_lost_or_older_state_of_runs_takes_no_commit_of_another_run_for_its_own() {
+    let world = World::small();
+    world.run();
+    world.run();
+    std::fs::rename(world.path(".comboi"), world.path("older")).unwrap();
+    world.write("in/orders/day2.csv", "id,day,amount\n3,2024-05-02,5.25\n");
+    let all = |rows| {
+        [
+            format!("bronze/shop/orders succeeded {rows}"),
+            "silver/orders_clean succeeded ".to_owned() + if rows == 1 { "3" } else { "5" },
+        ]
+    };
+    assert_eq!(world.outcomes(&["run", "all"])[..2], all(1));
+    world.run();
+    std::fs::remove_dir_all(world.path(".comboi")).unwrap();
+    std::fs::rename(world.path("older"), world.path(".comboi")).unwrap();
+    world.write(
+        "in/orders/day3.csv",
+        "id,day,amount\n4,2024-05-03,5.25\n5,2024-05-03,5.25\n",
+    );
+    assert_eq!(world.outcomes(&["run", "all"])[..2], all(2));
+}
