@@ -25,7 +25,7 @@ pub fn open_data_file(
         typed(columns)
     };
     let name = file.to_string_lossy().to_lowercase();
-    let path = sql::text(&file.to_string_lossy());
+    let path = sql::file(file);
     if name.ends_with(".parquet") {
         return Ok((columns_of(&format!("SELECT * FROM read_parquet({path})"))?, file.to_owned()));
     }

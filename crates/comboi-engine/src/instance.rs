@@ -56,7 +56,7 @@ impl Instance {
     pub(crate) fn confine(&self, files: &[&Path]) -> Result<(), Error> {
         self.own(
             "name the files it may use",
-            &format!("SET allowed_paths = {}", sql::file_list(files)),
+            &format!("SET allowed_paths = {}", sql::allowed_list(files)),
         )?;
         self.own("close its door", "SET enable_external_access = false")
     }

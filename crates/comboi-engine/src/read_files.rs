@@ -14,11 +14,9 @@ mod relation;
 mod stage;
 mod suspects;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use comboi_project::{Columns, SqlType};
-
-use crate::sql;
 
 pub use infer::{Found, infer, parquet_groups};
 pub use known::{Known, files_with_rows_of, max_value, null_count, rewrite};
@@ -200,24 +198,4 @@ pub struct Reading {
     pub ignore_unknown_keys: bool,
     /// Columns whose types somebody wrote down: fields of nested values that are not in them are passed over.
     pub declared: Vec<String>,
-}
-
-/// A list of files for `read_csv` and its like, which take patterns: `a[1].csv` would be `a1.csv` if that is there.
-fn file_list<P: AsRef<Path>>(files: &[P]) -> String {
-    let exact = |path: &Path| {
-        path.to_string_lossy()
-            .chars()
-            .fold(String::new(), |mut out, c| {
-                match c {
-                    '*' | '?' | '[' => out.extend(['[', c, ']']),
-                    c => out.push(c),
-                }
-                out
-            })
-    };
-    let files: Vec<String> = files
-        .iter()
-        .map(|file| sql::text(&exact(file.as_ref())))
-        .collect();
-    format!("[{}]", files.join(", "))
 }

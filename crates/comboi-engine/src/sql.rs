@@ -26,15 +26,48 @@ pub(crate) fn path(path: &Path) -> String {
     text(&path.to_string_lossy())
 }
 
-/// A list of paths that exist, for `read_parquet`, `read_csv` and their like. They take patterns, but a path that
-/// exists as it is written wins, so `*`, `?` and `[` need no quoting.
+/// A path as a literal, for `read_parquet`, `read_csv` and their like. They take patterns: `a[1].csv` would be `a1.csv`
+/// if that is there.
+pub(crate) fn file(path: &Path) -> String {
+    text(&pattern(path))
+}
+
+/// The same for several.
 pub(crate) fn file_list<P: AsRef<Path>>(files: &[P]) -> String {
-    let files: Vec<String> = files.iter().map(|file| path(file.as_ref())).collect();
-    format!("[{}]", files.join(", "))
+    list(files.iter().map(|path| file(path.as_ref())))
+}
+
+/// A list for `allowed_paths`: of a pattern, both itself and what it matches must be allowed.
+pub(crate) fn allowed_list<P: AsRef<Path>>(files: &[P]) -> String {
+    list(files.iter().flat_map(|it| {
+        let (plain, pattern) = (path(it.as_ref()), file(it.as_ref()));
+        let pattern = (pattern != plain).then_some(pattern);
+        std::iter::once(plain).chain(pattern)
+    }))
+}
+
+fn list(items: impl Iterator<Item = String>) -> String {
+    format!("[{}]", items.collect::<Vec<_>>().join(", "))
+}
+
+/// The pattern that matches this path alone.
+fn pattern(path: &Path) -> String {
+    let mut pattern = String::new();
+    for c in path.to_string_lossy().chars() {
+        match c {
+            '*' | '?' | '[' => pattern.extend(['[', c, ']']),
+            // In a pattern a backslash separates folders, even in brackets. This is what lies from `[` to `]`.
+            '\\' if cfg!(unix) => pattern.push_str("[[-]]"),
+            c => pattern.push(c),
+        }
+    }
+    pattern
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use duckdb::Connection;
     use proptest::prelude::*;
 
@@ -69,6 +102,53 @@ mod tests {
         #[test]
         fn quotes_and_comments_come_back_unchanged(value in "['\"\\\\;$/*\\-\\n\0 aé?{}%]{0,12}") {
             comes_back(&value);
+        }
+    }
+
+    /// A file is read, and none that its name matches as a pattern.
+    fn check_file(name: &str, others: &[&str]) {
+        let folder = tempfile::tempdir().unwrap();
+        for name in others.iter().chain([&name]) {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, format!("name\n\"{name}\"\n")).unwrap();
+        }
+        let files = [folder.path().join(name)];
+        let db = Connection::open_in_memory().unwrap();
+        let read = || -> duckdb::Result<String> {
+            let query = format!(
+                "SELECT string_agg(name) FROM read_csv({}, header = true, columns = {{'name': 'VARCHAR'}})",
+                file_list(&files)
+            );
+            db.query_row(&query, [], |row| row.get(0))
+        };
+        assert_eq!(read().unwrap(), name);
+        let confine = format!(
+            "SET allowed_paths = {}; SET enable_external_access = false",
+            allowed_list(&files)
+        );
+        db.execute_batch(&confine).unwrap();
+        assert_eq!(read().unwrap(), name, "confined");
+        for other in others {
+            let other = file(&folder.path().join(other));
+            let query = format!("SELECT content FROM read_text({other})");
+            assert!(db.execute_batch(&query).is_err(), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_file_is_itself_whatever_its_name() {
+        check_file("plain.csv", &["plain2.csv"]);
+        check_file("a[1].csv", &["a1.csv"]);
+        check_file("*.csv", &["a.csv", "b.csv"]);
+        check_file("a[1]* b'c/?.csv", &["a1 b'c/x.csv", "a[1]x b'c/y.csv"]);
+        check_file("**/x.csv", &["a/b/x.csv"]);
+        check_file("{a,b}[!c].csv", &["a!.csv", "a.csv"]);
+        if cfg!(unix) {
+            check_file(
+                "a\\b[1]/c\\.csv",
+                &["a/b1/c.csv", "a/b[1]/c.csv", "ab[1]/c.csv"],
+            );
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Somebody's SQL over staged inputs: what comes out, and what is said when nothing can.
 
+mod folders;
 mod limits;
 mod mistakes;
 mod sandbox;
@@ -37,7 +38,10 @@ impl Bench {
     }
 
     pub(crate) fn with(limits: Limits) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::within(tempfile::tempdir().unwrap(), limits)
+    }
+
+    pub(crate) fn within(folder: tempfile::TempDir, limits: Limits) -> Self {
         let session = Session::open(&limits, &folder.path().join("scratch")).unwrap();
         Self { folder, session }
     }

@@ -364,7 +364,7 @@ pub fn parquet_groups(
     let query = format!(
         "SELECT file_name, md5(string_agg(concat_ws('|', name, type, type_length, repetition_type, num_children, converted_type, scale, precision, logical_type), chr(10) ORDER BY column_id)) \
          FROM parquet_schema({}) GROUP BY file_name",
-        super::file_list(&paths)
+        sql::file_list(&paths)
     );
     let mut schemas = BTreeMap::new();
     for row in run(session.free()?, "read the columns of Parquet files", &query)? {
@@ -400,7 +400,7 @@ fn parquet_group(session: &Session, folder: &Path, files: Vec<FileToRead>) -> Re
     let instance = session.free()?;
     let columns = instance.columns(&format!(
         "SELECT * FROM read_parquet({})",
-        super::file_list(&first)
+        sql::file_list(&first)
     ));
     let columns = columns
         .map_err(|failure| instance.explain(failure, "read the columns of a Parquet file"))?;

@@ -83,7 +83,7 @@ impl Known {
 fn parquet(files: &[PathBuf]) -> String {
     format!(
         "read_parquet({}, union_by_name = true, filename = '_comboi_path')",
-        super::file_list(files)
+        sql::file_list(files)
     )
 }
 
@@ -188,7 +188,7 @@ pub fn max_value(
         .unwrap_or_default();
     let query = format!(
         "SELECT CAST(greatest({greatest}{before}) AS VARCHAR) FROM read_parquet({})",
-        super::file_list(staged)
+        sql::file_list(staged)
     );
     let rows = run(
         session.free()?,

@@ -208,7 +208,7 @@ fn file_name(group: &Group) -> String {
 
 pub(super) fn from(group: &Group, rules: &TextRules, json_values: bool) -> String {
     let paths: Vec<_> = group.files.iter().map(|file| &file.path).collect();
-    let files = super::file_list(&paths);
+    let files = sql::file_list(&paths);
     let map = if json_values {
         "MAP(VARCHAR, JSON)"
     } else {

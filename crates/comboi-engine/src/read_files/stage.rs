@@ -348,7 +348,7 @@ fn unfit_rows(reading: &Reading, before: &UnfitRows<'_>) -> Option<String> {
     if let Some(file) = before.found_before {
         selects.push(format!(
             "SELECT * FROM read_csv({}, auto_detect = false, header = false, delim = ',', quote = '\"', escape = '\"', new_line = '\\n', max_line_size = {}, columns = {{'file': 'VARCHAR', 'line': 'BIGINT', 'byte_position': 'BIGINT', 'column': 'VARCHAR', 'reason': 'VARCHAR', 'text': 'VARCHAR'}})",
-            super::file_list(&[file]),
+            sql::file(file),
             before.longest.max(2_097_152),
         ));
     }
