@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use comboi_engine::Limits;
 use comboi_lake::{Change, DataFile, Latest, Operation, Remove, Snapshot, Table};
-use comboi_project::{Columns, DatasetId, Project};
+use comboi_project::{Columns, DatasetId, Project, Stage};
 use comboi_sources::{
     Checkpoint, Extract, ExtractChange, FilesReader, Known, Look, Note, Stamp, Work,
 };
@@ -265,6 +265,7 @@ fn reader<'a>(project: &'a Project, id: &DatasetId) -> Result<FilesReader<'a>, T
         source: found.0,
         table: found.1,
         folder: &project.folder,
+        max_file_size: project.stages.max_file_size(Stage::Bronze),
     })
 }
 

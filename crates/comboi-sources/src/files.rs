@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use comboi_engine::Session;
-use comboi_project::{ChangedFilePolicy, FilesSource, FilesTable, Incremental};
+use comboi_project::{ByteSize, ChangedFilePolicy, FilesSource, FilesTable, Incremental};
 
 use crate::{BadCheckpoint, Checkpoint, Error, Extract, Known, Note, Seen, Stamp};
 
@@ -30,6 +30,8 @@ pub struct FilesReader<'a> {
     pub table: &'a FilesTable,
     /// The project's folder, which relative paths begin in.
     pub folder: &'a Path,
+    /// The size at which staged rows begin another file.
+    pub max_file_size: ByteSize,
 }
 
 /// What is there to do for a table.

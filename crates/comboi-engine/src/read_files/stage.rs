@@ -406,12 +406,17 @@ fn with_article(sql_type: &SqlType) -> String {
     format!("{article} {text}")
 }
 
+/// However many rows that are: wide ones would else fill the memory.
+const ROW_GROUP_BYTES: u64 = 64 * 1024 * 1024;
+
 /// Writes what a query returns; files that hold no row are removed again.
 pub(super) fn copy(session: &Session, query: &str, to: &To) -> Result<Staged, Error> {
+    // A file ends with a row group. These are measured as they are in memory, uncompressed.
+    let file_bytes = to.file_bytes.max(1);
     let statement = format!(
-        "COPY ({query}) TO {} (FORMAT parquet, COMPRESSION zstd, FILE_SIZE_BYTES {}, RETURN_STATS true)",
+        "COPY ({query}) TO {} (FORMAT parquet, COMPRESSION zstd, FILE_SIZE_BYTES {file_bytes}, ROW_GROUP_SIZE_BYTES {}, RETURN_STATS true)",
         sql::path(&to.folder),
-        to.file_bytes,
+        file_bytes.min(ROW_GROUP_BYTES),
     );
     let mut files = Vec::new();
     for row in run(session.free()?, "stage rows", &statement)? {

@@ -27,8 +27,6 @@ use crate::{
     Checkpoint, Error, Extract, ExtractChange, Known, Note, Quarantined, Stamp, Watermark,
 };
 
-/// A new file is begun at this size.
-const FILE_BYTES: u64 = 256 * 1024 * 1024;
 /// Below this, finding types looks at everything.
 const SMALL_BYTES: u64 = 32 * 1024 * 1024;
 /// How many files a sample is taken from.
@@ -381,7 +379,7 @@ impl Job<'_> {
     fn to(&self, what: &str) -> To {
         To {
             folder: self.scratch.join(format!("{what}-{}", self.attempts)),
-            file_bytes: FILE_BYTES,
+            file_bytes: self.reader.max_file_size.bytes(),
         }
     }
 

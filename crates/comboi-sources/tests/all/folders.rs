@@ -125,3 +125,25 @@ fn many_small_files_are_one_statement() {
     assert_eq!(shop.run(), "2000 rows");
     assert_eq!(shop.known.as_ref().unwrap().files.len(), 1);
 }
+
+#[test]
+fn staged_files_are_as_large_as_the_stage_allows() {
+    let text = |i: u64| format!("{:016x}", i.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+    let lines: String = (0..60_000).map(|i| format!("{i},{}\n", text(i))).collect();
+    let mut rows: Vec<String> = (0..60_000).map(|i| format!("{i}|{}", text(i))).collect();
+    rows.sort();
+    let run = |stages: &str| {
+        let mut shop = Shop::new("");
+        shop.configure_stages(stages, "files: '*.csv'\ncolumns: {t: VARCHAR}");
+        shop.put("a.csv", format!("id,t\n{lines}"));
+        assert_eq!(shop.run(), "60000 rows");
+        assert!(shop.rows("id t") == rows.join("\n"), "{stages}: other rows");
+        let files = shop.known.as_ref().unwrap().files.iter();
+        let sizes = files.map(|file| std::fs::metadata(file).unwrap().len());
+        sizes.collect::<Vec<_>>()
+    };
+    assert_eq!(run("").len(), 1);
+    let small = run("bronze: {max_file_size: 100KB}");
+    assert!(small.len() > 3, "{small:?}");
+    assert!(small.iter().all(|size| *size < 200_000), "{small:?}");
+}

@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 
 use chrono::DateTime;
 use comboi_engine::{Input, Limits, Session, show};
-use comboi_project::{Columns, Project, RunId, Source};
-use comboi_sources::{Checkpoint, Error, Extract, ExtractChange, FilesReader, Known, Look, Stamp};
+use comboi_project::{Columns, Project, RunId, Source, Stage};
+use comboi_sources::{
+    Checkpoint, Error, Extract, ExtractChange, FilesReader, Known, Look, Stamp, Work,
+};
 use tempfile::TempDir;
 
 pub(crate) struct Shop {
@@ -34,7 +36,13 @@ impl Shop {
     }
 
     pub(crate) fn configure(&self, table: &str) {
-        let mut yaml = "sources:\n  - name: shop\n    type: files\n    path: in\n    tables:\n      - name: things\n".to_owned();
+        self.configure_stages("", table);
+    }
+
+    /// With a line of `stages`.
+    pub(crate) fn configure_stages(&self, stages: &str, table: &str) {
+        let mut yaml = format!("stages: {{{stages}}}\n");
+        yaml += "sources:\n  - name: shop\n    type: files\n    path: in\n    tables:\n      - name: things\n";
         for line in table.lines() {
             writeln!(yaml, "        {line}").unwrap();
         }
@@ -57,16 +65,21 @@ impl Shop {
             .unwrap_or_else(|problems| panic!("{problems}"))
     }
 
-    pub(crate) fn look(&self) -> Result<Look, Error> {
-        let project = self.project();
+    fn reader<'a>(&'a self, project: &'a Project) -> FilesReader<'a> {
         let Some(Source::Files(source)) = project.sources.first() else {
             panic!("no source")
         };
-        let reader = FilesReader {
+        FilesReader {
             source,
             table: &source.tables[0],
             folder: self.folder.path(),
-        };
+            max_file_size: project.stages.max_file_size(Stage::Bronze),
+        }
+    }
+
+    pub(crate) fn look(&self) -> Result<Look, Error> {
+        let project = self.project();
+        let reader = self.reader(&project);
         let checkpoint = self
             .checkpoint
             .as_ref()
@@ -83,30 +96,27 @@ impl Shop {
     }
 
     fn try_run(&mut self) -> Result<String, Error> {
-        let work = match self.look()? {
+        match self.look()? {
             Look::NothingNew { notes } => {
                 let notes: String = notes.iter().map(|note| format!("\n{note}")).collect();
-                return Ok(format!("nothing new{notes}"));
+                Ok(format!("nothing new{notes}"))
             }
-            Look::Work(work) => work,
-        };
+            Look::Work(work) => self.extract(&work),
+        }
+    }
+
+    /// Extracts and commits what was looked at.
+    pub(crate) fn extract(&mut self, work: &Work) -> Result<String, Error> {
         self.run += 1;
         let project = self.project();
-        let Some(Source::Files(source)) = project.sources.first() else {
-            panic!("no source")
-        };
-        let reader = FilesReader {
-            source,
-            table: &source.tables[0],
-            folder: self.folder.path(),
-        };
+        let reader = self.reader(&project);
         let session = self.session();
         let stamp = Stamp {
             run: RunId(self.run),
             loaded_at: DateTime::from_timestamp(1_700_000_000 + i64::from(self.run), 0).unwrap(),
         };
         let scratch = self.path(&format!("scratch-{}", self.run));
-        let extract = reader.extract(&work, self.known.as_ref(), &session, stamp, &scratch)?;
+        let extract = reader.extract(work, self.known.as_ref(), &session, stamp, &scratch)?;
         let mut text = format!("{} rows", extract.row_count);
         if extract.quarantined_count() > 0 {
             write!(text, ", {} put aside", extract.quarantined_count()).unwrap();
