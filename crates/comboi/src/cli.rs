@@ -29,7 +29,7 @@ pub(crate) struct Global {
     /// The configuration file. Default: `configs/default.yml` or `comboi.yml`, here or in a folder above.
     #[arg(long, short, global = true, env = "COMBOI_CONFIG", value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// A file of `NAME=value` lines to take as environment variables where they are not set. Default: `.env` in the project's folder, if it is there.
+    /// A file of `NAME=value` lines to take as environment variables where they are not set; values are taken as they stand. Default: `.env` in the project's folder, if it is there.
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) env_file: Option<PathBuf>,
     /// What is logged: error, warn, info, debug or trace. Default: `monitoring.log_level`, else info.
@@ -188,6 +188,27 @@ pub(crate) enum Command {
         /// The shell.
         shell: clap_complete::Shell,
     },
+}
+
+impl Command {
+    /// How the command's result is told.
+    pub(crate) fn output(&self) -> Output {
+        match self {
+            Self::Validate { output }
+            | Self::Plan { output, .. }
+            | Self::ValidateContract { output, .. }
+            | Self::Ls { output }
+            | Self::Show { output, .. }
+            | Self::History { output, .. } => *output,
+            Self::Run { running, .. } | Self::Retry { running } => running.output,
+            Self::Init { .. }
+            | Self::ResetCheckpoint { .. }
+            | Self::Restore { .. }
+            | Self::Vacuum { .. }
+            | Self::Schema { .. }
+            | Self::Completions { .. } => Output::Text,
+        }
+    }
 }
 
 /// What a plan is made over.

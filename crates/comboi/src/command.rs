@@ -74,7 +74,10 @@ pub(crate) fn dispatch(cli: Cli, out: &mut dyn Write) -> anyhow::Result<Exit> {
         } => versions::vacuum(&global, dataset.as_deref(), keep, dry_run, out),
         Command::Schema { of } => schema(&of, out),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "comboi", &mut &mut *out);
+            // Into memory first: the generator panics when it can't write.
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "comboi", &mut script);
+            out.write_all(&script)?;
             Ok(Exit::Good)
         }
     }
@@ -90,8 +93,8 @@ fn schema(of: &str, out: &mut dyn Write) -> anyhow::Result<Exit> {
 }
 
 /// Writes one JSON document.
-fn json(out: &mut dyn Write, value: &impl serde::Serialize) -> anyhow::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, value)?;
-    writeln!(out)?;
+pub(crate) fn json(out: &mut dyn Write, value: &impl serde::Serialize) -> anyhow::Result<()> {
+    let text = serde_json::to_string_pretty(value)?;
+    writeln!(out, "{text}")?;
     Ok(())
 }

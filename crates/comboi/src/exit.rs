@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use comboi_plan::BadSelection;
-use comboi_project::{Problems, Severity};
+use comboi_project::{Problem, Problems, Severity};
 use comboi_run::{FailureKind, Outcome, RunReport};
 
 use crate::cli::FailOn;
@@ -25,16 +25,23 @@ pub(crate) enum Exit {
     Interrupted,
 }
 
+impl Exit {
+    /// The code that the process ends with.
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            Self::Good => 0,
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::Contract => 3,
+            Self::Sla => 4,
+            Self::Interrupted => 130,
+        }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
-        Self::from(match exit {
-            Exit::Good => 0,
-            Exit::Failed => 1,
-            Exit::Usage => 2,
-            Exit::Contract => 3,
-            Exit::Sla => 4,
-            Exit::Interrupted => 130,
-        })
+        Self::from(exit.code())
     }
 }
 
@@ -51,15 +58,51 @@ pub(crate) fn told(error: &anyhow::Error) -> String {
             n => format!("{problems}\n\n{n} mistakes"),
         };
     }
-    let mut text = format!("error: {error}");
-    for cause in error.chain().skip(1) {
-        let cause = cause.to_string();
-        if !text.contains(&cause) {
+    format!("error: {}", told_error(error.as_ref()))
+}
+
+/// An error with what caused it, in one line.
+pub(crate) fn told_error(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let told = error.to_string();
+        if !text.contains(&told) {
             text.push_str(": ");
-            text.push_str(&cause);
+            text.push_str(&told);
         }
+        cause = error.source();
     }
     text
+}
+
+/// An error that ended a command, for programs: the text, and the mistakes in files one by one.
+pub(crate) fn as_json(error: &anyhow::Error) -> serde_json::Value {
+    let problems = match (error.downcast_ref(), error.downcast_ref()) {
+        (Some(Problems(problems)), _)
+        | (_, Some(comboi_engine::Error::Problems(Problems(problems)))) => problems.as_slice(),
+        _ => &[],
+    };
+    let text = match problems.len() {
+        0 => told_error(error.as_ref()),
+        1 => "there is a mistake in a file".to_owned(),
+        n => format!("there are {n} mistakes in files"),
+    };
+    serde_json::json!({
+        "error": text,
+        "problems": problems.iter().map(problem_as_json).collect::<Vec<_>>(),
+    })
+}
+
+/// A mistake in a file, for programs.
+pub(crate) fn problem_as_json(problem: &Problem) -> serde_json::Value {
+    serde_json::json!({
+        "file": problem.place.file,
+        "line": problem.place.line,
+        "column": problem.place.column,
+        "message": problem.message,
+        "hint": problem.hint,
+    })
 }
 
 /// The exit code of an error that ended a command.

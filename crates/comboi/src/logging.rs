@@ -13,6 +13,8 @@ use tracing_subscriber::{Layer, Registry};
 use comboi_project::LogLevel;
 
 use crate::cli::{Global, LogFormat};
+use crate::paint::Paint;
+use crate::wiring;
 
 /// Starts logging. Without a file, only what was asked for on the standard error is logged.
 pub(crate) fn start(
@@ -49,6 +51,7 @@ pub(crate) fn start(
         Some(LogFormat::Text) => layers.push(
             tracing_subscriber::fmt::layer()
                 .with_target(false)
+                .with_ansi(wiring::paint(&std::io::stderr()) == Paint::Colours)
                 .with_writer(std::io::stderr)
                 .with_filter(filter(level))
                 .boxed(),

@@ -2,9 +2,12 @@
 
 mod cli;
 mod command;
+mod env_file;
 mod exit;
 mod logging;
+mod paint;
 mod progress;
+mod report;
 mod text;
 mod wiring;
 
@@ -27,11 +30,16 @@ fn main() -> ExitCode {
         }
     };
     let mut out = std::io::stdout();
+    let output = cli.command.output();
     let code = match command::dispatch(cli, &mut out) {
         Ok(code) => code,
         // A reader such as `head` has seen enough.
         Err(e) if is_broken_pipe(&e) => exit::Exit::Good,
         Err(e) => {
+            // Whoever reads JSON gets JSON, whatever happens.
+            if output == cli::Output::Json {
+                drop(command::json(&mut out, &exit::as_json(&e)));
+            }
             drop(writeln!(std::io::stderr(), "{}", exit::told(&e)));
             exit::of_error(&e)
         }

@@ -5,12 +5,12 @@ use std::io::{IsTerminal as _, Write as _};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use comboi_engine::{Sample, Verdict, VerdictOutcome};
-use comboi_project::{DatasetId, Severity};
-use comboi_run::{Event, Listener, Outcome, Receipt, RunReport};
+use comboi_project::DatasetId;
+use comboi_run::{Event, Listener};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::text;
+use crate::paint::Paint;
+use crate::{report, text, wiring};
 
 /// Where the lines of a run go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +34,7 @@ pub(crate) fn listener(lines: Lines, width: usize) -> Listener {
 
 struct Shown {
     lines: Lines,
+    paint: Paint,
     width: usize,
     bars: MultiProgress,
     overall: Option<ProgressBar>,
@@ -46,8 +47,13 @@ impl Shown {
         if !std::io::stderr().is_terminal() {
             bars.set_draw_target(ProgressDrawTarget::hidden());
         }
+        let paint = match lines {
+            Lines::Out => wiring::paint(&std::io::stdout()),
+            Lines::Err => wiring::paint(&std::io::stderr()),
+        };
         Self {
             lines,
+            paint,
             width,
             bars,
             overall: None,
@@ -94,16 +100,13 @@ impl Shown {
                 if let Some(bar) = &self.overall {
                     bar.inc(1);
                 }
-                self.line(&task_line(receipt, self.width));
-                for line in details(receipt) {
-                    self.line(&format!("      {line}"));
-                }
+                self.line(&report::task_lines(receipt, self.width, self.paint).join("\n"));
             }
             Event::RunEnded { report } => {
                 if let Some(bar) = self.overall.take() {
                     bar.finish_and_clear();
                 }
-                self.line(&summary(report));
+                self.line(&report::summary(report, self.paint));
             }
         }
     }
@@ -119,139 +122,4 @@ impl Shown {
 
 fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
-}
-
-fn task_line(receipt: &Receipt, width: usize) -> String {
-    let what = match receipt.outcome {
-        Outcome::Succeeded => text::counted(receipt.rows, "row"),
-        Outcome::Skipped => receipt.reason.clone().unwrap_or_default(),
-        Outcome::Failed | Outcome::UpstreamFailed | Outcome::Stopped => String::new(),
-    };
-    let mut line = format!(
-        "  {:width$}  {:15}  {what:24}",
-        receipt.dataset.to_string(),
-        receipt.outcome
-    );
-    if receipt.outcome == Outcome::Succeeded {
-        line.push_str(&format!("  {:>8}", text::took(receipt.took())));
-        if let Some(published) = &receipt.published {
-            line.push_str("  ");
-            line.push_str(published);
-        }
-    }
-    line.trim_end().to_owned()
-}
-
-/// What a person should know of a task besides its line.
-fn details(receipt: &Receipt) -> Vec<String> {
-    let mut lines = Vec::new();
-    if let Some(failure) = &receipt.failure {
-        lines.extend(failure.message.lines().map(str::to_owned));
-    }
-    if receipt.quarantined_rows > 0 {
-        let rows = text::counted(receipt.quarantined_rows, "bad row");
-        lines.push(format!(
-            "{rows} put aside in `{}__quarantine`",
-            receipt.dataset
-        ));
-    }
-    lines.extend(receipt.notes.iter().map(|note| format!("note: {note}")));
-    for severity in [Severity::Error, Severity::Warning, Severity::Info] {
-        lines.extend(receipt.broken(severity).flat_map(verdict_lines));
-    }
-    lines
-}
-
-/// A rule that did not hold: what was measured, and a masked sample.
-pub(crate) fn verdict_lines(verdict: &Verdict) -> Vec<String> {
-    let severity = verdict.severity;
-    match &verdict.outcome {
-        VerdictOutcome::Passed => Vec::new(),
-        VerdictOutcome::Failed {
-            failed_count,
-            detail,
-            sample,
-        } => {
-            let rows = failed_count
-                .map(|count| format!("{}: ", text::counted(count, "row")))
-                .unwrap_or_default();
-            let mut lines = vec![format!(
-                "{severity}: {}: {rows}{detail} ({})",
-                verdict.rule, verdict.measured
-            )];
-            lines.push(format!("  at {}", verdict.place));
-            lines.extend(sample_line(sample));
-            lines
-        }
-        VerdictOutcome::CouldNotRun { why } => {
-            vec![
-                format!("{severity}: {} could not be checked: {why}", verdict.rule),
-                format!("  at {}", verdict.place),
-            ]
-        }
-    }
-}
-
-/// Some rows that break a rule, `column=value` each.
-fn sample_line(sample: &Sample) -> Option<String> {
-    let row = |row: &Vec<Option<String>>| {
-        let cells = sample.columns.iter().zip(row);
-        let cells =
-            cells.map(|(column, value)| format!("{column}={}", value.as_deref().unwrap_or("NULL")));
-        cells.collect::<Vec<_>>().join(" ")
-    };
-    let rows: Vec<String> = sample.rows.iter().map(row).collect();
-    (!rows.is_empty()).then(|| format!("  such as {}", rows.join("; ")))
-}
-
-fn summary(report: &RunReport) -> String {
-    let ended = if report.stopped {
-        "was stopped"
-    } else if report.is_good() {
-        "succeeded"
-    } else {
-        "failed"
-    };
-    let mut text = format!(
-        "\nRun {} {ended} after {}: ",
-        report.run,
-        text::took(report.took())
-    );
-    let counts: Vec<String> = [
-        Outcome::Succeeded,
-        Outcome::Skipped,
-        Outcome::Failed,
-        Outcome::UpstreamFailed,
-        Outcome::Stopped,
-    ]
-    .into_iter()
-    .filter(|outcome| report.count(*outcome) > 0)
-    .map(|outcome| format!("{} {outcome}", report.count(outcome)))
-    .collect();
-    text.push_str(&counts.join(", "));
-    let verdicts: Vec<&Verdict> = report
-        .tasks
-        .iter()
-        .flat_map(|task| &task.verdicts)
-        .collect();
-    if !verdicts.is_empty() {
-        let passed = verdicts.iter().filter(|verdict| verdict.passed()).count();
-        text.push_str(&format!("\nRules: {passed} of {} passed", verdicts.len()));
-        for severity in [Severity::Error, Severity::Warning, Severity::Info] {
-            let broken: usize = report
-                .tasks
-                .iter()
-                .map(|task| task.broken(severity).count())
-                .sum();
-            if broken > 0 {
-                text.push_str(&format!(", {broken} broken with severity {severity}"));
-            }
-        }
-    }
-    if !report.is_good() {
-        text.push_str(
-            "\n`comboi retry` takes up what was left undone; what succeeded is not done again.",
-        );
-    }
-    text
 }

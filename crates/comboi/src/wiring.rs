@@ -1,17 +1,22 @@
 //! Putting the parts together: the only place that reads the environment.
 
 use std::collections::BTreeMap;
+use std::io::{IsTerminal, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use comboi_engine::Limits;
 use comboi_lake::{Lake, Root, State};
-use comboi_project::{Contract, DatasetId, NamedContract, Project, Stage};
+use comboi_project::{
+    Contract, DatasetId, NamedContract, Place, Problem, Problems, Project, Stage,
+};
 use comboi_run::{Clock, Listener, Runner, Stop};
 
 use crate::cli::Global;
-use crate::exit::Usage;
+use crate::env_file;
+use crate::exit::{Exit, Usage};
+use crate::paint::Paint;
 
 /// The folder of the project in which comboi keeps the state of runs and files on their way into the lake.
 const OWN_FOLDER: &str = ".comboi";
@@ -61,24 +66,46 @@ fn find_config() -> anyhow::Result<PathBuf> {
 
 /// What the project's `.env` file says.
 fn env_file(global: &Global, folder: &Path) -> anyhow::Result<BTreeMap<String, String>> {
-    let path = global
-        .env_file
-        .clone()
-        .unwrap_or_else(|| folder.join(".env"));
-    if global.env_file.is_none() && !path.is_file() {
-        return Ok(BTreeMap::new());
-    }
-    // The library's error quotes the line, which may hold a secret.
-    let unreadable = || {
-        Usage(format!(
-            "`{}` could not be read: expected lines of `NAME=value`",
-            path.display()
-        ))
+    let path = match &global.env_file {
+        Some(path) => path.clone(),
+        // A folder of this name is a Python environment.
+        None if !folder.join(".env").is_file() => return Ok(BTreeMap::new()),
+        None => match folder.join(".env") {
+            path if folder == Path::new(".") => {
+                path.file_name().map_or(path.clone(), PathBuf::from)
+            }
+            path => path,
+        },
     };
-    let lines = dotenvy::from_path_iter(&path).map_err(|_| unreadable())?;
-    lines
-        .map(|line| line.map_err(|_| unreadable().into()))
-        .collect()
+    let mistake = |line: usize, message: String| {
+        let mut place = Place::file(&path);
+        place.line = u32::try_from(line).unwrap_or(u32::MAX);
+        Problems(vec![Problem::at(&place, message)])
+    };
+    let bytes =
+        std::fs::read(&path).map_err(|e| mistake(0, format!("the file can't be read: {e}")))?;
+    let text = String::from_utf8(bytes).map_err(|e| {
+        let before = e.as_bytes().iter().take(e.utf8_error().valid_up_to());
+        let line = before.filter(|byte| **byte == b'\n').count() + 1;
+        mistake(line, "the text is not UTF-8".to_owned())
+    })?;
+    // The line may hold a secret, so it is not quoted.
+    Ok(env_file::parse(&text).map_err(|bad| {
+        let Problems(mut problems) = mistake(bad.line, bad.why.to_owned());
+        problems[0].hint =
+            Some("write `NAME=value`, with the value in single quotes if it needs any".to_owned());
+        Problems(problems)
+    })?)
+}
+
+/// Colours for a terminal, unless `NO_COLOR` is set or the terminal knows none.
+pub(crate) fn paint(stream: &impl IsTerminal) -> Paint {
+    let set = |name| env(BTreeMap::new())(name).unwrap_or_default();
+    if stream.is_terminal() && set("NO_COLOR").is_empty() && set("TERM") != "dumb" {
+        Paint::Colours
+    } else {
+        Paint::Plain
+    }
 }
 
 /// The lake of a project.
@@ -177,8 +204,23 @@ pub(crate) fn quiet_runner(project: Project) -> anyhow::Result<Runner> {
     runner(project, None, Arc::new(|_| {}))
 }
 
-/// Returns when the process is asked to stop: Ctrl-C, or the signal that services are ended with.
-pub(crate) async fn asked_to_stop() {
+/// Asks a run to stop when the process is asked to, by Ctrl-C or by the signal that services are ended with; at the
+/// second time the process ends at once, as it would without comboi's saying anything. The lake bears both.
+pub(crate) async fn stop_when_asked(stop: Stop) {
+    asked_to_stop().await;
+    stop.request();
+    let text = "stopping: what is being committed is brought to its end; Ctrl-C again ends at once";
+    drop(writeln!(std::io::stderr(), "{text}"));
+    asked_to_stop().await;
+    #[expect(
+        clippy::exit,
+        reason = "somebody asked twice, and whatever is under way can be killed"
+    )]
+    std::process::exit(i32::from(Exit::Interrupted.code()));
+}
+
+/// Returns when the process is asked to stop.
+async fn asked_to_stop() {
     let interrupted = tokio::signal::ctrl_c();
     #[cfg(unix)]
     {
@@ -217,5 +259,12 @@ pub(crate) fn private_scratch(project: &Project) -> anyhow::Result<tempfile::Tem
         Some(folder) => tempfile::tempdir_in(project.path(&folder.value)),
         None => tempfile::tempdir(),
     };
-    made.context("a temporary folder could not be made")
+    made.context(
+        "a temporary folder could not be made; `TMPDIR` or `engine.temp_directory` says where",
+    )
+}
+
+/// The same for commands that need no project.
+pub(crate) fn scratch() -> anyhow::Result<tempfile::TempDir> {
+    tempfile::tempdir().context("a temporary folder could not be made; `TMPDIR` says where")
 }

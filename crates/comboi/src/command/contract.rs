@@ -3,14 +3,14 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
 use comboi_engine::{Input, Limits, Session};
+use comboi_plan::BadSelection;
 use comboi_project::{Columns, Contract, SqlType};
 use comboi_run::Clock;
 
 use crate::cli::{Global, Output};
 use crate::exit::{Exit, Usage};
-use crate::{progress, wiring};
+use crate::{report, wiring};
 
 pub(crate) fn validate_contract(
     global: &Global,
@@ -20,7 +20,7 @@ pub(crate) fn validate_contract(
     out: &mut dyn Write,
 ) -> anyhow::Result<Exit> {
     let contract = wiring::contract(contract)?;
-    let scratch = tempfile::tempdir().context("a temporary folder could not be made")?;
+    let scratch = wiring::scratch()?;
     let session = Session::open(&Limits::of_machine(), scratch.path())?;
     let (columns, files) = found(global, &session, &contract, data, scratch.path())?;
     let input = Input {
@@ -32,13 +32,12 @@ pub(crate) fn validate_contract(
     match output {
         Output::Json => super::json(out, &verdicts)?,
         Output::Text => {
-            for verdict in &verdicts {
-                if verdict.passed() {
-                    writeln!(out, "passed: {} ({})", verdict.rule, verdict.measured)?;
-                }
-                for line in progress::verdict_lines(verdict) {
-                    writeln!(out, "{line}")?;
-                }
+            let paint = wiring::paint(&std::io::stdout());
+            for line in verdicts
+                .iter()
+                .flat_map(|verdict| report::verdict_lines(verdict, paint))
+            {
+                writeln!(out, "{line}")?;
             }
             let passed = verdicts.iter().filter(|verdict| verdict.passed()).count();
             writeln!(out, "\n{passed} of {} rules passed", verdicts.len())?;
@@ -81,17 +80,7 @@ fn found(
     let table = if folder.join("_delta_log").is_dir() {
         comboi_lake::Table::in_folder(&folder)?
     } else {
-        let project = wiring::project(global).map_err(|e| {
-            if e.is::<Usage>() {
-                Usage(format!(
-                    "`{data}` is no file, no Delta table and, without a project, no dataset"
-                ))
-                .into()
-            } else {
-                e
-            }
-        })?;
-        wiring::table(&project, &wiring::lake(&project)?, data)?
+        dataset(global, data)?
     };
     wiring::block_on(async {
         let snapshot = table
@@ -101,6 +90,23 @@ fn found(
         let files = table.local_files(&snapshot, scratch).await?;
         anyhow::Ok((snapshot.columns, files))
     })?
+}
+
+/// The table of a dataset of the project.
+fn dataset(global: &Global, name: &str) -> anyhow::Result<comboi_lake::Table> {
+    let project = wiring::project(global).map_err(|e| match e.downcast::<Usage>() {
+        Ok(_) => Usage(format!(
+            "`{name}` is no file, no Delta table and, without a project, no dataset"
+        ))
+        .into(),
+        Err(e) => e,
+    })?;
+    match wiring::table(&project, &wiring::lake(&project)?, name) {
+        Err(e) if e.is::<BadSelection>() => {
+            Err(Usage(format!("`{name}` is no file and no Delta table, and {e}")).into())
+        }
+        found => found,
+    }
 }
 
 fn wanted(contract: &Contract) -> Vec<(String, SqlType)> {

@@ -3,60 +3,75 @@
 use std::io::Write;
 
 use comboi_engine::{Input, Session};
+use comboi_lake::Snapshot;
 use comboi_plan::Plan;
+use comboi_project::DatasetId;
 
 use crate::cli::{Global, Output};
-use crate::exit::Exit;
+use crate::exit::{self, Exit};
 use crate::{text, wiring};
 
 pub(crate) fn ls(global: &Global, output: Output, out: &mut dyn Write) -> anyhow::Result<Exit> {
     let project = wiring::project(global)?;
     let lake = wiring::lake(&project)?;
-    let listed = wiring::block_on(async {
+    let listed: Vec<Listed> = wiring::block_on(async {
         let mut listed = Vec::new();
         for task in Plan::of_everything(&project).tasks {
-            let snapshot = lake.table(&task.dataset).snapshot().await?;
-            listed.push((task.dataset, snapshot));
+            let found = lake.table(&task.dataset).snapshot().await;
+            listed.push((task.dataset, found));
         }
-        anyhow::Ok(listed)
-    })??;
+        listed
+    })?;
     match output {
         Output::Json => {
-            let entry =
-                |(id, snapshot): &(comboi_project::DatasetId, Option<comboi_lake::Snapshot>)| {
-                    serde_json::json!({
-                        "dataset": id,
-                        "location": lake.table(id).location(),
-                        "version": snapshot.as_ref().map(|s| s.version),
-                        "rows": snapshot.as_ref().map(comboi_lake::Snapshot::row_count),
-                        "bytes": snapshot.as_ref().map(comboi_lake::Snapshot::size_bytes),
-                        "committed_at": snapshot.as_ref().map(|s| s.committed_at),
-                    })
-                };
+            let entry = |(id, found): &Listed| {
+                let there = found.as_ref().ok().and_then(Option::as_ref);
+                serde_json::json!({
+                    "dataset": id,
+                    "location": lake.table(id).location(),
+                    "version": there.map(|s| s.version),
+                    "rows": there.map(Snapshot::row_count),
+                    "bytes": there.map(Snapshot::size_bytes),
+                    "committed_at": there.map(|s| s.committed_at),
+                    "error": found.as_ref().err().map(|e| exit::told_error(e)),
+                })
+            };
             super::json(out, &listed.iter().map(entry).collect::<Vec<_>>())?;
         }
-        Output::Text => {
-            let mut rows = vec![
-                ["dataset", "version", "rows", "size", "last commit (UTC)"]
-                    .map(str::to_owned)
-                    .to_vec(),
-            ];
-            for (id, snapshot) in &listed {
-                rows.push(match snapshot {
-                    Some(s) => vec![
-                        id.to_string(),
-                        s.version.to_string(),
-                        text::count(s.row_count()),
-                        text::bytes(s.size_bytes()),
-                        s.committed_at.format("%Y-%m-%d %H:%M:%S").to_string(),
-                    ],
-                    None => vec![id.to_string(), "not there yet".to_owned()],
-                });
-            }
-            write!(out, "{}", text::table(&rows))?;
-        }
+        Output::Text => write!(out, "{}", list(&listed))?,
     }
-    Ok(Exit::Good)
+    // One dataset that can't be read does not hide the others.
+    let failed = listed.iter().any(|(_, found)| found.is_err());
+    Ok(if failed { Exit::Failed } else { Exit::Good })
+}
+
+/// A dataset, and what the lake has of it.
+type Listed = (DatasetId, Result<Option<Snapshot>, comboi_lake::Error>);
+
+fn list(listed: &[Listed]) -> String {
+    let mut rows = vec![
+        ["dataset", "version", "rows", "size", "last commit (UTC)"]
+            .map(str::to_owned)
+            .to_vec(),
+    ];
+    let mut errors = String::new();
+    for (id, found) in listed {
+        rows.push(match found {
+            Ok(Some(s)) => vec![
+                id.to_string(),
+                s.version.to_string(),
+                text::count(s.row_count()),
+                text::bytes(s.size_bytes()),
+                s.committed_at.format("%Y-%m-%d %H:%M:%S").to_string(),
+            ],
+            Ok(None) => vec![id.to_string(), "not there yet".to_owned()],
+            Err(e) => {
+                errors.push_str(&format!("\nerror: {}\n", exit::told_error(e)));
+                vec![id.to_string(), "can't be read".to_owned()]
+            }
+        });
+    }
+    text::table(&rows) + &errors
 }
 
 pub(crate) fn show(

@@ -2,7 +2,6 @@
 
 use std::io::Write;
 
-use anyhow::Context as _;
 use comboi_plan::Plan;
 use comboi_project::{Project, Stage};
 use comboi_run::{RunReport, Runner};
@@ -22,10 +21,29 @@ pub(crate) fn run(
     let project = wiring::project(global)?;
     let plan = super::plan::planned(&project, selection)?;
     super::validate::hold_sql(&project)?;
+    if plan.tasks.is_empty() {
+        return nothing_selected(&project, running.output, out);
+    }
     let runner = ready(global, project, running)?;
     finish(runner, running, out, async move |runner: &Runner| {
         runner.run(plan, rebuild).await
     })
+}
+
+/// There is nothing to run, so there is no run: `retry` still means the last one that did something.
+fn nothing_selected(
+    project: &Project,
+    output: Output,
+    out: &mut dyn Write,
+) -> anyhow::Result<Exit> {
+    match output {
+        Output::Text => writeln!(out, "Nothing is selected.")?,
+        Output::Json => {
+            let none = serde_json::json!({ "run": null, "pipeline": project.name, "stopped": false, "tasks": [] });
+            super::json(out, &none)?;
+        }
+    }
+    Ok(Exit::Good)
 }
 
 pub(crate) fn retry(
@@ -63,30 +81,33 @@ fn finish(
     work: impl AsyncFnOnce(&Runner) -> Result<RunReport, comboi_run::RunError>,
 ) -> anyhow::Result<Exit> {
     let report = wiring::block_on(async {
-        let stop = runner.stop.clone();
-        let listening = tokio::spawn(async move {
-            wiring::asked_to_stop().await;
-            stop.request();
-        });
+        let listening = tokio::spawn(wiring::stop_when_asked(runner.stop.clone()));
         let report = work(&runner).await;
         listening.abort();
         report
     })??;
+    if running.output == Output::Json {
+        super::json(out, &report)?;
+    }
+    let code = exit::of_run(&report, running.fail_on);
     let metrics = runner
         .project
         .folder
         .join(&runner.project.monitoring.metrics_path);
-    write_metrics(&metrics, &report).with_context(|| {
-        format!(
-            "the metrics could not be written to `{}`",
+    if let Err(e) = write_metrics(&metrics, &report) {
+        // The run is what it is, and has been told; that nobody will find it in the metrics is said besides.
+        let text = format!(
+            "error: the metrics could not be written to `{}`: {e}",
             metrics.display()
-        )
-    })?;
-    match running.output {
-        Output::Text => {}
-        Output::Json => super::json(out, &report)?,
+        );
+        writeln!(std::io::stderr(), "{text}")?;
+        return Ok(if code == Exit::Good {
+            Exit::Failed
+        } else {
+            code
+        });
     }
-    Ok(exit::of_run(&report, running.fail_on))
+    Ok(code)
 }
 
 /// What monitoring reads: the last run in numbers. Replaced as a whole, so that nobody reads half of it.

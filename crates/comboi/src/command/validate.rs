@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 
-use anyhow::Context as _;
 use comboi_engine::{Input, Limits, Session, SqlFile};
 use comboi_plan::Graph;
 use comboi_project::{Columns, Dataset, DatasetId, Problem, Problems, Project, did_you_mean};
 
 use crate::cli::{Global, Output};
-use crate::exit::Exit;
+use crate::exit::{self, Exit};
 use crate::{text, wiring};
 
 pub(crate) fn validate(
@@ -49,7 +48,10 @@ pub(crate) fn validate(
         },
     };
     match output {
-        Output::Json => super::json(out, &problems.iter().map(as_json).collect::<Vec<_>>())?,
+        Output::Json => {
+            let problems: Vec<_> = problems.iter().map(exit::problem_as_json).collect();
+            super::json(out, &serde_json::json!({ "problems": problems }))?;
+        }
         Output::Text if problems.is_empty() => {}
         Output::Text => return Err(Problems(problems).into()),
     }
@@ -57,16 +59,6 @@ pub(crate) fn validate(
         Exit::Good
     } else {
         Exit::Usage
-    })
-}
-
-fn as_json(problem: &Problem) -> serde_json::Value {
-    serde_json::json!({
-        "file": problem.place.file,
-        "line": problem.place.line,
-        "column": problem.place.column,
-        "message": problem.message,
-        "hint": problem.hint,
     })
 }
 
@@ -94,7 +86,7 @@ fn sql_problems(project: &Project) -> anyhow::Result<Vec<Problem>> {
 }
 
 fn with_session<T>(work: impl FnOnce(&Session) -> anyhow::Result<T>) -> anyhow::Result<T> {
-    let scratch = tempfile::tempdir().context("a temporary folder could not be made")?;
+    let scratch = wiring::scratch()?;
     work(&Session::open(&Limits::of_machine(), scratch.path())?)
 }
 

@@ -3,6 +3,8 @@
 use std::io::Write;
 use std::time::Duration;
 
+use comboi_run::Clock;
+
 use crate::cli::{Global, Output};
 use crate::exit::Exit;
 use crate::{logging, text, wiring};
@@ -15,8 +17,8 @@ pub(crate) fn history(
     out: &mut dyn Write,
 ) -> anyhow::Result<Exit> {
     let project = wiring::project(global)?;
-    let id = wiring::dataset(&project, dataset)?;
-    let versions = wiring::block_on(wiring::lake(&project)?.table(&id).history(limit))??;
+    let table = wiring::table(&project, &wiring::lake(&project)?, dataset)?;
+    let versions = wiring::block_on(table.history(limit))??;
     match output {
         Output::Json => {
             let version = |version: &comboi_lake::Version| {
@@ -99,15 +101,18 @@ pub(crate) fn vacuum(
     let one = dataset
         .map(|dataset| wiring::dataset(&project, dataset))
         .transpose()?;
-    logging::start_for(global, &project)?;
-    let runner = wiring::quiet_runner(project)?;
+    if !dry_run {
+        logging::start_for(global, &project)?;
+    }
+    let lake = wiring::lake(&project)?;
+    let now = Clock::system().now();
     wiring::block_on(async {
         let ids = match one {
             Some(id) => vec![id],
-            None => runner.lake.datasets().await?,
+            None => lake.datasets().await?,
         };
         for id in ids {
-            let vacuumed = runner.vacuum(&id, keep, dry_run).await?;
+            let vacuumed = lake.table(&id).vacuum(keep, now, dry_run).await?;
             let verb = if dry_run {
                 "would be deleted"
             } else {

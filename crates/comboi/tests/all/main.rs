@@ -6,4 +6,6 @@ mod demo;
 mod files;
 mod incremental;
 mod killed;
+mod machine;
+mod told;
 mod world;

@@ -155,6 +155,16 @@ impl World {
             .collect()
     }
 
+    /// The names in a folder of the project, sorted; none when it is not there.
+    pub(crate) fn read_folder(&self, folder: &str) -> Vec<String> {
+        let entries = std::fs::read_dir(self.path(folder)).into_iter().flatten();
+        let mut names: Vec<String> = entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
     /// Every file below a folder of the project, relative to it, sorted.
     pub(crate) fn files(&self, folder: &str) -> Vec<String> {
         let root = self.path(folder);

@@ -1,0 +1,184 @@
+//! How things are told: JSON for programs whatever happens, colours for terminals only, no secret for anybody.
+
+use serde_json::Value;
+
+use crate::world::World;
+
+#[test]
+fn whoever_asks_for_json_gets_one_document_whatever_happens() {
+    let world = World::small();
+    world.write("transformations/sql/daily.sql", "SELECT FROM WHERE\n");
+    for words in [
+        &["plan"][..],
+        &["run", "all"],
+        &["show", "daily"],
+        &["ls", "--config", "nowhere.yml"],
+        &["plan", "--select", "nobody"],
+        &["retry"],
+        &["history", "daily"],
+    ] {
+        let said = world.json(words);
+        assert!(
+            words[0] == "history" || said["error"].is_string(),
+            "{words:?}: {said}"
+        );
+    }
+    let said = world.json(&["run", "all"]);
+    let problem = &said["problems"][0];
+    assert_eq!(problem["file"], "transformations/sql/daily.sql");
+    assert_eq!(problem["line"], 1);
+    assert_eq!(world.json(&["validate"])["problems"][0], *problem);
+}
+
+#[test]
+fn a_failed_run_is_one_document_too() {
+    let world = World::small();
+    world.write("in/orders/day1.csv", "id,day,amount\n1,2024-05-01\n");
+    let report = world.json(&["run", "all"]);
+    let outcomes: Vec<&Value> = report["tasks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|task| &task["outcome"])
+        .collect();
+    assert_eq!(outcomes, ["failed", "upstream_failed", "upstream_failed"]);
+}
+
+#[test]
+fn lines_have_colours_at_terminals_only() {
+    let world = World::small();
+    let run = world
+        .command(&["run", "all", "--log-level", "debug"])
+        .env_remove("NO_COLOR")
+        .output()
+        .unwrap();
+    let said = crate::world::said(run);
+    assert!(said.err.contains("begins"), "{}", said.err);
+    for text in [&said.out, &said.err, &world.read("logs/pipeline.log")] {
+        assert!(!text.contains('\u{1b}'), "{text}");
+    }
+}
+
+#[test]
+fn a_run_says_what_each_stage_did_and_where_it_is() {
+    let world = World::small();
+    let said = world.run().out;
+    for part in [
+        "published as data/gold/metrics/daily.parquet",
+        "Run 1 succeeded",
+        "Bronze  1 of 1 table",
+        "Silver  1 of 1 dataset",
+        "4 rules passed",
+    ] {
+        assert!(said.contains(part), "`{part}` is not in:\n{said}");
+    }
+}
+
+#[test]
+fn nothing_selected_is_no_run() {
+    let world = World::small();
+    world.run();
+    let said = world.expect(0, &["run", "all", "--exclude", "*"]);
+    assert_eq!(said.out, "Nothing is selected.\n");
+    let report = world.json(&["run", "gold", "--select", "stage:silver"]);
+    assert_eq!(report["tasks"], Value::Array(Vec::new()));
+    assert_eq!(
+        world.json(&["history", "_comboi/tasks"])[0]["run"],
+        1,
+        "and is not in the record"
+    );
+}
+
+#[test]
+fn one_damaged_dataset_does_not_hide_the_others() {
+    let world = World::small();
+    world.run();
+    world.write(
+        "data/silver/refined/orders_clean/_delta_log/00000000000000000000.json",
+        "",
+    );
+    let said = world.expect(1, &["ls"]);
+    for part in [
+        "bronze/shop/orders",
+        "gold/daily",
+        "error: `silver/orders_clean` is damaged",
+    ] {
+        assert!(said.out.contains(part), "`{part}` is not in:\n{}", said.out);
+    }
+    assert!(world.json(&["ls"])[1]["error"].is_string());
+}
+
+#[test]
+fn a_dry_vacuum_writes_nothing() {
+    let world = World::small();
+    world.run();
+    std::fs::remove_dir_all(world.path("logs")).unwrap();
+    let before = world.files(".");
+    world.expect(0, &["vacuum", "--keep", "0s", "--dry-run"]);
+    assert_eq!(world.files("."), before);
+}
+
+#[test]
+fn a_bad_line_of_the_env_file_is_named_and_not_quoted() {
+    let world = World::small();
+    world.write(".env", "A=1\nsecret-4711\n");
+    let said = world.expect(2, &["validate"]);
+    assert!(said.err.contains(".env:2"), "{}", said.err);
+    assert!(!said.err.contains("secret-4711"), "{}", said.err);
+    let said = world.expect(2, &["validate", "--env-file", "nowhere"]);
+    assert!(said.err.contains("nowhere"), "{}", said.err);
+}
+
+#[test]
+fn the_environment_weighs_more_than_the_env_file() {
+    let world = World::small();
+    let config = world.read("configs/default.yml");
+    world.write(
+        "configs/default.yml",
+        config.replace("path: in\n", "path: \"{{env:IN}}\"\n"),
+    );
+    world.write(".env", "IN=in\n");
+    world.write("other.env", "IN=in # there\n");
+    world.run();
+    let environment = world.command(&["plan"]).env("IN", "elsewhere").output();
+    let said = crate::world::said(environment.unwrap());
+    assert!(said.out.contains("elsewhere"), "{}", said.out);
+    world.write(".env", "IN=elsewhere\n");
+    let said = world.expect(0, &["plan", "--env-file", "other.env"]);
+    assert!(!said.out.contains("elsewhere"), "{}", said.out);
+}
+
+#[test]
+fn data_that_is_nowhere_is_called_so() {
+    let world = World::small();
+    let contract = "transformations/contracts/orders_clean.yml";
+    let said = world.expect(
+        2,
+        &[
+            "validate-contract",
+            "--contract",
+            contract,
+            "--data",
+            "orders.csv",
+        ],
+    );
+    assert!(said.err.contains("`orders.csv` is no file"), "{}", said.err);
+}
+
+#[test]
+fn a_project_is_found_from_any_of_its_folders_and_runs_from_anywhere() {
+    let world = World::small();
+    let below = world
+        .command(&["run", "all"])
+        .current_dir(world.path("transformations/sql"))
+        .output();
+    assert_eq!(below.unwrap().status.code(), Some(0));
+    let elsewhere = World::new();
+    let config = world.path("configs/default.yml");
+    elsewhere.expect(
+        0,
+        &["run", "all", "--rebuild", "-c", config.to_str().unwrap()],
+    );
+    assert_eq!(elsewhere.files("."), [""; 0]);
+    assert!(world.path("data/gold/metrics/daily.parquet").is_file());
+}
