@@ -81,7 +81,7 @@ pub enum Error {
 /// [`Error::Overtaken`] is not of these: the next try has to start from what the dataset is now.
 pub fn worth_retrying(error: &Error) -> bool {
     match error {
-        Error::Unavailable { .. } => true,
+        Error::Unavailable { source, .. } => !is_settled(source.as_ref()),
         Error::Missing(_)
         | Error::NoSuchVersion { .. }
         | Error::Overtaken(_)
@@ -90,4 +90,27 @@ pub fn worth_retrying(error: &Error) -> bool {
         | Error::Damaged { .. }
         | Error::Refused { .. } => false,
     }
+}
+
+/// Whether storage said something that it will say again: no permission, no such device to write to.
+fn is_settled(error: &(dyn std::error::Error + 'static)) -> bool {
+    use std::io::ErrorKind;
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(io) = error.downcast_ref::<std::io::Error>()
+            && matches!(
+                io.kind(),
+                ErrorKind::PermissionDenied
+                    | ErrorKind::NotADirectory
+                    | ErrorKind::IsADirectory
+                    | ErrorKind::ReadOnlyFilesystem
+                    | ErrorKind::StorageFull
+                    | ErrorKind::QuotaExceeded
+            )
+        {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
