@@ -1,9 +1,8 @@
 //! What people do to a lake by hand. Each change is a run of its own, so that it has a number and a fence.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use comboi_lake::{Change, Operation, Remove, Snapshot, Vacuumed};
+use comboi_lake::{Change, Operation, Remove, Snapshot};
 use comboi_plan::Plan;
 use comboi_project::{DatasetId, RunId};
 
@@ -58,20 +57,6 @@ impl Runner {
             .await?;
         table.publish(&snapshot).await?;
         Ok(snapshot)
-    }
-
-    /// Deletes files that no version younger than `keep` needs, or says which it would.
-    pub async fn vacuum(
-        &self,
-        id: &DatasetId,
-        keep: Duration,
-        dry_run: bool,
-    ) -> Result<Vacuumed, RunError> {
-        Ok(self
-            .lake
-            .table(id)
-            .vacuum(keep, self.clock.now(), dry_run)
-            .await?)
     }
 
     async fn take_number(&self, kind: RunKind) -> Result<RunId, RunError> {
