@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use comboi_engine::Limits;
-use comboi_lake::{Change, DataFile, Latest, Operation, Remove, Snapshot, Table};
+use comboi_lake::{Change, Latest, Operation, Remove, Snapshot, Table};
 use comboi_project::{Columns, DatasetId, Project, Stage};
 use comboi_sources::{
     Checkpoint, Extract, ExtractChange, FilesReader, Known, Look, Note, Stamp, Work,
@@ -13,6 +13,7 @@ use comboi_sources::{
 
 use crate::event::Phase;
 use crate::ledger::Order;
+use crate::quarantine::{QUARANTINE, Quarantine};
 use crate::runner::Runner;
 use crate::task::{Done, Scratch, TaskError, with_session};
 
@@ -84,17 +85,27 @@ impl Extraction<'_> {
         self.runner.phase(self.id, Phase::Reading);
         let scratch = Scratch::make(self.runner, self.order.run, &self.id.to_string())?;
         let known = self.known(base.as_ref(), &scratch).await?;
+        let files = work.files.iter().map(|file| file.name.clone()).collect();
         let extract = self.read(work, known.clone(), &scratch).await?;
 
         self.runner.phase(self.id, Phase::Publishing);
-        self.put_aside(base.as_ref(), &extract).await?;
+        let quarantine = Quarantine {
+            runner: self.runner,
+            limits: self.limits,
+            table: self.runner.lake.quarantine(self.id),
+            scratch: scratch.path(),
+        };
+        let by_this_run = self.empty(Operation::Append);
+        let put_aside = quarantine
+            .put(base.as_ref(), files, &extract, by_this_run)
+            .await?;
         let done = Done {
             rows: extract.row_count,
             quarantined_rows: extract.quarantined_count(),
             notes: extract.notes_for_people(),
             ..Done::default()
         };
-        let change = self.change(extract, base.as_ref().zip(known.as_ref()))?;
+        let change = self.change(extract, put_aside, base.as_ref().zip(known.as_ref()))?;
         let snapshot = self.table.commit(base.as_ref(), change).await?;
         Ok(Done {
             version: Some(snapshot.version),
@@ -142,10 +153,11 @@ impl Extraction<'_> {
         .await
     }
 
-    /// The commit: rows, and how far the table has been read with them.
+    /// The commit: rows, how far the table has been read with them, and which bad rows were put aside by then.
     fn change(
         &self,
         extract: Extract,
+        quarantine: Option<u64>,
         base: Option<(&Snapshot, &Known)>,
     ) -> Result<Change, TaskError> {
         let (operation, remove) = match extract.change {
@@ -159,67 +171,15 @@ impl Extraction<'_> {
             columns: extract.columns,
             add: extract.staged,
             remove,
-            properties: BTreeMap::from([(CHECKPOINT.to_owned(), extract.checkpoint.to_string())]),
+            properties: BTreeMap::from([
+                (CHECKPOINT.to_owned(), extract.checkpoint.to_string()),
+                (
+                    QUARANTINE.to_owned(),
+                    quarantine.map_or_else(String::new, |version| version.to_string()),
+                ),
+            ]),
             ..self.empty(operation)
         })
-    }
-
-    /// Puts bad rows beside the table, before the commit that says their files have been read.
-    ///
-    /// If that commit never comes, these rows are taken away by the next extract, which finds them again: they are
-    /// of a run that is later than any that the table has.
-    async fn put_aside(&self, base: Option<&Snapshot>, extract: &Extract) -> Result<(), TaskError> {
-        let table = self.runner.lake.quarantine(self.id);
-        let quarantine = table.snapshot().await?;
-        let (staged, columns) = match (&extract.quarantined, &quarantine) {
-            (Some(bad), _) => (bad.staged.clone(), bad.columns.clone()),
-            (None, Some(quarantine)) => (Vec::new(), quarantine.columns.clone()),
-            (None, None) => return Ok(()),
-        };
-        let gone = self.out_of_date(base, quarantine.as_ref(), &extract.change);
-        if staged.is_empty() && gone.is_empty() {
-            return Ok(());
-        }
-        let before = quarantine
-            .as_ref()
-            .and_then(|quarantine| quarantine.last_commit(&self.runner.project.name));
-        let chunk = before
-            .filter(|(run, _)| *run == self.order.run)
-            .map_or(0, |(_, chunk)| chunk + 1);
-        let change = Change {
-            chunk,
-            columns,
-            add: staged,
-            remove: Remove::Files(gone),
-            ..self.empty(Operation::Append)
-        };
-        table.commit(quarantine.as_ref(), change).await?;
-        Ok(())
-    }
-
-    /// Files of the quarantine whose rows this extract finds again.
-    fn out_of_date(
-        &self,
-        base: Option<&Snapshot>,
-        quarantine: Option<&Snapshot>,
-        change: &ExtractChange,
-    ) -> Vec<String> {
-        let pipeline = &self.runner.project.name;
-        let committed = base
-            .and_then(|base| base.last_commit(pipeline))
-            .map(|(run, _)| run);
-        let never_committed = |file: &DataFile| {
-            file.written_by().is_some_and(|(by, run)| {
-                by == *pipeline && committed.is_none_or(|committed| run > committed)
-            })
-        };
-        let files = quarantine
-            .into_iter()
-            .flat_map(|quarantine| &quarantine.files);
-        files
-            .filter(|file| *change == ExtractChange::ReplaceAll || never_committed(file))
-            .map(|file| file.name.clone())
-            .collect()
     }
 
     fn empty(&self, operation: Operation) -> Change {

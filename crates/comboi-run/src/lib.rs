@@ -17,6 +17,7 @@ mod task;
 
 mod build;
 mod extract;
+mod quarantine;
 
 mod maintenance;
 mod record;

@@ -1,0 +1,138 @@
+//! `reset-checkpoint` and `restore`, dying at each write.
+
+use std::sync::Arc;
+
+use comboi_run::Runner;
+use comboi_test::{Fault, Faulty, Store, copy, memory};
+
+use crate::shop::{CLEAN, ORDERS, Shop, id, rows, state};
+
+/// A shop with two days in two runs, and how it looks.
+async fn shop() -> (Shop, Store, String) {
+    let (shop, store) = (Shop::by_file(1), memory());
+    shop.run(&store).await;
+    shop.add_day(2);
+    shop.run(&store).await;
+    let calm = state(&store).await;
+    (shop, store, calm)
+}
+
+/// Does something that dies before or after its n-th write, for every n; then `after` looks at the store.
+async fn check(
+    shop: &Shop,
+    before: &Store,
+    act: impl AsyncFn(Runner) -> Result<(), comboi_run::RunError>,
+    after: impl AsyncFn(Store, Fault),
+) {
+    let counting = Faulty::new(copy(before.as_ref()).await);
+    act(shop.runner(Arc::clone(&counting) as Store))
+        .await
+        .unwrap();
+    // Its plan, the schedule, the commit.
+    assert!(counting.writes() >= 3, "only {} writes", counting.writes());
+    for n in 0..counting.writes() {
+        for fault in [
+            Fault::DiesBefore(n),
+            Fault::DiesAfter(n),
+            Fault::Lies(n),
+            Fault::Exists(n),
+        ] {
+            let store = copy(before.as_ref()).await;
+            let faulty = Faulty::with(fault, Arc::clone(&store));
+            // Whatever it says.
+            drop(act(shop.runner(faulty as Store)).await);
+            after(store, fault).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reset_checkpoint_reads_everything_again_once() {
+    let (shop, before, calm) = shop().await;
+    let reset = async |runner: Runner| runner.reset_checkpoint(&id(ORDERS)).await.map(drop);
+    check(&shop, &before, reset, async |store, fault| {
+        let with_both = rows(&store, ORDERS).await;
+        assert_eq!(
+            with_both.len(),
+            4,
+            "readers see the rows until they are replaced: {fault:?}"
+        );
+        reset(shop.runner(Arc::clone(&store))).await.unwrap();
+        let report = shop.run(&store).await;
+        assert_eq!(report.tasks[0].rows, 4, "{fault:?}");
+        assert_eq!(state(&store).await, calm, "{fault:?}");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restored_table_goes_on_from_its_checkpoint() {
+    let (shop, before, calm) = shop().await;
+    let restore = async |runner: Runner| runner.restore(&id(ORDERS), 0).await.map(drop);
+    check(&shop, &before, restore, async |store, fault| {
+        shop.run(&store).await;
+        assert_eq!(state(&store).await, calm, "{fault:?}, then a run");
+        restore(shop.runner(Arc::clone(&store))).await.unwrap();
+        let ids: Vec<String> = rows(&store, ORDERS).await;
+        assert_eq!(
+            ids,
+            ["1,2024-05-01,10.00,day1.csv", "2,2024-05-01,20.50,day1.csv"],
+            "{fault:?}"
+        );
+        shop.run(&store).await;
+        assert_eq!(
+            state(&store).await,
+            calm,
+            "{fault:?}, then a restoration and a run"
+        );
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bad_rows_come_and_go_with_the_restored_rows() {
+    let (shop, store, calm) = shop().await;
+    let quarantine = "bronze/shop/orders__quarantine";
+    assert_eq!(rows(&store, quarantine).await.len(), 2);
+    // Back to the first day, and the second one is read again; back to when it was read for the first time.
+    for version in [0, 1, 0] {
+        shop.runner(Arc::clone(&store))
+            .restore(&id(ORDERS), version)
+            .await
+            .unwrap();
+        shop.run(&store).await;
+        assert_eq!(state(&store).await, calm);
+    }
+    // Read on from what version 1 had: the bad rows that go with it are those of the second run.
+    shop.runner(Arc::clone(&store))
+        .restore(&id(ORDERS), 1)
+        .await
+        .unwrap();
+    shop.add_day(3);
+    shop.run(&store).await;
+    let bad = rows(&store, quarantine).await;
+    let files: Vec<&str> = bad.iter().filter_map(|row| row.split(',').next()).collect();
+    assert_eq!(files, ["day1.csv", "day2.csv", "day3.csv"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restored_dataset_is_published() {
+    let (shop, before, calm) = shop().await;
+    let restore = async |runner: Runner| runner.restore(&id(CLEAN), 0).await.map(drop);
+    check(&shop, &before, restore, async |store, fault| {
+        let again = copy(store.as_ref()).await;
+        restore(shop.runner(Arc::clone(&again))).await.unwrap();
+        assert_eq!(
+            rows(&again, CLEAN).await,
+            ["1,2024-05-01,10.00", "2,2024-05-01,20.50"]
+        );
+        let published = state(&again).await;
+        assert!(
+            published.contains("silver/orders_clean: 0 orphans, published: true"),
+            "{fault:?}: {published}"
+        );
+        shop.run(&store).await;
+        assert_eq!(state(&store).await, calm, "{fault:?}");
+    })
+    .await;
+}

@@ -1,0 +1,182 @@
+//! Every write of a run fails once, in every way; the next run ends where a calm run ends.
+
+use std::sync::Arc;
+
+use comboi_run::RunError;
+use comboi_test::{Fault, Faulty, Store, copy, memory};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use crate::shop::{Shop, outcomes, run, state};
+
+/// Cases that are tried at once: many of them sleep before they try again.
+const AT_ONCE: usize = 8;
+
+#[derive(Clone, Copy, Debug)]
+enum Then {
+    Run,
+    Retry,
+}
+
+/// A shop whose next run is to fail, and the store as it is before that.
+struct Before {
+    shop: Shop,
+    store: Store,
+}
+
+impl Before {
+    fn the_first_load() -> Arc<Self> {
+        Arc::new(Self {
+            shop: Shop::with_days(2),
+            store: memory(),
+        })
+    }
+
+    async fn an_increment() -> Arc<Self> {
+        let (shop, store) = (Shop::with_days(1), memory());
+        shop.run(&store).await;
+        shop.add_day(2);
+        Arc::new(Self { shop, store })
+    }
+
+    /// How many writes a run is made of that nothing happens to, and what it ends in.
+    async fn calm(&self) -> (usize, String) {
+        let store = copy(self.store.as_ref()).await;
+        let counting = Faulty::new(Arc::clone(&store));
+        self.shop.run(&(Arc::clone(&counting) as Store)).await;
+        (counting.writes(), state(&store).await)
+    }
+
+    async fn with(&self, fault: Fault, then: Then) -> String {
+        let store = copy(self.store.as_ref()).await;
+        let faulty = Faulty::with(fault, Arc::clone(&store));
+        let first = run(&self.shop.runner(Arc::clone(&faulty) as Store)).await;
+        if let (Ok(report), Fault::Lies(_) | Fault::Exists(_) | Fault::Refuses(..)) =
+            (&first, fault)
+        {
+            assert!(
+                report.is_good(),
+                "one write is tried again: {}",
+                outcomes(report).join("\n")
+            );
+        }
+        let runner = self.shop.runner(Arc::clone(&store));
+        let second = match then {
+            Then::Run => run(&runner).await,
+            Then::Retry => match runner.retry().await {
+                Err(RunError::NothingToRetry(_)) => run(&runner).await,
+                tried => tried,
+            },
+        };
+        let second = second.unwrap();
+        assert!(
+            second.is_good(),
+            "{fault:?}: {}",
+            outcomes(&second).join("\n")
+        );
+        state(&store).await
+    }
+}
+
+/// Tries every kind of fault at every write.
+async fn check(before: Arc<Before>, kinds: &[fn(usize) -> Fault], then: Then) {
+    let (writes, calm) = before.calm().await;
+    // Plan and schedule; two tables in the lake with data, log and receipt, two that are published as well; the record.
+    assert!(
+        writes >= 20,
+        "only {writes} writes: is the store that fails the one that is written to?"
+    );
+    let (mut cases, places) = (JoinSet::new(), Arc::new(Semaphore::new(AT_ONCE)));
+    for fault in kinds.iter().flat_map(|kind| (0..writes).map(kind)) {
+        let (before, places) = (Arc::clone(&before), Arc::clone(&places));
+        cases.spawn(async move {
+            let _place = places.acquire().await.unwrap();
+            (fault, before.with(fault, then).await)
+        });
+    }
+    let mut tried = 0;
+    while let Some(case) = cases.join_next().await {
+        let (fault, state) = case.unwrap();
+        assert_eq!(state, calm, "{fault:?}, then {then:?}");
+        tried += 1;
+    }
+    assert_eq!(tried, writes * kinds.len());
+    assert_eq!(
+        before.shop.left_in_scratch(),
+        Vec::<std::path::PathBuf>::new()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_calm_run_ends_in_this() {
+    let (_, state) = Before::an_increment().await.calm().await;
+    assert_eq!(
+        state,
+        r#"bronze/shop/orders
+  1,2024-05-01,10.00,day1.csv
+  2,2024-05-01,20.50,day1.csv
+  3,2024-05-02,5.25,day2.csv
+  5,2024-05-02,1.00,day2.csv
+bronze/shop/orders__quarantine
+  day1.csv,4,52,id,`id` is not a BIGINT,x,2024-05-01,1.00
+  day2.csv,3,32,amount,`amount` is not a DECIMAL(12,2),4,2024-05-02,one
+silver/orders_clean
+  1,2024-05-01,10.00
+  2,2024-05-01,20.50
+  3,2024-05-02,5.25
+  5,2024-05-02,1.00
+gold/daily
+  2024-05-01,30.50,2
+  2024-05-02,6.25,2
+checkpoint: {"format":1,"mode":"column","files":{"day1.csv":{"size":70,"modified":1700000000000000000},"day2.csv":{"size":67,"modified":1700000000000000000}},"watermark":{"column":"id","type":"BIGINT","value":"5"},"row_count":4}
+bronze/shop/orders: 0 orphans
+silver/orders_clean: 0 orphans, published: true
+gold/daily: 0 orphans, published: true
+"#
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_the_first_load_by_death() {
+    check(Before::the_first_load(), &[Fault::DiesAfter], Then::Run).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_an_increment_by_death() {
+    check(
+        Before::an_increment().await,
+        &[Fault::DiesBefore],
+        Then::Run,
+    )
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_an_increment_by_death_and_retry() {
+    check(
+        Before::an_increment().await,
+        &[Fault::DiesAfter],
+        Then::Retry,
+    )
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_an_increment_by_a_wrong_answer() {
+    check(
+        Before::an_increment().await,
+        &[Fault::Lies, Fault::Exists],
+        Then::Run,
+    )
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_an_increment_by_a_refusal() {
+    check(
+        Before::an_increment().await,
+        &[|n| Fault::Refuses(n, 1)],
+        Then::Run,
+    )
+    .await;
+}

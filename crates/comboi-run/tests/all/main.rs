@@ -1,0 +1,15 @@
+//! Runs over stores that misbehave: whatever dies, lies or comes late, each row is in the lake once.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test stops at the first surprise, also in what its tests share"
+)]
+
+mod by_hand;
+mod damage;
+mod every_write;
+mod retry;
+mod shop;
+mod stop;
+mod two_runners;
+mod zombie;
