@@ -12,7 +12,7 @@ mod known;
 mod lake;
 mod relation;
 mod stage;
-mod suspects;
+mod survey;
 
 use std::path::PathBuf;
 
@@ -24,7 +24,7 @@ pub use stage::{
     Boundary, Nulls, Rows, Staged, StagedFile, Stamp, To, UnfitRow, UnfitRows, edge, stage,
     stage_unfit, unfit,
 };
-pub use suspects::suspects;
+pub use survey::{Survey, survey};
 
 /// The name of the file that a row came from, relative to its source's folder.
 pub const FILE_COLUMN: &str = "_comboi_file";

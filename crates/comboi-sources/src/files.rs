@@ -1,6 +1,7 @@
 //! `type: files`: tables that are files in a folder.
 
 mod apart;
+mod blocks;
 mod columns;
 mod csv;
 mod extract;

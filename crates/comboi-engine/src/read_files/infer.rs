@@ -96,7 +96,7 @@ fn sample(group: &Group, rules: &TextRules, what: &str, rows_per_file: Option<u6
 
 /// How many of a column's values are what.
 #[derive(Clone, Copy, Default)]
-struct Counts {
+pub(super) struct Counts {
     all: u64,
     boolean: u64,
     bigint: u64,
@@ -109,10 +109,10 @@ struct Counts {
     nested: u64,
 }
 
-const COUNTS: usize = 9;
+pub(super) const COUNTS: usize = 9;
 
 impl Counts {
-    fn parse(cells: &[Option<String>]) -> Self {
+    pub(super) fn parse(cells: &[Option<String>]) -> Self {
         let mut numbers = cells.iter().map(|cell| {
             cell.as_deref()
                 .and_then(|text| text.parse().ok())
@@ -132,7 +132,19 @@ impl Counts {
         }
     }
 
-    fn sql_type(&self) -> SqlType {
+    pub(super) fn add(&mut self, other: &Self) {
+        self.all += other.all;
+        self.boolean += other.boolean;
+        self.bigint += other.bigint;
+        self.hugeint += other.hugeint;
+        self.float += other.float;
+        self.date += other.date;
+        self.timestamp += other.timestamp;
+        self.instant += other.instant;
+        self.nested += other.nested;
+    }
+
+    pub(super) fn sql_type(&self) -> SqlType {
         let all = |count: u64| count == self.all;
         if self.all == 0 {
             SqlType::Null
@@ -159,7 +171,7 @@ impl Counts {
 }
 
 /// Aggregates in the order of [`Counts`], over a text; `is` tells which kinds of JSON value it may come from.
-fn counts(c: &str, rules: &TextRules, json_type: Option<&str>) -> String {
+pub(super) fn counts(c: &str, rules: &TextRules, json_type: Option<&str>) -> String {
     let number = if rules.decimal_comma {
         format!("replace({c}, ',', '.')")
     } else {

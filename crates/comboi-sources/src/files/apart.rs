@@ -1,20 +1,38 @@
 //! Files taken apart line by line, so that each row knows where it came from.
 //!
-//! The result is read by DuckDB as [`Layout::Records`]; what can't be taken apart goes to [`Rejects`].
+//! The result is read by DuckDB as [`Layout::Records`](comboi_engine::read_files::Layout::Records); what can't be taken apart goes to [`Rejects`].
 
 use std::fmt;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
-use comboi_engine::read_files::{Compression, Layout};
-use encoding_rs::UTF_8;
+use comboi_engine::read_files::Compression;
+use encoding_rs::Encoding;
+use memchr::{memchr, memchr2, memchr3};
 use serde::de::{DeserializeSeed, Deserializer, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::csv::{LONGEST_RECORD, Record, Records};
-use super::header::{Said, Top};
+use super::csv::{LONGEST_RECORD, Record, Records, Start};
+use super::header::Top;
 use super::text;
+
+/// A text to take apart.
+pub(super) struct Text<'a> {
+    /// What its rows call the file.
+    pub(super) name: &'a str,
+    pub(super) path: &'a Path,
+    pub(super) compression: Compression,
+    pub(super) encoding: &'static Encoding,
+    /// Where it begins in the file.
+    pub(super) start: Start,
+}
+
+impl Text<'_> {
+    pub(super) fn open(&self) -> io::Result<Box<dyn Read>> {
+        text::open(self.path, self.compression, self.encoding)
+    }
+}
 
 /// Records that can't be taken apart.
 pub(super) struct Rejects {
@@ -24,7 +42,7 @@ pub(super) struct Rejects {
     pub(super) count: u64,
     /// The longest of them as it is written, in bytes.
     pub(super) longest: u64,
-    /// How many files were taken apart.
+    /// How many files there are beside it.
     files: u32,
 }
 
@@ -45,14 +63,14 @@ impl Rejects {
         self.path.with_file_name(format!("{}.csv", self.files))
     }
 
-    fn push(
-        &mut self,
-        name: &str,
-        line: u64,
-        byte: u64,
-        reason: &str,
-        text: &[u8],
-    ) -> io::Result<()> {
+    /// A folder of its own for one more file. The paths of all are equally long.
+    pub(super) fn next_folder(&mut self) -> PathBuf {
+        self.files += 1;
+        self.path.with_file_name(format!("{:010}", self.files))
+    }
+
+    fn push(&mut self, name: &str, place: Start, reason: &str, text: &[u8]) -> io::Result<()> {
+        let Start { line, byte } = place;
         let mut row = Vec::new();
         let text = String::from_utf8_lossy(text);
         field(&mut row, name.as_bytes());
@@ -72,40 +90,25 @@ impl Rejects {
     }
 }
 
-/// Takes a CSV file apart; the layout of what was written to `to`.
-pub(super) fn csv(
-    name: &str,
-    path: &Path,
-    compression: Compression,
-    said: &Said,
-    top: &Top,
-    to: &Path,
-    rejects: &mut Rejects,
-) -> io::Result<Layout> {
-    let mut records = Records::new(
-        text::open(path, compression, said.encoding)?,
-        top.marks,
-        top.width == 1,
-    );
+/// Takes CSV apart; the length of the longest record in what was written to `to`.
+pub(super) fn csv(text: &Text<'_>, top: &Top, to: &Path, rejects: &mut Rejects) -> io::Result<u64> {
+    let one_column = top.width == 1;
+    let mut records = Records::new(text.open()?, text.start, top.marks, one_column);
     records.skip_lines(top.lines)?;
-    let mut out = Out::create(to, name)?;
+    let mut out = Out::create(to, text.name)?;
     while let Some(mut record) = records.next()? {
         if record.fields.len() == top.width + 1 && record.fields.last().is_some_and(Vec::is_empty) {
             record.fields.pop();
         }
         match problem(&record, top.width) {
-            Some(reason) => rejects.push(name, record.line, record.byte, &reason, &record.raw)?,
-            None => out.push(
-                record.line,
-                record.byte,
-                &record.raw,
-                record.fields.iter().map(Vec::as_slice),
-            )?,
+            Some(reason) => rejects.push(text.name, record.start, &reason, &record.raw)?,
+            None => {
+                let fields = record.fields.iter().map(Vec::as_slice);
+                out.push(record.start, &record.raw, fields)?;
+            }
         }
     }
-    Ok(Layout::Records {
-        longest: out.finish()?,
-    })
+    out.finish()
 }
 
 fn problem(record: &Record, width: usize) -> Option<String> {
@@ -121,46 +124,39 @@ fn problem(record: &Record, width: usize) -> Option<String> {
 }
 
 /// Takes lines of JSON apart.
-pub(super) fn json_lines(
-    name: &str,
-    path: &Path,
-    compression: Compression,
-    to: &Path,
-    rejects: &mut Rejects,
-) -> io::Result<Layout> {
-    let mut text = BufReader::with_capacity(256 * 1024, text::open(path, compression, UTF_8)?);
+pub(super) fn json_lines(text: &Text<'_>, to: &Path, rejects: &mut Rejects) -> io::Result<u64> {
+    let name = text.name;
+    let mut place = text.start;
     let mut out = Out::create(to, name)?;
-    let (mut number, mut byte, mut line) = (0, 0, Vec::new());
+    let mut text = BufReader::with_capacity(256 * 1024, text.open()?);
+    let mut line = Vec::new();
     loop {
         line.clear();
         let limit = u64::try_from(LONGEST_RECORD).unwrap_or(u64::MAX);
         let read = text.by_ref().take(limit).read_until(b'\n', &mut line)?;
         if read == 0 {
-            break;
+            return out.finish();
         }
-        number += 1;
-        let whole = line.ends_with(b"\n") || read < LONGEST_RECORD;
+        let mut rest = 0;
         let content = line.trim_ascii();
-        if !whole {
-            rejects.push(name, number, byte, "the line is longer than 16 MiB", &[])?;
-            byte += pass_over(&mut text)?;
+        if !line.ends_with(b"\n") && read >= LONGEST_RECORD {
+            rejects.push(name, place, "the line is longer than 16 MiB", &[])?;
+            rest = pass_over(&mut text)?;
         } else if std::str::from_utf8(content).is_err() {
-            rejects.push(name, number, byte, "its text is not UTF-8", content)?;
+            rejects.push(name, place, "its text is not UTF-8", content)?;
         } else if !content.is_empty() {
-            out.push(number, byte, content, [content])?;
+            out.push(place, content, [content])?;
         }
-        byte += u64::try_from(read).unwrap_or(0);
+        place.line += 1;
+        place.byte += u64::try_from(read).unwrap_or(0) + rest;
     }
-    Ok(Layout::JsonRecords {
-        longest: out.finish()?,
-    })
 }
 
 fn pass_over(text: &mut impl BufRead) -> io::Result<u64> {
     let mut count = 0;
     loop {
         let chunk = text.fill_buf()?;
-        let end = chunk.iter().position(|byte| *byte == b'\n');
+        let end = memchr(b'\n', chunk);
         let used = end.map_or(chunk.len(), |end| end + 1);
         text.consume(used);
         count += u64::try_from(used).unwrap_or(0);
@@ -172,14 +168,9 @@ fn pass_over(text: &mut impl BufRead) -> io::Result<u64> {
 
 /// Takes an array of JSON apart; its records are counted from 1. Text that is no array is an error of kind
 /// `InvalidData`, for the file as a whole.
-pub(super) fn json_array(
-    name: &str,
-    path: &Path,
-    compression: Compression,
-    to: &Path,
-) -> io::Result<Layout> {
-    let text = BufReader::with_capacity(256 * 1024, text::open(path, compression, UTF_8)?);
-    let mut out = Out::create(to, name)?;
+pub(super) fn json_array(text: &Text<'_>, to: &Path) -> io::Result<u64> {
+    let mut out = Out::create(to, text.name)?;
+    let text = BufReader::with_capacity(256 * 1024, text.open()?);
     let mut json = serde_json::Deserializer::from_reader(text);
     let read = Array(&mut out)
         .deserialize(&mut json)
@@ -199,9 +190,7 @@ pub(super) fn json_array(
         }
         Ok(()) => {}
     }
-    Ok(Layout::JsonRecords {
-        longest: out.finish()?,
-    })
+    out.finish()
 }
 
 struct Array<'a>(&'a mut Out);
@@ -219,11 +208,11 @@ impl<'de> Visitor<'de> for Array<'_> {
         f.write_str("an array")
     }
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        let mut number = 0;
+        let mut line = 0;
         while let Some(item) = items.next_element::<Box<RawValue>>()? {
-            number += 1;
+            line += 1;
             let item = item.get().as_bytes();
-            let written = self.0.push(number, 0, item, [item]);
+            let written = self.0.push(Start { line, byte: 0 }, item, [item]);
             written.map_err(serde::de::Error::custom)?;
         }
         Ok(())
@@ -249,11 +238,11 @@ impl Out {
 
     fn push<'a>(
         &mut self,
-        line: u64,
-        byte: u64,
+        place: Start,
         raw: &'a [u8],
         values: impl IntoIterator<Item = &'a [u8]>,
     ) -> io::Result<()> {
+        let Start { line, byte } = place;
         self.row.clear();
         field(&mut self.row, self.name.as_bytes());
         write!(self.row, ",{line},{byte}")?;
@@ -278,19 +267,20 @@ fn length(row: &[u8]) -> u64 {
 
 /// A value of plain CSV.
 fn field(row: &mut Vec<u8>, value: &[u8]) {
-    if !value
-        .iter()
-        .any(|byte| matches!(byte, b',' | b'"' | b'\n' | b'\r' | b' '))
-    {
+    let plain =
+        memchr3(b',', b'"', b'\n', value).is_none() && memchr2(b'\r', b' ', value).is_none();
+    if plain {
         row.extend_from_slice(value);
         return;
     }
     row.push(b'"');
-    for byte in value {
-        if *byte == b'"' {
-            row.push(b'"');
-        }
-        row.push(*byte);
+    let mut rest = value;
+    while let Some(quote) = memchr(b'"', rest) {
+        let (until, after) = rest.split_at(quote + 1);
+        row.extend_from_slice(until);
+        row.push(b'"');
+        rest = after;
     }
+    row.extend_from_slice(rest);
     row.push(b'"');
 }

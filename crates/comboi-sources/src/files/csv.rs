@@ -3,7 +3,13 @@
 //! It reads what DuckDB reads in strict mode: quotes only around whole fields, blanks around them are passed over, a
 //! delimiter at the end of a line that is one too many is too. Line ends are `\n`, `\r\n` or `\r`, also mixed.
 
-use std::io::{self, Read};
+mod input;
+
+use std::io::{self, Read, Write};
+
+use memchr::{memchr, memchr2, memchr3, memrchr};
+
+use input::Input;
 
 /// The longest record; what is longer has most likely lost a quote.
 pub(super) const LONGEST_RECORD: usize = 16 * 1024 * 1024;
@@ -18,13 +24,26 @@ pub(super) struct Marks {
     pub(super) comment: Option<u8>,
 }
 
+/// A place in a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Start {
+    /// Counted from 1.
+    pub(super) line: u64,
+    /// In bytes of the decompressed UTF-8 text without a byte-order mark, counted from 0.
+    pub(super) byte: u64,
+}
+
+impl Default for Start {
+    fn default() -> Self {
+        Self { line: 1, byte: 0 }
+    }
+}
+
 /// One record.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Record {
-    /// The line that it begins in, counted from 1.
-    pub(super) line: u64,
-    /// Where it begins, in bytes of the decompressed UTF-8 text without a byte-order mark.
-    pub(super) byte: u64,
+    /// Where it begins.
+    pub(super) start: Start,
     pub(super) fields: Vec<Vec<u8>>,
     /// As it was written, without its line end.
     pub(super) raw: Vec<u8>,
@@ -41,9 +60,10 @@ pub(super) struct Records<R> {
 }
 
 impl<R: Read> Records<R> {
-    pub(super) fn new(text: R, marks: Marks, one_column: bool) -> Self {
+    /// Of a text that begins at this place of a longer one.
+    pub(super) fn new(text: R, start: Start, marks: Marks, one_column: bool) -> Self {
         Self {
-            input: Input::new(text),
+            input: Input::new(text, start),
             marks,
             one_column,
         }
@@ -52,15 +72,14 @@ impl<R: Read> Records<R> {
     /// Passes over whole lines.
     pub(super) fn skip_lines(&mut self, count: u64) -> io::Result<()> {
         for _ in 0..count {
-            let mut line = Vec::new();
-            self.input.line(&mut line, usize::MAX)?;
+            self.input.copy_line(&mut io::sink())?;
         }
         Ok(())
     }
 
-    /// How many lines have been read.
-    pub(super) fn lines(&self) -> u64 {
-        self.input.line - 1
+    /// Where the next line begins.
+    pub(super) fn place(&self) -> Start {
+        self.input.place()
     }
 
     /// Whether nothing is left.
@@ -70,24 +89,23 @@ impl<R: Read> Records<R> {
 
     /// The next record.
     pub(super) fn next(&mut self) -> io::Result<Option<Record>> {
-        loop {
-            let Some(first) = self.input.peek()? else {
-                return Ok(None);
-            };
-            let comment = self.marks.comment == Some(first);
-            let empty = (first == b'\n' || first == b'\r') && !self.one_column;
-            if !comment && !empty {
+        while let Some(first) = self.input.peek()? {
+            if !self.is_no_record(first) {
                 return self.record().map(Some);
             }
-            let mut line = Vec::new();
-            self.input.line(&mut line, usize::MAX)?;
+            self.input.copy_line(&mut io::sink())?;
         }
+        Ok(None)
+    }
+
+    fn is_no_record(&self, first: u8) -> bool {
+        let empty = matches!(first, b'\n' | b'\r') && !self.one_column;
+        self.marks.comment == Some(first) || empty
     }
 
     fn record(&mut self) -> io::Result<Record> {
         let mut record = Record {
-            line: self.input.line,
-            byte: self.input.byte,
+            start: self.place(),
             ..Record::default()
         };
         self.input.begin();
@@ -100,16 +118,68 @@ impl<R: Read> Records<R> {
                 End::Bad(problem) => return self.bad(record, problem),
             }
         }
-        record.raw = self.input.taken();
+        record.raw = self.input.taken().to_vec();
         without_line_end(&mut record.raw);
         Ok(record)
+    }
+
+    /// Copies lines until so many bytes are copied and a record ends. How many it were: 0 at the end of the text.
+    ///
+    /// A line that can't be taken apart counts as a record, as it does in [`next`](Self::next).
+    pub(super) fn copy(&mut self, at_least: u64, to: &mut impl Write) -> io::Result<u64> {
+        let begin = self.place().byte;
+        loop {
+            let copied = self.place().byte - begin;
+            if copied >= at_least || self.ended()? {
+                return Ok(copied);
+            }
+            let window = self.input.window()?;
+            // Before the first quote, lines are records.
+            let plain = self.marks.quote.and_then(|quote| memchr(quote, window));
+            let plain = window.get(..plain.unwrap_or(window.len()));
+            match memrchr(b'\n', plain.unwrap_or_default()) {
+                Some(end) => {
+                    to.write_all(window.get(..=end).unwrap_or_default())?;
+                    self.input.advance(end + 1);
+                }
+                None => self.copy_record(to)?,
+            }
+        }
+    }
+
+    fn copy_record(&mut self, to: &mut impl Write) -> io::Result<()> {
+        let start = self.place();
+        let Some(first) = self.input.peek()? else {
+            return Ok(());
+        };
+        if self.is_no_record(first) {
+            return self.input.copy_line(to);
+        }
+        self.input.begin();
+        loop {
+            match self.field()?.1 {
+                End::Field => {}
+                End::Record => return to.write_all(self.input.taken()),
+                End::Bad(_) => {
+                    self.input.put_back(start);
+                    return self.input.copy_line(to);
+                }
+            }
+        }
     }
 
     /// One field, and what comes after it.
     fn field(&mut self) -> io::Result<(Vec<u8>, End)> {
         let mut field = Vec::new();
-        while let Some(byte) = self.input.next()? {
-            if Some(byte) == self.marks.quote && field.iter().all(|b| *b == b' ') {
+        let mut only_blanks = true;
+        loop {
+            if !only_blanks {
+                self.take_until_an_end(&mut field)?;
+            }
+            let Some(byte) = self.input.next()? else {
+                return Ok((field, End::Record));
+            };
+            if Some(byte) == self.marks.quote && only_blanks {
                 field.clear();
                 return self.quoted(field);
             }
@@ -117,28 +187,50 @@ impl<R: Read> Records<R> {
                 Some(end) => return Ok((field, end)),
                 None => field.push(byte),
             }
-            if self.input.taken_len() > LONGEST_RECORD {
+            only_blanks &= byte == b' ';
+            if self.input.taken().len() > LONGEST_RECORD {
                 return Ok((field, End::Bad("the line is longer than 16 MiB")));
             }
         }
-        Ok((field, End::Record))
+    }
+
+    /// What certainly belongs to the field, as far as it is at hand.
+    fn take_until_an_end(&mut self, field: &mut Vec<u8>) -> io::Result<()> {
+        let window = self.input.window()?;
+        let end = memchr3(self.marks.delimiter, b'\n', b'\r', window).unwrap_or(window.len());
+        let mut sure = window.get(..end).unwrap_or_default();
+        if let Some(comment) = self.marks.comment.and_then(|comment| memchr(comment, sure)) {
+            sure = sure.get(..comment).unwrap_or_default();
+        }
+        field.extend_from_slice(sure);
+        let count = sure.len();
+        self.input.advance(count);
+        Ok(())
     }
 
     fn quoted(&mut self, mut field: Vec<u8>) -> io::Result<(Vec<u8>, End)> {
-        let (quote, escape) = (self.marks.quote, self.marks.escape.or(self.marks.quote));
-        while let Some(byte) = self.input.next()? {
+        let Some(quote) = self.marks.quote else {
+            return Ok((field, End::Record));
+        };
+        let escape = self.marks.escape.unwrap_or(quote);
+        loop {
+            let window = self.input.window()?;
+            let end = memchr2(quote, escape, window).unwrap_or(window.len());
+            field.extend_from_slice(window.get(..end).unwrap_or_default());
+            self.input.advance(end);
+            let Some(byte) = self.input.next()? else {
+                break;
+            };
             let next = self.input.peek()?;
-            if Some(byte) == escape
-                && next.is_some()
-                && (next == quote || (escape != quote && next == escape))
-            {
+            let escapes = next == Some(quote) || (escape != quote && next == Some(escape));
+            if byte == escape && escapes {
                 field.extend(self.input.next()?);
-            } else if Some(byte) == quote {
+            } else if byte == quote {
                 return self.after_quote(field);
             } else {
                 field.push(byte);
             }
-            if self.input.taken_len() > LONGEST_RECORD {
+            if self.input.taken().len() > LONGEST_RECORD {
                 break;
             }
         }
@@ -167,8 +259,7 @@ impl<R: Read> Records<R> {
                 Some(End::Record)
             }
             _ if self.marks.comment == Some(byte) => {
-                let mut rest = Vec::new();
-                self.input.line(&mut rest, usize::MAX)?;
+                self.input.take_line()?;
                 Some(End::Record)
             }
             _ => None,
@@ -178,14 +269,28 @@ impl<R: Read> Records<R> {
     /// The line that the record began in, as a record that can't be taken apart. What follows it is read again, so
     /// that a lost quote does not take the rest of the file with it.
     fn bad(&mut self, mut record: Record, problem: &'static str) -> io::Result<Record> {
-        self.input.put_back(record.line, record.byte);
-        self.input.begin();
-        let mut line = Vec::new();
-        self.input.line(&mut line, LONGEST_RECORD)?;
-        without_line_end(&mut line);
-        record.raw = line;
+        self.input.put_back(record.start);
+        let mut line = First(Vec::new());
+        self.input.copy_line(&mut line)?;
+        record.raw = line.0;
+        without_line_end(&mut record.raw);
         record.problem = Some(problem);
         Ok(record)
+    }
+}
+
+/// The first bytes of what is written.
+struct First(Vec<u8>);
+
+impl Write for First {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let room = LONGEST_RECORD - self.0.len();
+        self.0.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -201,146 +306,11 @@ fn without_line_end(raw: &mut Vec<u8>) {
     }
 }
 
-/// Bytes with their place, of which those of the current record can be put back.
-struct Input<R> {
-    text: R,
-    buffer: Vec<u8>,
-    at: usize,
-    /// Where the current record begins in the buffer.
-    begin: usize,
-    line: u64,
-    byte: u64,
-    /// The last byte was `\r`: a `\n` belongs to the same line end.
-    return_before: bool,
-    ended: bool,
-}
-
-const CHUNK: usize = 256 * 1024;
-
-impl<R: Read> Input<R> {
-    fn new(text: R) -> Self {
-        Self {
-            text,
-            buffer: Vec::new(),
-            at: 0,
-            begin: 0,
-            line: 1,
-            byte: 0,
-            return_before: false,
-            ended: false,
-        }
-    }
-
-    fn peek(&mut self) -> io::Result<Option<u8>> {
-        if self.at == self.buffer.len() && !self.ended {
-            self.fill()?;
-        }
-        Ok(self.buffer.get(self.at).copied())
-    }
-
-    fn fill(&mut self) -> io::Result<()> {
-        self.buffer.drain(..self.begin);
-        self.at -= self.begin;
-        self.begin = 0;
-        let before = self.buffer.len();
-        let limit = u64::try_from(CHUNK).unwrap_or(u64::MAX);
-        self.text
-            .by_ref()
-            .take(limit)
-            .read_to_end(&mut self.buffer)?;
-        self.ended = self.buffer.len() == before;
-        Ok(())
-    }
-
-    fn next(&mut self) -> io::Result<Option<u8>> {
-        let Some(byte) = self.peek()? else {
-            return Ok(None);
-        };
-        self.at += 1;
-        self.byte += 1;
-        if byte == b'\r' || (byte == b'\n' && !self.return_before) {
-            self.line += 1;
-        }
-        self.return_before = byte == b'\r';
-        Ok(Some(byte))
-    }
-
-    fn begin(&mut self) {
-        self.begin = self.at;
-    }
-
-    fn taken(&self) -> Vec<u8> {
-        self.buffer
-            .get(self.begin..self.at)
-            .unwrap_or_default()
-            .to_vec()
-    }
-
-    fn taken_len(&self) -> usize {
-        self.at - self.begin
-    }
-
-    fn put_back(&mut self, line: u64, byte: u64) {
-        self.at = self.begin;
-        self.line = line;
-        self.byte = byte;
-        self.return_before = false;
-    }
-
-    /// The rest of the line with its end, up to a length.
-    fn line(&mut self, to: &mut Vec<u8>, longest: usize) -> io::Result<()> {
-        // What is passed over need not be kept.
-        self.begin();
-        while let Some(byte) = self.next()? {
-            if to.len() < longest {
-                to.push(byte);
-            }
-            if to.len() >= longest.min(LONGEST_RECORD) {
-                self.begin();
-            }
-            if byte == b'\n' {
-                break;
-            }
-            if byte == b'\r' {
-                if self.peek()? == Some(b'\n') {
-                    to.extend(self.next()?);
-                }
-                break;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// The character that splits a line into most fields, quotes heeded; `usual` if none does.
-pub(super) fn likely_delimiter(line: &[u8], quote: Option<u8>, usual: u8) -> u8 {
-    let count = |delimiter: u8| {
-        let mut inside = false;
-        line.iter()
-            .filter(|byte| {
-                inside ^= Some(**byte) == quote;
-                !inside && **byte == delimiter
-            })
-            .count()
-    };
-    let others = [b',', b';', b'\t', b'|']
-        .into_iter()
-        .filter(|it| *it != usual);
-    others
-        .fold((usual, count(usual)), |best, it| {
-            if count(it) > best.1 {
-                (it, count(it))
-            } else {
-                best
-            }
-        })
-        .0
-}
-
 #[cfg(test)]
 mod tests {
     use std::fmt::Write as _;
 
+    use super::input::CHUNK;
     use super::*;
 
     const COMMA: Marks = Marks {
@@ -351,7 +321,7 @@ mod tests {
     };
 
     fn check_with(marks: Marks, one_column: bool, text: &str, expected: &str) {
-        let mut records = Records::new(text.as_bytes(), marks, one_column);
+        let mut records = Records::new(text.as_bytes(), Start::default(), marks, one_column);
         let mut found = String::new();
         while let Some(record) = records.next().unwrap() {
             let fields: Vec<_> = record
@@ -363,7 +333,7 @@ mod tests {
                 || fields.join("|"),
                 |problem| format!("{problem}: {}", String::from_utf8_lossy(&record.raw)),
             );
-            writeln!(found, "{}@{} {what}", record.line, record.byte).unwrap();
+            writeln!(found, "{}@{} {what}", record.start.line, record.start.byte).unwrap();
         }
         assert_eq!(found.trim_end(), expected, "{text:?}");
     }
@@ -430,19 +400,48 @@ mod tests {
         );
     }
 
+    /// Blocks of a text, one a line.
+    fn check_blocks(at_least: u64, text: &str, expected: &str) {
+        let mut records = Records::new(text.as_bytes(), Start::default(), COMMA, false);
+        let mut found = String::new();
+        loop {
+            let Start { line, byte } = records.place();
+            let mut block = Vec::new();
+            let copied = records.copy(at_least, &mut block).unwrap();
+            assert_eq!(copied, u64::try_from(block.len()).unwrap());
+            if copied == 0 {
+                break;
+            }
+            let block = String::from_utf8(block).unwrap().replace('\n', "⏎");
+            writeln!(found, "{line}@{byte} {}", block.replace('\r', "␍")).unwrap();
+        }
+        assert_eq!(found.trim_end(), expected, "{text:?}");
+    }
+
     #[test]
-    fn the_delimiter_is_what_splits_most() {
-        let check = |line: &str, expected: char| {
-            assert_eq!(
-                char::from(likely_delimiter(line.as_bytes(), Some(b'"'), b',')),
-                expected,
-                "{line}"
-            );
+    fn blocks_end_where_records_end() {
+        check_blocks(
+            1,
+            "1,\"a\nb\"\n2,c\n3,d",
+            "1@0 1,\"a⏎b\"⏎\n3@8 2,c⏎\n4@12 3,d",
+        );
+        check_blocks(9, "1,\"a\nb\"\n2,c\n3,d", "1@0 1,\"a⏎b\"⏎2,c⏎\n4@12 3,d");
+        check_blocks(
+            4,
+            "1,a\r\n\r\n\r2,\"b\r\"\r\n",
+            "1@0 1,a␍⏎␍⏎\n3@7 ␍2,\"b␍\"␍⏎",
+        );
+        // A lost quote is a line.
+        check_blocks(1, "1,\"a\n2,b\n", "1@0 1,\"a⏎\n2@5 2,b⏎");
+    }
+
+    #[test]
+    fn a_comment_is_part_of_the_text_of_a_record() {
+        let marks = Marks {
+            comment: Some(b'#'),
+            ..COMMA
         };
-        check("a,b", ',');
-        check("a;b;c,d", ';');
-        check("a\tb", '\t');
-        check("\"a;b;c\",d", ',');
-        check("alone", ',');
+        let mut records = Records::new(b"1,2#y\n".as_slice(), Start::default(), marks, false);
+        assert_eq!(records.next().unwrap().unwrap().raw, b"1,2#y");
     }
 }

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 
 use comboi_engine::Session;
 use comboi_engine::read_files::{
-    self, Boundary, FILE_COLUMN, Found, Group, LOADED_AT_COLUMN, Nulls, RUN_ID_COLUMN, Reading,
-    Rows, Staged, TextRules, To, UnfitRows,
+    self, Boundary, FILE_COLUMN, Found, Group, LOADED_AT_COLUMN, Layout, Nulls, RUN_ID_COLUMN,
+    Reading, Rows, Staged, Survey, TextRules, To, UnfitRows,
 };
 use comboi_project::{
     BadRowPolicy, Column, Columns, Incremental, Lookback, NullPolicy, Policies, SchemaChangePolicy,
@@ -135,7 +135,7 @@ impl Job<'_> {
                 decision,
             });
         }
-        let found = self.look_at_values(&mut pieces, None)?;
+        let found = self.look_at_what_does_not_fit(&mut pieces, &decision.columns)?;
         let wider = self.decide(Some(&decision.columns), &found, &empty_names)?;
         let keys_may_be_new = pieces.iter().any(Piece::has_keys);
         if wider.columns != decision.columns || keys_may_be_new {
@@ -157,14 +157,43 @@ impl Job<'_> {
     }
 
     fn take_apart_what_must_be(&mut self, pieces: &mut Vec<Piece>) -> Result<(), Error> {
-        let mut more = Vec::new();
-        for piece in pieces.iter_mut().filter(|piece| piece.needs_taking_apart()) {
-            let all: Vec<usize> = (0..piece.group.files.len()).collect();
-            more.extend(piece.take_apart(&all, &mut self.rejects)?);
+        for piece in std::mem::take(pieces) {
+            pieces.push(if piece.needs_taking_apart() {
+                piece.into_records(&mut self.rejects)?
+            } else if piece.needs_blocks() {
+                piece.into_blocks(&mut self.rejects)?
+            } else {
+                piece
+            });
         }
-        pieces.extend(more);
         pieces.retain(|piece| !piece.group.files.is_empty());
         Ok(())
+    }
+
+    /// The columns of all pieces with the types that their values have: of CSV those values that do not fit, of JSON
+    /// all of them, since any object may have keys that are new.
+    fn look_at_what_does_not_fit(
+        &self,
+        pieces: &mut [Piece],
+        columns: &Columns,
+    ) -> Result<Vec<Column>, Error> {
+        let mut found = Vec::new();
+        for piece in pieces {
+            if matches!(piece.group.layout, Layout::Csv(_)) {
+                let survey = self.survey(piece, columns)?;
+                piece.suspects = Some(survey.files);
+                found.extend(named_columns(&piece.group, &survey.found));
+            } else {
+                found.extend(self.look_at_values(std::slice::from_mut(piece), None)?);
+            }
+        }
+        Ok(found)
+    }
+
+    fn survey(&self, piece: &Piece, columns: &Columns) -> Result<Survey, Error> {
+        let reading = self.reading(std::slice::from_ref(piece), columns);
+        let group = reading.groups.first().unwrap_or(&piece.group);
+        Ok(read_files::survey(self.session, group, &reading)?)
     }
 
     /// The columns of all pieces with the types that their values have.
@@ -175,7 +204,7 @@ impl Job<'_> {
     ) -> Result<Vec<Column>, Error> {
         let mut columns = Vec::new();
         for piece in pieces {
-            let found = if self.must_look_at_values(piece, rows_per_file) {
+            let found = if self.must_look_at_values(piece) {
                 read_files::infer(
                     self.session,
                     &sampled(&piece.group, rows_per_file),
@@ -191,25 +220,14 @@ impl Job<'_> {
                 found => found?,
             };
             piece.take_keys(&found)?;
-            for (column, found) in piece.group.columns.iter().zip(&found) {
-                columns.extend(
-                    column
-                        .name
-                        .clone()
-                        .map(|name| Column::new(name, found.sql_type.clone())),
-                );
-            }
+            columns.extend(named_columns(&piece.group, &found));
         }
         Ok(columns)
     }
 
     /// Text of which all columns are known needs no look before something does not fit.
-    fn must_look_at_values(&self, piece: &Piece, rows_per_file: Option<u64>) -> bool {
-        let full = rows_per_file.is_none() && self.attempts > 0;
-        let is_csv = matches!(
-            piece.group.layout,
-            read_files::Layout::Csv(_) | read_files::Layout::Records { .. }
-        );
+    fn must_look_at_values(&self, piece: &Piece) -> bool {
+        let is_csv = matches!(piece.group.layout, Layout::Csv(_) | Layout::Records { .. });
         let settled = |name: &str| {
             let is_known = self
                 .known
@@ -221,7 +239,7 @@ impl Job<'_> {
                     .iter()
                     .any(|column| column.name.eq_ignore_ascii_case(name))
         };
-        full || !is_csv
+        !is_csv
             || piece
                 .group
                 .columns
@@ -398,17 +416,14 @@ impl Job<'_> {
         pieces: &mut Vec<Piece>,
         columns: &Columns,
     ) -> Result<(Staged, Option<Quarantined>), Error> {
-        let reading = self.reading(pieces, columns);
-        let mut more = Vec::new();
-        for piece in pieces.iter_mut().filter(|piece| !piece.is_located()) {
-            let named = reading.groups.iter().find(|group| {
-                group.files == piece.group.files && group.layout == piece.group.layout
-            });
-            let group = named.unwrap_or(&piece.group);
-            let suspects = read_files::suspects(self.session, group, &reading)?;
-            more.extend(piece.take_apart(&suspects, &mut self.rejects)?);
+        let mut closer = Vec::new();
+        for mut piece in std::mem::take(pieces) {
+            if !piece.is_located() {
+                self.take_suspects_apart(&mut piece, columns, &mut closer)?;
+            }
+            closer.push(piece);
         }
-        pieces.extend(more);
+        *pieces = closer;
         pieces.retain(|piece| !piece.group.files.is_empty());
         self.rejects.finish().map_err(|source| Error::Unreadable {
             file: self.rejects.path.clone(),
@@ -442,6 +457,29 @@ impl Job<'_> {
         };
         self.note_rows_left_out(&reading)?;
         Ok((staged, quarantined))
+    }
+
+    /// Of small files all, of large ones the blocks that have rows that do not fit.
+    fn take_suspects_apart(
+        &mut self,
+        piece: &mut Piece,
+        columns: &Columns,
+        closer: &mut Vec<Piece>,
+    ) -> Result<(), Error> {
+        let suspects = match piece.suspects.take() {
+            Some(suspects) => suspects,
+            None => self.survey(piece, columns)?.files,
+        };
+        let mut suspects = piece.take(&suspects);
+        let large = suspects.take(&suspects.large());
+        if !large.group.files.is_empty() {
+            let mut blocks = large.into_blocks(&mut self.rejects)?;
+            let places = self.survey(&blocks, columns)?.files;
+            closer.push(blocks.take(&places).into_records(&mut self.rejects)?);
+            closer.push(blocks);
+        }
+        closer.push(suspects.into_records(&mut self.rejects)?);
+        Ok(())
     }
 
     fn put_aside(&self, reading: &Reading, before: &UnfitRows<'_>) -> Result<Quarantined, Error> {
@@ -532,6 +570,18 @@ impl Job<'_> {
             Lookback::Number(number) => of.is_number().then(|| number.to_string()),
         }
     }
+}
+
+fn named_columns(group: &Group, found: &[Found]) -> Vec<Column> {
+    let named = group
+        .columns
+        .iter()
+        .zip(found)
+        .filter_map(|(column, found)| {
+            let name = column.name.clone()?;
+            Some(Column::new(name, found.sql_type.clone()))
+        });
+    named.collect()
 }
 
 /// What an unlooked-at group says of itself.

@@ -6,7 +6,7 @@ use std::path::Path;
 use comboi_engine::read_files::Compression;
 use encoding_rs::{Encoding, UTF_8};
 
-use super::csv::{Marks, Records, likely_delimiter};
+use super::csv::{Marks, Records, Start};
 use super::text;
 
 /// How a table's CSV files are written, as far as it was said.
@@ -42,13 +42,18 @@ pub(super) struct Top {
 /// The top of a file; `None` if it is empty.
 pub(super) fn top(path: &Path, compression: Compression, said: &Said) -> io::Result<Option<Top>> {
     let marks = marks(path, compression, said)?;
-    let mut records = Records::new(text::open(path, compression, said.encoding)?, marks, false);
+    let mut records = Records::new(
+        text::open(path, compression, said.encoding)?,
+        Start::default(),
+        marks,
+        false,
+    );
     records.skip_lines(said.skip_lines)?;
     let Some(first) = records.next()? else {
         return Ok(None);
     };
     let lines = if said.header {
-        records.lines()
+        records.place().line - 1
     } else {
         said.skip_lines
     };
@@ -87,10 +92,56 @@ fn marks(path: &Path, compression: Compression, said: &Said) -> io::Result<Marks
             ..marks
         };
         let text = text::open(path, compression, said.encoding)?.take(1024 * 1024);
-        let mut records = Records::new(text, undivided, false);
+        let mut records = Records::new(text, Start::default(), undivided, false);
         records.skip_lines(said.skip_lines)?;
         let first = records.next()?.unwrap_or_default();
         marks.delimiter = likely_delimiter(&first.raw, said.quote, said.usual_delimiter);
     }
     Ok(marks)
+}
+
+/// The character that splits a line into most fields, quotes heeded; `usual` if none does.
+pub(super) fn likely_delimiter(line: &[u8], quote: Option<u8>, usual: u8) -> u8 {
+    let count = |delimiter: u8| {
+        let mut inside = false;
+        line.iter()
+            .filter(|byte| {
+                inside ^= Some(**byte) == quote;
+                !inside && **byte == delimiter
+            })
+            .count()
+    };
+    let others = [b',', b';', b'\t', b'|']
+        .into_iter()
+        .filter(|it| *it != usual);
+    others
+        .fold((usual, count(usual)), |best, it| {
+            if count(it) > best.1 {
+                (it, count(it))
+            } else {
+                best
+            }
+        })
+        .0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_delimiter_is_what_splits_most() {
+        let check = |line: &str, expected: char| {
+            assert_eq!(
+                char::from(likely_delimiter(line.as_bytes(), Some(b'"'), b',')),
+                expected,
+                "{line}"
+            );
+        };
+        check("a,b", ',');
+        check("a;b;c,d", ';');
+        check("a\tb", '\t');
+        check("\"a;b;c\",d", ',');
+        check("alone", ',');
+    }
 }

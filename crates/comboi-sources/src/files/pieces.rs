@@ -1,6 +1,7 @@
 //! Files that are alike, together.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -9,10 +10,12 @@ use comboi_engine::read_files::{
     self, Compression, Dialect, FileColumn, FileToRead, Found, Group, Layout,
 };
 use comboi_project::{FileFormat, FilesTable};
+use encoding_rs::{Encoding, UTF_8};
 
-use super::apart::{self, Rejects};
+use super::apart::{self, Rejects, Text};
+use super::blocks::{self, BLOCK_BYTES, Starts};
 use super::columns::names;
-use super::header::{Said, Top, top};
+use super::header::{Top, top};
 use super::{FoundFile, settings};
 use crate::Error;
 
@@ -20,11 +23,14 @@ use crate::Error;
 pub(super) struct Piece {
     pub(super) group: Group,
     how: How,
+    /// The places of files that have rows that do not fit, once it is known.
+    pub(super) suspects: Option<Vec<usize>>,
 }
 
+#[derive(Clone)]
 enum How {
-    Csv(Said, Top),
-    JsonLines,
+    Csv(&'static Encoding, Top, Starts),
+    JsonLines(Starts),
     JsonArray,
     /// Its rows know their places already.
     Located,
@@ -55,7 +61,10 @@ pub(super) fn pieces(
         let compression = settings::compression(&first.name);
         let (layout, how) = match format {
             FileFormat::Json => (Layout::JsonArray(compression), How::JsonArray),
-            _ => (Layout::JsonLines(compression), How::JsonLines),
+            _ => (
+                Layout::JsonLines(compression),
+                How::JsonLines(Starts::new()),
+            ),
         };
         let files = files.into_iter().map(to_read).collect();
         pieces.push(Piece {
@@ -66,12 +75,14 @@ pub(super) fn pieces(
                 columns: Vec::new(),
             },
             how,
+            suspects: None,
         });
     }
     for group in read_files::parquet_groups(session, root, &parquet)? {
         pieces.push(Piece {
             group,
             how: How::Located,
+            suspects: None,
         });
     }
     for piece in &mut pieces {
@@ -142,7 +153,8 @@ fn csv_pieces(
             };
             pieces.push(Piece {
                 group,
-                how: How::Csv(said, top.clone()),
+                how: How::Csv(said.encoding, top.clone(), Starts::new()),
+                suspects: None,
             });
             pieces.len() - 1
         });
@@ -163,13 +175,14 @@ fn csv_names(table: &FilesTable, top: &Top) -> Vec<String> {
 }
 
 impl Piece {
-    /// Whether DuckDB would not read it as we do. Of an array that ends too soon it takes what it likes, silently.
+    /// Whether DuckDB would not read it as we do: another encoding, say.
+    pub(super) fn needs_blocks(&self) -> bool {
+        matches!(&self.how, How::Csv(_, top, _) if !top.plain)
+    }
+
+    /// Of an array that ends too soon DuckDB takes what it likes, silently.
     pub(super) fn needs_taking_apart(&self) -> bool {
-        match &self.how {
-            How::Csv(_, top) => !top.plain,
-            How::JsonArray => true,
-            How::JsonLines | How::Located => false,
-        }
+        matches!(self.how, How::JsonArray)
     }
 
     /// What the table calls the columns.
@@ -194,7 +207,7 @@ impl Piece {
 
     /// Takes the keys of JSON objects that were found, and names them. Keys that differ in case only are one column.
     pub(super) fn take_keys(&mut self, found: &[Found]) -> Result<(), Error> {
-        let is_json = matches!(self.how, How::JsonLines | How::JsonArray)
+        let is_json = matches!(self.how, How::JsonLines(_) | How::JsonArray)
             || matches!(self.group.layout, Layout::JsonRecords { .. });
         if !is_json {
             return Ok(());
@@ -221,71 +234,165 @@ impl Piece {
         Ok(())
     }
 
-    /// These files of the piece, taken apart; the rest stays in it.
-    pub(super) fn take_apart(
-        &mut self,
-        places: &[usize],
-        rejects: &mut Rejects,
-    ) -> Result<Vec<Self>, Error> {
-        let mut apart = Vec::new();
-        for place in places {
-            let Some(file) = self.group.files.get(*place) else {
-                continue;
+    /// Its files, taken apart.
+    pub(super) fn into_records(self, rejects: &mut Rejects) -> Result<Self, Error> {
+        let (mut files, mut longest) = (Vec::new(), 0);
+        for file in &self.group.files {
+            let path = rejects.next_file();
+            let text = self.text(file);
+            let length = match &self.how {
+                How::Csv(_, top, _) => apart::csv(&text, top, &path, rejects),
+                How::JsonLines(_) => apart::json_lines(&text, &path, rejects),
+                How::JsonArray => apart::json_array(&text, &path),
+                How::Located => Ok(0),
             };
-            let to = rejects.next_file();
-            let layout =
-                self.layout_of(file, &to, rejects)
-                    .map_err(|source| match source.kind() {
-                        io::ErrorKind::InvalidData => {
-                            Error::BadFile(format!("`{}`: {source}", file.name))
-                        }
-                        _ => Error::Unreadable {
-                            file: file.path.clone(),
-                            source,
-                        },
-                    })?;
-            let files = vec![FileToRead {
-                path: to,
+            longest = longest.max(length.map_err(|e| unusable(file, e))?);
+            files.push(FileToRead {
+                path,
                 name: file.name.clone(),
-            }];
-            let group = Group {
+            });
+        }
+        let layout = match self.how {
+            How::Csv(..) => Layout::Records { longest },
+            _ => Layout::JsonRecords { longest },
+        };
+        Ok(Self {
+            group: Group {
                 layout,
                 folder: PathBuf::new(),
                 files,
-                columns: self.group.columns.clone(),
-            };
-            apart.push(Self {
-                group,
-                how: How::Located,
-            });
-        }
-        let mut place = 0;
-        self.group.files.retain(|_| {
-            place += 1;
-            !places.contains(&(place - 1))
-        });
-        Ok(apart)
+                columns: self.group.columns,
+            },
+            how: How::Located,
+            suspects: None,
+        })
     }
 
-    fn layout_of(&self, file: &FileToRead, to: &Path, rejects: &mut Rejects) -> io::Result<Layout> {
-        let compression = settings::compression(&file.name);
-        match &self.how {
-            How::Csv(said, top) => {
-                apart::csv(&file.name, &file.path, compression, said, top, to, rejects)
+    /// Its files in blocks of plain text.
+    pub(super) fn into_blocks(self, rejects: &mut Rejects) -> Result<Self, Error> {
+        let (mut files, mut starts) = (Vec::new(), Starts::new());
+        for file in &self.group.files {
+            let text = self.text(file);
+            let blocks = match &self.how {
+                How::Csv(_, top, _) => blocks::csv(&text, top, rejects),
+                _ => blocks::json_lines(&text, rejects),
+            };
+            for (path, start) in blocks.map_err(|e| unusable(file, e))? {
+                files.push(FileToRead {
+                    path: path.clone(),
+                    name: file.name.clone(),
+                });
+                starts.insert(path, start);
             }
-            How::JsonLines => apart::json_lines(&file.name, &file.path, compression, to, rejects),
-            How::JsonArray => apart::json_array(&file.name, &file.path, compression, to),
-            How::Located => Ok(self.group.layout.clone()),
+        }
+        let (layout, how) = match (self.group.layout, self.how) {
+            (Layout::Csv(dialect), How::Csv(_, top, _)) => {
+                let dialect = Dialect {
+                    skip_lines: 0,
+                    compression: Compression::None,
+                    ..dialect
+                };
+                let top = Top {
+                    lines: 0,
+                    plain: true,
+                    ..top
+                };
+                (Layout::Csv(dialect), How::Csv(UTF_8, top, starts))
+            }
+            _ => (Layout::JsonLines(Compression::None), How::JsonLines(starts)),
+        };
+        Ok(Self {
+            group: Group {
+                layout,
+                folder: rejects.next_folder(),
+                files,
+                columns: self.group.columns,
+            },
+            how,
+            suspects: None,
+        })
+    }
+
+    /// Which of its files are so large that it is worth while to find the block that matters.
+    pub(super) fn large(&self) -> Vec<usize> {
+        let is_text = match &self.how {
+            How::Csv(_, _, starts) | How::JsonLines(starts) => starts.is_empty(),
+            How::JsonArray | How::Located => false,
+        };
+        // What text is compressed to.
+        let smaller = match self.compression() {
+            Compression::None => 1,
+            Compression::Gzip | Compression::Zstd => 8,
+        };
+        let is_large = |file: &FileToRead| {
+            fs::metadata(&file.path).is_ok_and(|it| it.len() > 2 * BLOCK_BYTES / smaller)
+        };
+        let files = self.group.files.iter().enumerate();
+        let large = files.filter(|(_, file)| is_text && is_large(file));
+        large.map(|(place, _)| place).collect()
+    }
+
+    /// These files as a piece of their own; the rest stays in this one.
+    pub(super) fn take(&mut self, places: &[usize]) -> Self {
+        let places: BTreeSet<usize> = places.iter().copied().collect();
+        let files = std::mem::take(&mut self.group.files).into_iter();
+        let (taken, left): (Vec<_>, Vec<_>) = files
+            .enumerate()
+            .partition(|(place, _)| places.contains(place));
+        self.group.files = left.into_iter().map(|(_, file)| file).collect();
+        Self {
+            group: Group {
+                files: taken.into_iter().map(|(_, file)| file).collect(),
+                ..self.group.clone()
+            },
+            how: self.how.clone(),
+            suspects: None,
+        }
+    }
+
+    fn text<'a>(&self, file: &'a FileToRead) -> Text<'a> {
+        let (encoding, starts) = match &self.how {
+            How::Csv(encoding, _, starts) => (*encoding, Some(starts)),
+            How::JsonLines(starts) => (UTF_8, Some(starts)),
+            How::JsonArray | How::Located => (UTF_8, None),
+        };
+        let start = starts.and_then(|starts| starts.get(&file.path));
+        Text {
+            name: &file.name,
+            path: &file.path,
+            compression: self.compression(),
+            encoding,
+            start: start.copied().unwrap_or_default(),
+        }
+    }
+
+    fn compression(&self) -> Compression {
+        match &self.group.layout {
+            Layout::Csv(dialect) => dialect.compression,
+            Layout::JsonLines(compression) | Layout::JsonArray(compression) => *compression,
+            Layout::Parquet | Layout::Records { .. } | Layout::JsonRecords { .. } => {
+                Compression::None
+            }
         }
     }
 
     /// Whether its columns are keys, which only a look at every object shows.
     pub(super) fn has_keys(&self) -> bool {
-        matches!(self.how, How::JsonLines | How::JsonArray)
+        matches!(self.how, How::JsonLines(_) | How::JsonArray)
     }
 
     /// Whether looking closer would tell more.
     pub(super) fn is_located(&self) -> bool {
         matches!(self.how, How::Located)
+    }
+}
+
+fn unusable(file: &FileToRead, source: io::Error) -> Error {
+    match source.kind() {
+        io::ErrorKind::InvalidData => Error::BadFile(format!("`{}`: {source}", file.name)),
+        _ => Error::Unreadable {
+            file: file.path.clone(),
+            source,
+        },
     }
 }

@@ -1,0 +1,88 @@
+//! Large texts in blocks, each a file that knows where it begins.
+//!
+//! Somewhere in a large file is a row that does not fit. DuckDB finds the block that it is in, and only that one is
+//! taken apart line by line.
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::path::PathBuf;
+
+use super::apart::{Rejects, Text};
+use super::csv::{Records, Start};
+use super::header::Top;
+
+/// The length of a block; its last record may end behind it.
+pub(super) const BLOCK_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Where the blocks begin in their files.
+pub(super) type Starts = HashMap<PathBuf, Start>;
+
+/// The blocks of a CSV file, in order, without what is before the first record.
+pub(super) fn csv(
+    text: &Text<'_>,
+    top: &Top,
+    rejects: &mut Rejects,
+) -> io::Result<Vec<(PathBuf, Start)>> {
+    let one_column = top.width == 1;
+    let mut records = Records::new(text.open()?, text.start, top.marks, one_column);
+    records.skip_lines(top.lines)?;
+    let mut blocks = Vec::new();
+    while !records.ended()? {
+        let start = records.place();
+        let (path, mut file) = create(text, rejects)?;
+        records.copy(BLOCK_BYTES, &mut file)?;
+        file.flush()?;
+        blocks.push((path, start));
+    }
+    Ok(blocks)
+}
+
+/// The same for lines of JSON.
+pub(super) fn json_lines(
+    text: &Text<'_>,
+    rejects: &mut Rejects,
+) -> io::Result<Vec<(PathBuf, Start)>> {
+    let mut reader = BufReader::with_capacity(256 * 1024, text.open()?);
+    let mut blocks = Vec::new();
+    let mut place = text.start;
+    while !reader.fill_buf()?.is_empty() {
+        let start = place;
+        let (path, mut file) = create(text, rejects)?;
+        while place.byte - start.byte < BLOCK_BYTES {
+            match copy_line(&mut reader, &mut file)? {
+                0 => break,
+                copied => place.byte += copied,
+            }
+            place.line += 1;
+        }
+        file.flush()?;
+        blocks.push((path, start));
+    }
+    Ok(blocks)
+}
+
+fn copy_line(from: &mut impl BufRead, to: &mut impl Write) -> io::Result<u64> {
+    let mut copied = 0;
+    loop {
+        let chunk = from.fill_buf()?;
+        let end = memchr::memchr(b'\n', chunk);
+        let count = end.map_or(chunk.len(), |end| end + 1);
+        to.write_all(chunk.get(..count).unwrap_or_default())?;
+        from.consume(count);
+        copied += u64::try_from(count).unwrap_or(0);
+        if end.is_some() || count == 0 {
+            return Ok(copied);
+        }
+    }
+}
+
+/// The path ends in the file's name, for DuckDB to tell.
+fn create(text: &Text<'_>, rejects: &mut Rejects) -> io::Result<(PathBuf, BufWriter<File>)> {
+    let path = rejects.next_folder().join(text.name);
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    let file = BufWriter::with_capacity(256 * 1024, File::create(&path)?);
+    Ok((path, file))
+}

@@ -1,0 +1,153 @@
+//! Bytes with their place.
+
+use std::io::{self, Read, Write};
+
+use memchr::{memchr_iter, memchr2};
+
+use super::Start;
+
+/// How much is read at once.
+pub(super) const CHUNK: usize = 256 * 1024;
+
+/// Bytes with their place, of which those of the current record can be put back.
+pub(super) struct Input<R> {
+    text: R,
+    buffer: Vec<u8>,
+    at: usize,
+    /// Where the current record begins in the buffer.
+    begin: usize,
+    place: Start,
+    /// The last byte was `\r`: a `\n` belongs to the same line end.
+    return_before: bool,
+    ended: bool,
+}
+
+impl<R: Read> Input<R> {
+    pub(super) fn new(text: R, start: Start) -> Self {
+        Self {
+            text,
+            buffer: Vec::new(),
+            at: 0,
+            begin: 0,
+            place: start,
+            return_before: false,
+            ended: false,
+        }
+    }
+
+    /// Where the next byte is.
+    pub(super) fn place(&self) -> Start {
+        self.place
+    }
+
+    pub(super) fn peek(&mut self) -> io::Result<Option<u8>> {
+        Ok(self.window()?.first().copied())
+    }
+
+    /// The next bytes, as far as they are at hand; none at the end.
+    pub(super) fn window(&mut self) -> io::Result<&[u8]> {
+        if self.at == self.buffer.len() && !self.ended {
+            self.fill()?;
+        }
+        Ok(self.buffer.get(self.at..).unwrap_or_default())
+    }
+
+    fn fill(&mut self) -> io::Result<()> {
+        self.buffer.drain(..self.begin);
+        self.at -= self.begin;
+        self.begin = 0;
+        let before = self.buffer.len();
+        let limit = u64::try_from(CHUNK).unwrap_or(u64::MAX);
+        self.text
+            .by_ref()
+            .take(limit)
+            .read_to_end(&mut self.buffer)?;
+        self.ended = self.buffer.len() == before;
+        Ok(())
+    }
+
+    pub(super) fn next(&mut self) -> io::Result<Option<u8>> {
+        let byte = self.peek()?;
+        if byte.is_some() {
+            self.advance(1);
+        }
+        Ok(byte)
+    }
+
+    /// Passes over bytes that are at hand.
+    pub(super) fn advance(&mut self, count: usize) {
+        let bytes = self.buffer.get(self.at..self.at + count);
+        let bytes = bytes.unwrap_or_default();
+        let Some(last) = bytes.last() else { return };
+        let mut ends = memchr_iter(b'\n', bytes).count();
+        if self.return_before && bytes.first() == Some(&b'\n') {
+            ends -= 1;
+        }
+        for place in memchr_iter(b'\r', bytes) {
+            if bytes.get(place + 1) != Some(&b'\n') {
+                ends += 1;
+            }
+        }
+        self.place.line += u64::try_from(ends).unwrap_or(0);
+        self.place.byte += u64::try_from(bytes.len()).unwrap_or(0);
+        self.return_before = *last == b'\r';
+        self.at += count;
+    }
+
+    /// A record begins here.
+    pub(super) fn begin(&mut self) {
+        self.begin = self.at;
+    }
+
+    /// What was read since the record began.
+    pub(super) fn taken(&self) -> &[u8] {
+        self.buffer.get(self.begin..self.at).unwrap_or_default()
+    }
+
+    pub(super) fn put_back(&mut self, place: Start) {
+        self.at = self.begin;
+        self.place = place;
+        self.return_before = false;
+    }
+
+    /// Takes the rest of the line with its end.
+    pub(super) fn take_line(&mut self) -> io::Result<()> {
+        loop {
+            let window = self.window()?;
+            if window.is_empty() {
+                return Ok(());
+            }
+            let end = memchr2(b'\n', b'\r', window);
+            let count = end.map_or(window.len(), |end| end + 1);
+            self.advance(count);
+            if end.is_some() {
+                if self.return_before && self.peek()? == Some(b'\n') {
+                    self.advance(1);
+                }
+                return Ok(());
+            }
+        }
+    }
+
+    /// Copies the rest of the line with its end, however long it is.
+    pub(super) fn copy_line(&mut self, to: &mut impl Write) -> io::Result<()> {
+        loop {
+            self.begin();
+            let window = self.window()?;
+            if window.is_empty() {
+                return Ok(());
+            }
+            let end = memchr2(b'\n', b'\r', window);
+            let count = end.map_or(window.len(), |end| end + 1);
+            to.write_all(window.get(..count).unwrap_or_default())?;
+            self.advance(count);
+            if end.is_some() {
+                if self.return_before && self.peek()? == Some(b'\n') {
+                    to.write_all(b"\n")?;
+                    self.advance(1);
+                }
+                return Ok(());
+            }
+        }
+    }
+}
