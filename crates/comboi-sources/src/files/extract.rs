@@ -173,12 +173,16 @@ impl Job<'_> {
     /// The columns of all pieces with the types that their values have: of CSV those values that do not fit, of JSON
     /// all of them, since any object may have keys that are new.
     fn look_at_what_does_not_fit(
-        &self,
+        &mut self,
         pieces: &mut [Piece],
         columns: &Columns,
     ) -> Result<Vec<Column>, Error> {
         let mut found = Vec::new();
         for piece in pieces {
+            if piece.group.files.len() == 1 && piece.large() == [0] {
+                // It is this file, so that what matters is where in it.
+                *piece = piece.take(&[0]).into_blocks(&mut self.rejects)?;
+            }
             if matches!(piece.group.layout, Layout::Csv(_)) {
                 let survey = self.survey(piece, columns)?;
                 piece.suspects = Some(survey.files);
