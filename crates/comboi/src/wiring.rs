@@ -1,7 +1,7 @@
 //! Putting the parts together: the only place that reads the environment.
 
 use std::collections::BTreeMap;
-use std::io::{IsTerminal, Write as _};
+use std::io::{IsTerminal, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -83,7 +83,7 @@ fn env_file(global: &Global, folder: &Path) -> anyhow::Result<BTreeMap<String, S
         Problems(vec![Problem::at(&place, message)])
     };
     let bytes =
-        std::fs::read(&path).map_err(|e| mistake(0, format!("the file can't be read: {e}")))?;
+        read_env_file(&path).map_err(|e| mistake(0, format!("the file can't be read: {e}")))?;
     let text = String::from_utf8(bytes).map_err(|e| {
         let before = e.as_bytes().iter().take(e.utf8_error().valid_up_to());
         let line = before.filter(|byte| **byte == b'\n').count() + 1;
@@ -96,6 +96,19 @@ fn env_file(global: &Global, folder: &Path) -> anyhow::Result<BTreeMap<String, S
             Some("write `NAME=value`, with the value in single quotes if it needs any".to_owned());
         Problems(problems)
     })?)
+}
+
+/// It may be a pipe, whose size nobody knows beforehand.
+fn read_env_file(path: &Path) -> std::io::Result<Vec<u8>> {
+    const MOST: u64 = 1024 * 1024;
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?
+        .take(MOST + 1)
+        .read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MOST {
+        return Err(std::io::Error::other("it is larger than 1 MB"));
+    }
+    Ok(bytes)
 }
 
 /// Colours for a terminal, unless `NO_COLOR` is set or the terminal knows none.

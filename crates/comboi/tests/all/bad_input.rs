@@ -219,3 +219,68 @@ fn a_delta_log_with_a_missing_entry() {
         said.out
     );
 }
+
+#[test]
+fn no_error_of_a_query_shows_what_a_row_held() {
+    let world = World::small();
+    world.write("in/notes/day1.csv", "id,note\n1,canary-4711\n");
+    let config = world.read("configs/default.yml");
+    world.write(
+        "configs/default.yml",
+        config + "      - name: notes\n        files: \"notes/*.csv\"\n",
+    );
+    let transformations = world.read("configs/transformations.yml");
+    world.write(
+        "configs/transformations.yml",
+        transformations.replace(
+            "source_path: refined/orders_clean.parquet",
+            "source_path: refined/orders_clean.parquet\n      - {alias: notes, stage: bronze, source_path: shop/notes.parquet}",
+        ),
+    );
+    for cell in [
+        "note::INTEGER",
+        "timezone(note, now())",
+        "error(note)",
+        "strptime(note, '%Y')",
+        "note::ENUM('a')",
+        "date_part(note, now())",
+        "regexp_matches('a', note || '(')",
+        "now() AT TIME ZONE note",
+    ] {
+        world.write(
+            "transformations/sql/daily.sql",
+            format!("SELECT {cell} AS cell FROM notes\n"),
+        );
+        let said = world.expect(1, &["run", "all", "--log-level", "trace"]);
+        let log = world.read("logs/pipeline.log");
+        for text in [&said.out, &said.err, &log] {
+            assert!(!text.contains("canary-4711"), "{cell}: {text}");
+        }
+    }
+}
+
+#[test]
+fn a_placeholder_that_is_not_closed() {
+    let world = World::small();
+    world.write(
+        "configs/default.yml",
+        SMALL_CONFIG.replace("path: in\n", "path: \"{{env:IN\"\n"),
+    );
+    let said = world.expect(2, &["validate"]);
+    assert!(
+        said.err.contains("configs/default.yml:4:11")
+            && said.err.contains("`{{env:` is not closed"),
+        "{}",
+        said.err
+    );
+}
+
+#[test]
+fn a_query_that_can_not_be_read_is_one_mistake() {
+    let world = World::small();
+    let sql = world.path("transformations/sql/daily.sql");
+    std::fs::remove_file(&sql).unwrap();
+    std::fs::create_dir(&sql).unwrap();
+    let told = world.json(&["validate"]);
+    assert_eq!(told["problems"].as_array().unwrap().len(), 1, "{told}");
+}

@@ -190,3 +190,29 @@ fn a_killed_run_is_taken_up() {
     assert_eq!(world.rows("gold/daily"), ["2"]);
     assert_eq!(world.read_folder(".comboi/scratch"), [""; 0]);
 }
+
+#[test]
+fn the_name_of_the_projects_folder_does_not_matter() {
+    let world = World::new();
+    let folder = r#"a%20b \ ü 'c' "d" #e & [f]*? $g {h}"#;
+    crate::world::copy_folder(&World::small().path("."), &world.path(folder));
+    let comboi = |words: &[&str]| {
+        let output = world
+            .command(words)
+            .current_dir(world.path(folder))
+            .output();
+        let said = said(output.unwrap());
+        assert_eq!(said.code, Some(0), "{words:?}: {}{}", said.out, said.err);
+        said.out
+    };
+    comboi(&["run", "all"]);
+    world.write(
+        &format!("{folder}/in/orders/it's [2] 100%25.csv"),
+        "id,day,amount\n3,2024-05-02,5.25\n",
+    );
+    comboi(&["run", "all"]);
+    comboi(&["restore", "gold/daily", "--version", "0"]);
+    comboi(&["vacuum", "--keep", "0s"]);
+    comboi(&["run", "all", "--rebuild"]);
+    assert!(comboi(&["show", "gold/daily"]).contains("2024-05-02"));
+}
