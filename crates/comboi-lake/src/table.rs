@@ -134,26 +134,17 @@ impl Table {
         }
     }
 
+    /// The library knows places by addresses and decodes them more than once, so that the folder `a%20b` would
+    /// become `a b`. It is told that the dataset is all there is, at the root.
     pub(crate) fn log_store(&self) -> LogStoreRef {
-        let prefixed = PrefixStore::new(Arc::clone(&self.root.store), self.key.clone());
-        default_logstore(
-            Arc::new(prefixed),
-            Arc::clone(&self.root.store),
-            &self.url(),
-            &StorageConfig::default(),
-        )
-    }
-
-    /// The library knows places by addresses; only whether it is a file's matters to it.
-    fn url(&self) -> Url {
-        let of_folder = self
-            .root
-            .file(&self.key)
-            .and_then(|folder| Url::from_directory_path(folder).ok());
-        of_folder.unwrap_or_else(|| {
-            Url::parse(&format!("memory:///{}/", self.key))
-                .expect("a key of plain segments makes an address")
-        })
+        let here = PrefixStore::new(Arc::clone(&self.root.store), self.key.clone());
+        let here: Arc<dyn ObjectStore> = Arc::new(here);
+        let address = match self.root.folder {
+            Some(_) => "file:///",
+            None => "memory:///",
+        };
+        let address = Url::parse(address).expect("the address of a root is one");
+        default_logstore(Arc::clone(&here), here, &address, &StorageConfig::default())
     }
 
     /// The bytes of the log entry of a version; `None` when there is none.
