@@ -440,8 +440,10 @@ impl Resolver<'_, '_> {
         let shown = self.loader.place(&path).file.to_path_buf();
         let mut text = String::new();
         if path.exists() {
-            text = self.loader.text(&path).unwrap_or_default();
-            if text.trim().is_empty() {
+            let read = self.loader.text(&path);
+            let empty = read.as_ref().is_some_and(|text| text.trim().is_empty());
+            text = read.unwrap_or_default();
+            if empty {
                 self.report(
                     &Place::file(shown.clone()),
                     "the file is empty",

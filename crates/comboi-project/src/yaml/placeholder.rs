@@ -39,6 +39,10 @@ fn fill_in_scalar(
     while let Some((text, after)) = rest.split_once("{{") {
         // From here to the first `}}`: each character is looked at once, however many braces there are.
         let Some((inside, after)) = after.split_once("}}") else {
+            if let Some((kind @ ("env" | "keyvault"), _)) = kind_and_name(after) {
+                let problem = Problem::at(place, format!("`{{{{{kind}:` is not closed"));
+                problems.push(problem.hint(format!("write {{{{{kind}:NAME}}}}")));
+            }
             break;
         };
         push_text(&mut parts, text);
