@@ -188,12 +188,12 @@ fn kind(exception: &str, message: &str) -> Kind {
         | "Syntax"
         | "Binder"
         | "Catalog"
-        | "Not implemented"
         | "Expression"
         | "Parameter Not Resolved"
         | "Parameter Not Allowed"
         | "Dependency" => Kind::Statement,
-        "Conversion" | "Out of Range" | "Invalid Input" | "Constraint" | "Mismatch Type"
+        // "Not implemented" is what ICU says of a row's time zone.
+        "Not implemented" | "Conversion" | "Out of Range" | "Invalid Input" | "Constraint" | "Mismatch Type"
         | "Divide by Zero" | "Decimal" | "Invalid type" | "Sequence" => Kind::Value,
         _ if message.contains("INTERRUPT") => Kind::Interrupted,
         _ => Kind::Internal,
