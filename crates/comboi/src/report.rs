@@ -98,7 +98,24 @@ pub(crate) fn verdict_lines(verdict: &Verdict, paint: Paint) -> Vec<String> {
     if let VerdictOutcome::Failed { sample, .. } = &verdict.outcome
         && !sample.is_empty()
     {
-        lines.push(format!("  such as {}", sample.lines().join("; ")));
+        lines.extend(filled("  such as ", &sample.lines()));
+    }
+    lines
+}
+
+/// Rows of a sample next to each other, as many as keep a line short.
+fn filled(head: &str, rows: &[String]) -> Vec<String> {
+    const MOST: usize = 90;
+    let mut lines: Vec<String> = Vec::new();
+    for row in rows {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + row.chars().count() < MOST => {
+                line.push_str("; ");
+                line.push_str(row);
+            }
+            Some(_) => lines.push(format!("{:width$}{row}", "", width = head.len())),
+            None => lines.push(format!("{head}{row}")),
+        }
     }
     lines
 }
@@ -237,6 +254,18 @@ mod tests {
              Bronze  1 of 1 table            1,234,567 rows    12.0 s\n  \
              Silver  1 of 1 dataset                   1 row    53.0 s  1 of 2 rules passed\n\
              Contracts: 1 of 2 rules passed, 1 broken with severity warning"
+        );
+    }
+
+    #[test]
+    fn rows_of_a_sample_share_lines_while_they_are_short() {
+        let rows = ["id 1".to_owned(), "id 2".to_owned(), "x".repeat(90)];
+        assert_eq!(
+            filled("such as ", &rows),
+            [
+                "such as id 1; id 2".to_owned(),
+                format!("        {}", rows[2])
+            ]
         );
     }
 

@@ -63,6 +63,12 @@ fn found(
         // A published file has the lake's types; the table beside it knows which types they stand for.
         let table = path.with_extension("");
         if !table.join("_delta_log").is_dir() {
+            if !is_data(data) {
+                return Err(Usage(format!(
+                    "`{data}` is no data file: expected .parquet, .csv, .tsv, .json or .ndjson (text may be .gz or .zst)"
+                ))
+                .into());
+            }
             let (columns, file) = comboi_engine::open_data_file(
                 session,
                 &std::path::absolute(path)?,
@@ -90,6 +96,16 @@ fn found(
         let files = table.local_files(&snapshot, scratch).await?;
         anyhow::Ok((snapshot.columns, files))
     })?
+}
+
+fn is_data(name: &str) -> bool {
+    let name = name.to_lowercase();
+    let plain = name.trim_end_matches(".gz").trim_end_matches(".zst");
+    [
+        ".parquet", ".csv", ".tsv", ".txt", ".json", ".ndjson", ".jsonl",
+    ]
+    .iter()
+    .any(|end| plain.ends_with(end))
 }
 
 /// The table of a dataset of the project.

@@ -182,3 +182,18 @@ fn a_project_is_found_from_any_of_its_folders_and_runs_from_anywhere() {
     assert_eq!(elsewhere.files("."), [""; 0]);
     assert!(world.path("data/gold/metrics/daily.parquet").is_file());
 }
+
+#[test]
+fn a_file_of_another_kind_is_not_taken_for_data() {
+    let world = World::small();
+    let contract = "transformations/contracts/orders_clean.yml";
+    let words = [
+        "validate-contract",
+        "--contract",
+        contract,
+        "--data",
+        contract,
+    ];
+    let said = world.expect(2, &words);
+    assert!(said.err.contains("is no data file"), "{}", said.err);
+}
