@@ -163,8 +163,9 @@ impl Extraction<'_> {
         let (operation, remove) = match extract.change {
             ExtractChange::Append => (Operation::Append, Remove::Nothing),
             ExtractChange::ReplaceAll => (Operation::Replace, Remove::All),
+            // Not `Operation::Rewrite`, which promises the same rows: who follows the table would pass over the new ones.
             ExtractChange::Rewrite { removed } => {
-                (Operation::Rewrite, Remove::Files(names(&removed, base)?))
+                (Operation::Replace, Remove::Files(names(&removed, base)?))
             }
         };
         Ok(Change {

@@ -8,6 +8,7 @@
 mod by_hand;
 mod damage;
 mod every_write;
+mod reread;
 mod retry;
 mod shop;
 mod stop;

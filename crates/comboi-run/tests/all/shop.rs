@@ -109,12 +109,12 @@ impl Shop {
         shop
     }
 
-    /// The same, but that files which were read once are not looked at again.
+    /// The same, but that files are read once, and again when they have changed.
     pub(crate) fn by_file(days: usize) -> Self {
         let shop = Self::with_days(days);
         shop.write(
             "configs/shop.yml",
-            &CONFIG.replace("        incremental_column: id\n", ""),
+            &CONFIG.replace("incremental_column: id", "on_changed_file: reread"),
         );
         shop
     }
