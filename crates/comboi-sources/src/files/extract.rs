@@ -66,13 +66,12 @@ pub(super) fn extract(
         rejects: rejects(&apart)?,
         attempts: 0,
     };
-    let rows = job.read()?;
-    for file in &work.files {
-        if !file.is_the_same_now() {
-            return Err(Error::ChangedWhileRead(file.name.clone()));
-        }
+    let rows = job.read();
+    // Whatever is wrong with a file that is still being written is not worth telling.
+    if let Some(file) = work.files.iter().find(|file| !file.is_the_same_now()) {
+        return Err(Error::ChangedWhileRead(file.name.clone()));
     }
-    job.finish(rows, known)
+    job.finish(rows?, known)
 }
 
 fn rejects(folder: &Path) -> Result<Rejects, Error> {

@@ -110,8 +110,8 @@ fn far_into_a_file_that_is_read_in_parallel() {
     let mut text = "id,t,n\n".to_owned();
     let mut line = 2;
     let mut bad = Vec::new();
-    for i in 0..400_000 {
-        if i % 90_000 == 89_999 {
+    for i in 0..200_000 {
+        if i % 45_000 == 44_999 {
             bad.push(format!("big.csv:{line}: `n` is not a BIGINT"));
             writeln!(text, "{i},x,n/a").unwrap();
         } else if i % 1000 == 0 {
@@ -220,5 +220,61 @@ fn only_the_first_ten_are_named() {
     assert!(
         said.contains("\n  a.csv:11: `a` is not an INTEGER\n  … and 1224 more\n"),
         "{said}"
+    );
+}
+
+#[test]
+fn in_one_block_of_a_large_file() {
+    let long = "x".repeat(1000);
+    let csv = |i: u32| match i {
+        _ if i % 100 == 0 => format!("{i},\"{long}\nmore\"\r\n"),
+        7777 => format!("{i}x,{long}\r\n"),
+        // Closed by the next quote, which opens another value.
+        8888 => format!("{i},\"{long}\r\n"),
+        _ => format!("{i},{long}\r\n"),
+    };
+    let text = format!("id,t\r\n{}", (0..12_000).map(csv).collect::<String>());
+    // A line for the header, one for each record before, and one more for each line break in quotes.
+    let line = |i: u32| 2 + i + i.div_ceil(100);
+    let expected = |name: &str| {
+        format!(
+            "{name}:{}: `id` is not a BIGINT\n{name}:{}: there is text after a closing quote",
+            line(7777),
+            line(8888)
+        )
+    };
+    let table = "files: '*'\ncolumns: {id: BIGINT, t: VARCHAR}";
+    check(table, &[("a.csv", &text)], &expected("a.csv"));
+    // Beside a small one that is as it should be.
+    check(
+        table,
+        &[("a.csv", &text), ("b.csv", "id,t\n1,x\n")],
+        &expected("a.csv"),
+    );
+
+    let mut shop = Shop::new(&format!(
+        "{table}\non_bad_row: quarantine\ncsv: {{encoding: utf-16}}"
+    ));
+    let utf_16 = std::iter::once('\u{feff}').chain(text.chars());
+    let utf_16: String = utf_16.collect();
+    let bytes: Vec<u8> = utf_16.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    shop.put("a.csv", bytes);
+    assert_eq!(shop.run(), "11998 rows, 2 put aside");
+    let byte = text.find("7777x,").unwrap();
+    let put_aside = shop.quarantined("line byte_position _comboi_file");
+    assert!(
+        put_aside.starts_with(&format!("{}|{byte}|a.csv\n", line(7777))),
+        "{put_aside}"
+    );
+
+    let json = |i: u32| match i {
+        7777 => format!("{{\"id\":\"?\",\"t\":\"{long}\"}}\n"),
+        _ => format!("{{\"id\":{i},\"t\":\"{long}\"}}\n"),
+    };
+    let text: String = (0..12_000).map(json).collect();
+    check(
+        "files: '*'\ncolumns: {id: BIGINT}",
+        &[("a.ndjson", &text)],
+        "a.ndjson:7778: `id` is not a BIGINT",
     );
 }

@@ -1,6 +1,6 @@
 //! Columns that come, change and go.
 
-use crate::shop::Shop;
+use crate::shop::{Shop, parquet};
 
 /// Files by name, one run each; what each run says, and what is there in the end.
 fn check(table: &str, versions: &[(&str, &str, &str)], types: &str, rows: &str) {
@@ -149,4 +149,68 @@ fn a_type_that_older_rows_do_not_fit_is_refused() {
     let said = shop.run();
     assert!(said.starts_with("error: the table has values that do not fit exactly when `n` is DECIMAL(9,2) instead of DOUBLE"), "{said}");
     assert_eq!(shop.rows("id n"), "1|1.125");
+}
+
+/// A table of `n INTEGER` from Parquet, to which a file with `n BIGINT` comes.
+fn wider_parquet(policy: &str, value: &str) -> (Shop, String) {
+    let mut shop = Shop::new(&format!("files: '*.parquet'\non_schema_change: {policy}"));
+    shop.put("1.parquet", parquet("n: INTEGER", "id,n\n1,10\n"));
+    assert_eq!(shop.run(), "1 rows");
+    assert_eq!(shop.types(), "id BIGINT, n INTEGER");
+    let wider = parquet("n: BIGINT", &format!("id,n\n2,{value}\n"));
+    shop.put("2.parquet", wider);
+    let said = shop.run();
+    (shop, said)
+}
+
+#[test]
+fn evolve_writes_older_rows_anew_for_a_wider_type_of_parquet() {
+    let (shop, said) = wider_parquet("evolve", "3000000000");
+    assert_eq!(said, "1 rows\n`n` is BIGINT instead of INTEGER");
+    assert_eq!(shop.types(), "id BIGINT, n BIGINT");
+    assert_eq!(
+        shop.rows("id n _comboi_file _comboi_run_id"),
+        "1|10|1.parquet|1\n2|3000000000|2.parquet|2"
+    );
+    let old = shop.path("scratch-1");
+    let files = &shop.known.as_ref().unwrap().files;
+    assert!(
+        files.iter().all(|file| !file.starts_with(&old)),
+        "{files:?}"
+    );
+}
+
+#[test]
+fn freeze_names_a_wider_type_of_parquet() {
+    let (shop, said) = wider_parquet("freeze", "20");
+    assert!(said.starts_with("error: "), "{said}");
+    assert!(said.contains("`n` is BIGINT instead of INTEGER"), "{said}");
+    assert_eq!(shop.rows("id n"), "1|10");
+}
+
+#[test]
+fn discard_takes_values_of_a_wider_type_that_fit() {
+    let (shop, said) = wider_parquet("discard", "20");
+    assert_eq!(said, "1 rows");
+    assert_eq!(shop.types(), "id BIGINT, n INTEGER");
+    assert_eq!(shop.rows("id n"), "1|10\n2|20");
+    let (shop, said) = wider_parquet("discard", "3000000000");
+    assert!(
+        said.contains("2.parquet:1: `n` is not an INTEGER"),
+        "{said}"
+    );
+    assert_eq!(shop.rows("id n"), "1|10");
+}
+
+#[test]
+fn a_bad_row_widens_no_column_that_it_is_not_about() {
+    let mut shop = Shop::new("files: '*'\non_bad_row: quarantine");
+    shop.put("1.parquet", parquet("n: INTEGER, m: INTEGER", "n,m\n1,1\n"));
+    shop.run();
+    shop.configure("files: '*'\nformat: csv\non_bad_row: quarantine");
+    std::fs::remove_file(shop.path("in/1.parquet")).unwrap();
+    shop.put("2.csv", "n,m\n2,2\n3,x\n");
+    let said = shop.run();
+    assert!(said.starts_with("1 rows, 1 put aside"), "{said}");
+    assert_eq!(shop.types(), "n INTEGER, m INTEGER");
 }

@@ -1,10 +1,11 @@
 //! Which files are found.
 
-use std::os::unix::fs::symlink;
+use std::fs::Permissions;
+use std::os::unix::fs::{PermissionsExt, symlink};
 
-use comboi_sources::Look;
+use comboi_sources::{Error, Look, worth_retrying};
 
-use crate::shop::Shop;
+use crate::shop::{Shop, chain, touch};
 
 fn check(patterns: &str, files: &[&str], expected: &str) {
     let shop = Shop::new(&format!("files: {patterns}\nformat: csv"));
@@ -146,4 +147,76 @@ fn staged_files_are_as_large_as_the_stage_allows() {
     let small = run("bronze: {max_file_size: 100KB}");
     assert!(small.len() > 3, "{small:?}");
     assert!(small.iter().all(|size| *size < 200_000), "{small:?}");
+}
+
+#[test]
+fn what_is_no_file_is_never_opened() {
+    let pipe = |shop: &Shop| {
+        let mut command = std::process::Command::new("mkfifo");
+        let status = command.arg(shop.path("in/pipe.csv")).status();
+        assert!(status.unwrap().success());
+    };
+    let mut shop = Shop::new("files: '*.csv'");
+    shop.put("a.csv", "n\n1\n").put("folder.csv/x", "");
+    pipe(&shop);
+    assert_eq!(shop.run(), "1 rows");
+    for name in ["pipe.csv", "folder.csv"] {
+        let mut shop = Shop::new(&format!("files: {name}"));
+        shop.put("folder.csv/x", "");
+        pipe(&shop);
+        let said = shop.run();
+        assert!(said.contains(&format!("in/{name}` is no file")), "{said}");
+    }
+    let mut shop = Shop::new("files: link.csv");
+    symlink("nowhere", shop.path("in/link.csv")).unwrap();
+    let said = shop.run();
+    assert!(said.starts_with("error: there is no file `"), "{said}");
+}
+
+#[test]
+fn a_file_that_can_not_be_read_is_named() {
+    let mut shop = Shop::new("files: '*.csv'");
+    shop.put("a.csv", "n\n1\n").put("b.csv", "n\n2\n");
+    let path = shop.path("in/b.csv");
+    std::fs::set_permissions(&path, Permissions::from_mode(0o000)).unwrap();
+    if std::fs::File::open(&path).is_ok() {
+        // Nothing is denied to root, but this file ends in an error for everybody.
+        std::fs::remove_file(&path).unwrap();
+        symlink("/proc/self/mem", &path).unwrap();
+    }
+    let said = shop.run();
+    assert!(said.starts_with("error: could not read `"), "{said}");
+    assert!(
+        said.contains("in/b.csv`; nothing of it was loaded: "),
+        "{said}"
+    );
+    assert!(shop.known.is_none());
+}
+
+#[test]
+fn a_file_that_changes_while_it_is_read_is_read_again() {
+    // What is wrong with half a file is not told.
+    for half in ["n\n1\n2\n", "n\n1\n2,", ""] {
+        let mut shop = Shop::new("files: '*.csv'");
+        shop.put("a.csv", "n\n0\n").put("b.csv", "n\n1\n");
+        let Look::Work(work) = shop.look().unwrap() else {
+            panic!("nothing new")
+        };
+        shop.put("b.csv", half);
+        let error = shop.extract(&work).unwrap_err();
+        assert!(matches!(&error, Error::ChangedWhileRead(name) if name == "b.csv"));
+        assert!(worth_retrying(&error), "{}", chain(&error));
+        assert!(shop.known.is_none() && shop.checkpoint.is_none());
+        shop.put("b.csv", "n\n1\n2\n");
+        assert_eq!(shop.run(), "3 rows");
+    }
+    // As long as before, but later.
+    let mut shop = Shop::new("files: '*.csv'");
+    shop.put("a.csv", "n\n0\n");
+    let Look::Work(work) = shop.look().unwrap() else {
+        panic!("nothing new")
+    };
+    touch(&shop.path("in/a.csv"), 1);
+    let error = shop.extract(&work).unwrap_err();
+    assert!(matches!(error, Error::ChangedWhileRead(_)));
 }

@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use crate::shop::Shop;
+use crate::shop::{Shop, parquet};
 
 fn check(table: &str, file: &str, content: impl AsRef<[u8]>, types: &str, rows: &str) {
     let mut shop = Shop::new(table);
@@ -183,15 +183,10 @@ fn json_arrays() {
 #[test]
 fn parquet_keeps_its_types() {
     let mut shop = Shop::new("files: '*.parquet'");
-    shop.put("seed/a.csv", "");
-    let other = {
-        let mut other = Shop::new(
-            "files: a.csv\ncolumns: {a: 'DECIMAL(9,3)', d: DATE, s: SMALLINT}\nmetadata_columns: false",
-        );
-        other.put("a.csv", "a,d,s,t\n1.125,2026-01-31,7,x\n");
-        other.run();
-        std::fs::read(&other.known.as_ref().unwrap().files[0]).unwrap()
-    };
+    let other = parquet(
+        "a: 'DECIMAL(9,3)', d: DATE, s: SMALLINT",
+        "a,d,s,t\n1.125,2026-01-31,7,x\n",
+    );
     shop.put("x.parquet", &other);
     assert_eq!(shop.run(), "1 rows");
     assert_eq!(

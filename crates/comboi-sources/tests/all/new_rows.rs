@@ -248,3 +248,47 @@ fn another_way_to_tell_what_is_new_needs_a_reset() {
             .contains("the files have no column `when`, the incremental column; they have at, v")
     );
 }
+
+#[test]
+fn nothing_but_a_header_is_no_rows_and_changes_nothing() {
+    let mut shop = Shop::new("files: '*.csv'");
+    shop.put("1.csv", "id,v\n1,x\n");
+    shop.run();
+    let types = shop.types();
+    shop.put("2.csv", "id,v\n");
+    assert_eq!(shop.run(), "0 rows");
+    assert_eq!(shop.run(), "nothing new");
+    assert_eq!(shop.types(), types);
+    assert_eq!(shop.rows("id v"), "1|x");
+    // How far the table was read is not forgotten.
+    check_column(
+        "",
+        &[
+            ("at,v\n5,a\n", "1 rows"),
+            ("at,v\n", "0 rows"),
+            ("at,v\n4,b\n5,a\n6,c\n", "1 rows"),
+        ],
+        "5|a\n6|c",
+    );
+}
+
+#[test]
+fn a_ledger_over_two_days() {
+    let mut shop = Shop::new(
+        "files: ledger.csv\nincremental_column: booked_at\nlookback: 3d\ncsv: {delimiter: ';', decimal_separator: ',', timestamp_format: '%d.%m.%Y %H:%M:%S'}\ncolumns: {booked_at: TIMESTAMP, amount: 'DECIMAL(12,2)'}",
+    );
+    let header = "id;booked_at;amount;status\n";
+    let first = "1;27.02.2026 09:00:00;10,00;paid\n2;01.03.2026 09:30:00;-5,50;refund\n3;01.03.2026 23:59:59;1234,50;paid\n4;01.03.2026 23:59:59;0,99;paid\n";
+    shop.put("ledger.csv", format!("{header}{first}"));
+    assert_eq!(shop.run(), "4 rows");
+    assert_eq!(shop.run(), "nothing new");
+    // Rows that are there once more are rows once more (2 and 4); 7 is a second too late.
+    let second = "5;01.03.2026 23:59:59;2,00;paid\n4;01.03.2026 23:59:59;0,99;paid\n6;26.02.2026 23:59:59;3,00;late\n7;26.02.2026 23:59:58;4,00;too late\n2;01.03.2026 09:30:00;-5,50;refund\n8;02.03.2026 00:00:00;1,00;paid\n";
+    shop.put("ledger.csv", format!("{header}{first}{second}"));
+    assert_eq!(shop.run(), "5 rows");
+    assert_eq!(shop.run(), "nothing new");
+    assert_eq!(
+        shop.rows("booked_at id amount status _comboi_run_id"),
+        "2026-02-26 23:59:59|6|3.00|late|2\n2026-02-27 09:00:00|1|10.00|paid|1\n2026-03-01 09:30:00|2|-5.50|refund|1\n2026-03-01 09:30:00|2|-5.50|refund|2\n2026-03-01 23:59:59|3|1234.50|paid|1\n2026-03-01 23:59:59|4|0.99|paid|1\n2026-03-01 23:59:59|4|0.99|paid|2\n2026-03-01 23:59:59|5|2.00|paid|2\n2026-03-02 00:00:00|8|1.00|paid|2"
+    );
+}

@@ -255,3 +255,13 @@ pub(crate) fn touch(path: &Path, seconds: u64) {
         .set_modified(time)
         .unwrap();
 }
+
+/// A Parquet file with these rows of CSV.
+pub(crate) fn parquet(columns: &str, csv: &str) -> Vec<u8> {
+    let mut shop = Shop::new(&format!(
+        "files: a.csv\ncolumns: {{{columns}}}\nmetadata_columns: false"
+    ));
+    shop.put("a.csv", csv);
+    shop.run();
+    fs::read(&shop.known.as_ref().unwrap().files[0]).unwrap()
+}
