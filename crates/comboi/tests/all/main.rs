@@ -1,5 +1,7 @@
 //! The program as a user meets it: small whole projects, run by the real binary.
 
+#![allow(clippy::unwrap_used, reason = "what a test can not get ends the test")]
+
 mod bad_input;
 mod commands;
 mod demo;
