@@ -47,12 +47,9 @@ fn is_name(text: &str) -> bool {
 
 fn unquoted(value: &str) -> Result<String, &'static str> {
     let mut chars = value.chars();
-    let quote = match chars.next() {
-        Some(quote @ ('"' | '\'')) => quote,
-        _ => {
-            let end = value.find(" #").unwrap_or(value.len());
-            return Ok(value.get(..end).unwrap_or(value).trim_end().to_owned());
-        }
+    let Some(quote @ ('"' | '\'')) = chars.next() else {
+        let end = value.find(" #").unwrap_or(value.len());
+        return Ok(value.get(..end).unwrap_or(value).trim_end().to_owned());
     };
     let mut text = String::new();
     loop {

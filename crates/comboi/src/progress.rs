@@ -28,7 +28,7 @@ pub(crate) fn listener(lines: Lines, width: usize) -> Listener {
         shown
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .tell(&event)
+            .tell(&event);
     })
 }
 
