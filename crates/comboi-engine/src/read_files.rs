@@ -6,25 +6,31 @@
 //! the caller looks closer, with text that was taken apart beforehand and so knows its lines
 //! ([`Layout::Records`]), and stages again ([`Unfit::Left`]) or reports ([`unfit`]).
 
+mod counts;
 mod fit;
 mod infer;
 mod known;
 mod lake;
+mod new_rows;
+mod parquet;
 mod relation;
+mod run;
 mod stage;
+mod structure;
 mod survey;
+mod unfit;
 
 use std::path::PathBuf;
 
 use comboi_project::{Columns, SqlType};
 
-pub use infer::{Found, infer, parquet_groups};
+pub use infer::{Found, infer};
 pub use known::{Known, files_with_rows_of, max_value, null_count, rewrite};
-pub use stage::{
-    Boundary, Nulls, Rows, Staged, StagedFile, Stamp, To, UnfitRow, UnfitRows, edge, stage,
-    stage_unfit, unfit,
-};
+pub use new_rows::{Boundary, Nulls, Rows, edge};
+pub use parquet::parquet_groups;
+pub use stage::{Staged, StagedFile, Stamp, To, stage};
 pub use survey::{Survey, survey};
+pub use unfit::{UnfitRow, UnfitRows, stage_unfit, unfit};
 
 /// The name of the file that a row came from, relative to its source's folder.
 pub const FILE_COLUMN: &str = "_comboi_file";

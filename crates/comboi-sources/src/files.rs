@@ -7,6 +7,7 @@ mod csv;
 mod extract;
 mod folder;
 mod header;
+mod piece;
 mod pieces;
 mod settings;
 mod text;

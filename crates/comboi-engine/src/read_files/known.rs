@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use comboi_project::{Column, Columns};
 
-use super::stage::{Staged, To, copy, run};
+use super::run::run;
+use super::stage::{Staged, To, copy};
 use super::{Error, FILE_COLUMN, LOADED_AT_COLUMN, RUN_ID_COLUMN, Reading, TextRules, fit, lake};
 use crate::{Session, sql};
 

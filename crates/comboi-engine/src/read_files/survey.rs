@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::infer::{COUNTS, Counts, Found, counts, infer};
+use super::counts::{COUNTS, Counts, counts};
+use super::infer::{Found, infer};
 use super::relation::{from, relation};
-use super::stage::run;
+use super::run::run;
 use super::{Error, Group, Layout, Reading};
 use crate::Session;
 

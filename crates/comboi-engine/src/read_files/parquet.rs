@@ -1,0 +1,74 @@
+//! Parquet files by what they say their columns are.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::run::run;
+use super::{Error, FileColumn, FileToRead, Group, Layout};
+use crate::{Session, sql};
+
+/// Parquet files by what they say their columns are. Only their footers are read.
+pub fn parquet_groups(
+    session: &Session,
+    folder: &Path,
+    files: &[FileToRead],
+) -> Result<Vec<Group>, Error> {
+    if files.is_empty() {
+        return Ok(Vec::new());
+    }
+    let paths: Vec<_> = files.iter().map(|file| &file.path).collect();
+    let query = format!(
+        "SELECT file_name, md5(string_agg(concat_ws('|', name, type, type_length, repetition_type, num_children, converted_type, scale, precision, logical_type), chr(10) ORDER BY column_id)) \
+         FROM parquet_schema({}) GROUP BY file_name",
+        sql::file_list(&paths)
+    );
+    let mut schemas = BTreeMap::new();
+    for row in run(session.free()?, "read the columns of Parquet files", &query)? {
+        let mut cells = row.into_iter();
+        let file = cells.next().flatten().unwrap_or_default();
+        schemas.insert(file, cells.next().flatten().unwrap_or_default());
+    }
+    let mut groups: Vec<(String, Vec<FileToRead>)> = Vec::new();
+    for file in files {
+        let schema = schemas
+            .get(file.path.to_string_lossy().as_ref())
+            .cloned()
+            .unwrap_or_default();
+        match groups.iter_mut().find(|(it, _)| *it == schema) {
+            Some((_, files)) => files.push(file.clone()),
+            None => groups.push((schema, vec![file.clone()])),
+        }
+    }
+    groups
+        .into_iter()
+        .map(|(_, files)| parquet_group(session, folder, files))
+        .collect()
+}
+
+fn parquet_group(session: &Session, folder: &Path, files: Vec<FileToRead>) -> Result<Group, Error> {
+    let mut group = Group {
+        layout: Layout::Parquet,
+        folder: folder.to_owned(),
+        files,
+        columns: Vec::new(),
+    };
+    let first: Vec<_> = group.files.iter().take(1).map(|file| &file.path).collect();
+    let instance = session.free()?;
+    let columns = instance.columns(&format!(
+        "SELECT * FROM read_parquet({})",
+        sql::file_list(&first)
+    ));
+    let columns = columns
+        .map_err(|failure| instance.explain(failure, "read the columns of a Parquet file"))?;
+    let column = |column: comboi_project::Column| FileColumn {
+        spelled: column.name,
+        name: None,
+        sql_type: Some(column.sql_type),
+    };
+    group.columns = crate::instance::typed(columns)?
+        .0
+        .into_iter()
+        .map(column)
+        .collect();
+    Ok(group)
+}

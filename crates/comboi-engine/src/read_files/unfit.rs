@@ -1,0 +1,158 @@
+//! Rows that do not fit: counted, named and staged.
+
+use std::path::Path;
+
+use comboi_project::SqlType;
+
+use super::relation::{Relation, relation};
+use super::run::run;
+use super::stage::{Staged, Stamp, To, copy, stamped};
+use super::{Error, FILE_COLUMN, Reading};
+use crate::{Session, sql};
+
+/// Rows that do not fit.
+#[derive(Clone, Debug, Default)]
+pub struct UnfitRows<'a> {
+    /// Found when the text was taken apart: CSV with the columns of [`UnfitRow`] and the text.
+    pub found_before: Option<&'a Path>,
+    /// The longest record of that.
+    pub longest: u64,
+}
+
+/// A row that does not fit. Never its content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnfitRow {
+    /// The file's name.
+    pub file: String,
+    /// Counted from 1: the line for text, the record for a JSON array, the row for Parquet.
+    pub line: u64,
+    /// The columns that do not fit, if it is about single ones.
+    pub column: Option<String>,
+    /// What is wrong.
+    pub reason: String,
+}
+
+/// How many rows do not fit and which are the first ones, by file and line. Only files whose rows know their lines
+/// are looked at.
+pub fn unfit(
+    session: &Session,
+    reading: &Reading,
+    before: &UnfitRows<'_>,
+    first: u32,
+) -> Result<(u64, Vec<UnfitRow>), Error> {
+    let Some(all) = unfit_rows(reading, before) else {
+        return Ok((0, Vec::new()));
+    };
+    let instance = session.free()?;
+    let query = format!(
+        "SELECT file, line, \"column\", reason, count(*) OVER () FROM (SELECT file, line, \"column\", reason FROM ({all})) ORDER BY file, line LIMIT {first}"
+    );
+    let mut count = 0;
+    let rows = run(instance, "find the rows that do not fit", &query)?
+        .into_iter()
+        .map(|row| {
+            let mut cells = row.into_iter();
+            let mut next = || cells.next().flatten();
+            let file = next().unwrap_or_default();
+            let line = next().and_then(|text| text.parse().ok()).unwrap_or(0);
+            let (column, reason) = (next(), next().unwrap_or_default());
+            count = next().and_then(|text| text.parse().ok()).unwrap_or(0);
+            UnfitRow {
+                file,
+                line,
+                column,
+                reason,
+            }
+        });
+    let rows = rows.collect();
+    Ok((count, rows))
+}
+
+/// Stages the rows that do not fit, for the quarantine: [`FILE_COLUMN`], `line`, `byte_position`, `column`,
+/// `reason`, `text`, [`LOADED_AT_COLUMN`], [`RUN_ID_COLUMN`].
+pub fn stage_unfit(
+    session: &Session,
+    reading: &Reading,
+    before: &UnfitRows<'_>,
+    stamp: &Stamp,
+    to: &To,
+) -> Result<Staged, Error> {
+    let Some(all) = unfit_rows(reading, before) else {
+        return Ok(Staged::default());
+    };
+    let [_, loaded_at, run_id] = stamped(stamp);
+    let query = format!(
+        "SELECT file AS {FILE_COLUMN}, CAST(line AS BIGINT) AS line, CAST(byte_position AS BIGINT) AS byte_position, \"column\", reason, CAST(text AS VARCHAR) AS text, {loaded_at}, {run_id} FROM ({all}) ORDER BY file, line"
+    );
+    copy(session, &query, to)
+}
+
+fn unfit_rows(reading: &Reading, before: &UnfitRows<'_>) -> Option<String> {
+    let mut selects = Vec::new();
+    for group in reading
+        .groups
+        .iter()
+        .filter(|group| group.layout.knows_lines())
+    {
+        selects.extend(unfit_rows_of(&relation(group, reading)));
+    }
+    if let Some(file) = before.found_before {
+        selects.push(format!(
+            "SELECT * FROM read_csv({}, auto_detect = false, header = false, delim = ',', quote = '\"', escape = '\"', new_line = '\\n', max_line_size = {}, columns = {{'file': 'VARCHAR', 'line': 'BIGINT', 'byte_position': 'BIGINT', 'column': 'VARCHAR', 'reason': 'VARCHAR', 'text': 'VARCHAR'}})",
+            sql::file(file),
+            before.longest.max(2_097_152),
+        ));
+    }
+    (!selects.is_empty()).then(|| selects.join(" UNION ALL "))
+}
+
+fn unfit_rows_of(relation: &Relation) -> Option<String> {
+    let unfit = relation.unfit()?;
+    let (mut names, mut reasons) = (Vec::new(), Vec::new());
+    if let Some(no_record) = &relation.no_record {
+        reasons.push(format!(
+            "CASE WHEN {no_record} THEN 'not a JSON object' END"
+        ));
+    }
+    for (column, fit) in &relation.fits {
+        if let Some(unfit) = fit.unfit() {
+            let reason = format!(
+                "`{}` is not {}",
+                column.name,
+                with_article(&column.sql_type)
+            );
+            names.push(format!(
+                "CASE WHEN {unfit} THEN {} END",
+                sql::text(&column.name)
+            ));
+            reasons.push(format!("CASE WHEN {unfit} THEN {} END", sql::text(&reason)));
+        }
+    }
+    let names = if names.is_empty() {
+        "NULL".to_owned()
+    } else {
+        format!("nullif(concat_ws(', ', {}), '')", names.join(", "))
+    };
+    let Relation {
+        from,
+        file,
+        line,
+        byte,
+        text,
+        ..
+    } = relation;
+    Some(format!(
+        "SELECT {file} AS file, {line} AS line, {byte} AS byte_position, CAST({names} AS VARCHAR) AS \"column\", concat_ws('; ', {}) AS reason, CAST({text} AS VARCHAR) AS text FROM {from} WHERE {unfit}",
+        reasons.join(", "),
+    ))
+}
+
+fn with_article(sql_type: &SqlType) -> String {
+    let text = sql_type.to_string();
+    let article = if text.starts_with(['A', 'E', 'I', 'O']) {
+        "an"
+    } else {
+        "a"
+    };
+    format!("{article} {text}")
+}

@@ -1,0 +1,118 @@
+//! Rows that do not fit: found, named or put aside.
+
+use comboi_engine::read_files::{
+    self, FILE_COLUMN, LOADED_AT_COLUMN, RUN_ID_COLUMN, Reading, Staged, UnfitRows,
+};
+use comboi_project::{BadRowPolicy, Column, Columns, SqlType};
+
+use super::Job;
+use crate::error::BadRow;
+use crate::files::piece::Piece;
+use crate::{Error, Quarantined};
+
+/// How many bad rows an error names.
+const NAMED_ROWS: u32 = 10;
+
+impl Job<'_> {
+    /// Takes apart the files that have rows that do not fit, and stages what does.
+    pub(super) fn look_closer(
+        &mut self,
+        pieces: &mut Vec<Piece>,
+        columns: &Columns,
+    ) -> Result<(Staged, Option<Quarantined>), Error> {
+        let mut closer = Vec::new();
+        for mut piece in std::mem::take(pieces) {
+            if !piece.is_located() {
+                self.take_suspects_apart(&mut piece, columns, &mut closer)?;
+            }
+            closer.push(piece);
+        }
+        *pieces = closer;
+        pieces.retain(|piece| !piece.group.files.is_empty());
+        self.rejects.finish().map_err(|source| Error::Unreadable {
+            file: self.rejects.path.clone(),
+            source,
+        })?;
+        let reading = self.reading(pieces, columns);
+        let path = self.rejects.path.clone();
+        let before = UnfitRows {
+            found_before: (self.rejects.count > 0).then_some(path.as_path()),
+            longest: self.rejects.longest,
+        };
+        let (count, rows) = read_files::unfit(self.session, &reading, &before, NAMED_ROWS)?;
+        if count > 0 && self.policies.on_bad_row == BadRowPolicy::Fail {
+            let rows = rows.into_iter().map(|row| BadRow {
+                file: row.file,
+                line: row.line,
+                reason: row.reason,
+            });
+            return Err(Error::BadRows {
+                count,
+                rows: rows.collect(),
+            });
+        }
+        let staged = self
+            .stage(&reading, true)
+            .map_err(|error| self.named(error))?;
+        let quarantined = if count > 0 {
+            Some(self.put_aside(&reading, &before)?)
+        } else {
+            None
+        };
+        self.note_rows_left_out(&reading)?;
+        Ok((staged, quarantined))
+    }
+
+    /// Of small files all, of large ones the blocks that have rows that do not fit.
+    fn take_suspects_apart(
+        &mut self,
+        piece: &mut Piece,
+        columns: &Columns,
+        closer: &mut Vec<Piece>,
+    ) -> Result<(), Error> {
+        let suspects = match piece.suspects.take() {
+            Some(suspects) => suspects,
+            None => self.survey(piece, columns)?.files,
+        };
+        let mut suspects = piece.take(&suspects);
+        let large = suspects.take(&suspects.large());
+        if !large.group.files.is_empty() {
+            let mut blocks = large.into_blocks(&mut self.rejects)?;
+            let places = self.survey(&blocks, columns)?.files;
+            closer.push(blocks.take(&places).into_records(&mut self.rejects)?);
+            closer.push(blocks);
+        }
+        closer.push(suspects.into_records(&mut self.rejects)?);
+        Ok(())
+    }
+
+    fn put_aside(&self, reading: &Reading, before: &UnfitRows<'_>) -> Result<Quarantined, Error> {
+        let staged = read_files::stage_unfit(
+            self.session,
+            reading,
+            before,
+            &self.stamp,
+            &self.to("quarantine"),
+        )?;
+        let text = || SqlType::Varchar(None);
+        let columns = [
+            (FILE_COLUMN, text()),
+            ("line", SqlType::BigInt),
+            ("byte_position", SqlType::BigInt),
+            ("column", text()),
+            ("reason", text()),
+            ("text", text()),
+            (LOADED_AT_COLUMN, SqlType::TimestampTz),
+            (RUN_ID_COLUMN, SqlType::BigInt),
+        ];
+        let columns = columns
+            .into_iter()
+            .map(|(name, sql_type)| Column::new(name, sql_type))
+            .collect();
+        Ok(Quarantined {
+            row_count: staged.row_count(),
+            staged: staged.paths(),
+            columns,
+        })
+    }
+}

@@ -1,0 +1,125 @@
+//! What the commit is made of.
+
+use std::path::PathBuf;
+
+use comboi_engine::read_files::{self, FILE_COLUMN, LOADED_AT_COLUMN, RUN_ID_COLUMN, Staged};
+use comboi_project::{Column, Columns, Incremental, SqlType};
+
+use super::{Job, Read};
+use crate::files::columns::Decision;
+use crate::{Checkpoint, Error, Extract, ExtractChange, Known, Watermark};
+
+impl Job<'_> {
+    /// Everything for the commit.
+    pub(super) fn finish(mut self, read: Read, table: Option<&Known>) -> Result<Extract, Error> {
+        let Read {
+            staged,
+            quarantined,
+            decision,
+        } = read;
+        let checkpoint = self.checkpoint(&staged, &decision.columns)?;
+        let (again, change) = self.rows_written_anew(&decision)?;
+        let mut columns = decision.columns.clone();
+        columns.0.extend(self.own_columns(table));
+        Ok(Extract {
+            row_count: staged.row_count(),
+            staged: again.paths().into_iter().chain(staged.paths()).collect(),
+            columns,
+            change,
+            checkpoint,
+            quarantined,
+            drift: decision.changes,
+            notes: self.notes,
+        })
+    }
+
+    fn own_columns(&self, table: Option<&Known>) -> Vec<Column> {
+        let own = [
+            (FILE_COLUMN, SqlType::Varchar(None)),
+            (LOADED_AT_COLUMN, SqlType::TimestampTz),
+            (RUN_ID_COLUMN, SqlType::BigInt),
+        ];
+        let own = own
+            .into_iter()
+            .map(|(name, sql_type)| Column::new(name, sql_type));
+        own.filter(|column| {
+            self.policies.metadata_columns
+                || table.is_some_and(|table| table.columns.get(&column.name).is_some())
+        })
+        .collect()
+    }
+
+    fn checkpoint(&mut self, staged: &Staged, columns: &Columns) -> Result<Checkpoint, Error> {
+        let mode = self.reader.table.incremental();
+        let before = self
+            .work
+            .checkpoint
+            .as_ref()
+            .filter(|_| mode != Incremental::Full);
+        let mut checkpoint = before.cloned().unwrap_or_else(|| Checkpoint::new(mode));
+        for name in &self.work.gone {
+            if let Some(seen) = checkpoint.files.get_mut(name) {
+                seen.gone = true;
+            }
+        }
+        checkpoint.files.extend(
+            self.work
+                .files
+                .iter()
+                .map(|file| (file.name.clone(), file.seen())),
+        );
+        checkpoint.row_count += staged.row_count();
+        if let Some(column) = self.incremental_column(columns) {
+            let at_least = self.watermark().map(|it| it.value.clone());
+            let value =
+                read_files::max_value(self.session, &staged.paths(), column, at_least.as_deref())?;
+            let (column, sql_type) = (column.name.clone(), column.sql_type.clone());
+            checkpoint.watermark = value.map(|value| Watermark {
+                column,
+                sql_type,
+                value,
+            });
+        }
+        Ok(checkpoint)
+    }
+
+    /// Rows of the table that have to be written again: of files that hold rows of changed files, or all of them
+    /// when a column has another type now.
+    fn rows_written_anew(&self, decision: &Decision) -> Result<(Staged, ExtractChange), Error> {
+        let Some(known) = self.known.as_ref().filter(|_| !self.work.replaces) else {
+            let change = if self.work.replaces {
+                ExtractChange::ReplaceAll
+            } else {
+                ExtractChange::Append
+            };
+            return Ok((Staged::default(), change));
+        };
+        let removed: Vec<PathBuf> = if decision.widened {
+            known.files.clone()
+        } else {
+            read_files::files_with_rows_of(self.session, known, &self.work.changed)?
+        };
+        if removed.is_empty() {
+            return Ok((Staged::default(), ExtractChange::Append));
+        }
+        let touched = read_files::Known {
+            columns: known.columns.clone(),
+            files: removed.clone(),
+        };
+        let again = read_files::rewrite(
+            self.session,
+            &touched,
+            &decision.columns,
+            &self.work.changed,
+            &self.to("again"),
+        );
+        let again = again.map_err(|error| match error {
+            read_files::Error::Unfit => Error::Configuration(format!(
+                "the table has values that do not fit exactly when {}; nothing was loaded. Say a wider type under `columns`, or `comboi reset-checkpoint` to read everything anew",
+                decision.changes.join(", ")
+            )),
+            error => error.into(),
+        })?;
+        Ok((again, ExtractChange::Rewrite { removed }))
+    }
+}

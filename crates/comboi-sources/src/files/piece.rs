@@ -1,0 +1,257 @@
+//! Files that are alike, and the ways to look at them closer.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::{fs, io};
+
+use comboi_engine::read_files::{
+    Compression, Dialect, FileColumn, FileToRead, Found, Group, Layout,
+};
+use encoding_rs::{Encoding, UTF_8};
+
+use super::apart::{self, Rejects, Text};
+use super::blocks::{self, BLOCK_BYTES, Starts};
+use super::columns::{clean, names};
+use super::header::Top;
+use crate::Error;
+
+/// Files that are alike: how DuckDB reads them, and how we take them apart if that is needed.
+pub(super) struct Piece {
+    pub(super) group: Group,
+    pub(super) how: How,
+    /// The places of files that have rows that do not fit, once it is known.
+    pub(super) suspects: Option<Vec<usize>>,
+}
+
+/// How a piece is taken apart.
+#[derive(Clone)]
+pub(super) enum How {
+    Csv(&'static Encoding, Top, Starts),
+    JsonLines(Starts),
+    JsonArray,
+    /// Its rows know their places already.
+    Located,
+}
+
+impl Piece {
+    /// Whether DuckDB would not read it as we do: another encoding, say.
+    pub(super) fn needs_blocks(&self) -> bool {
+        matches!(&self.how, How::Csv(_, top, _) if !top.plain)
+    }
+
+    /// Of an array that ends too soon DuckDB takes what it likes, silently.
+    pub(super) fn needs_taking_apart(&self) -> bool {
+        matches!(self.how, How::JsonArray)
+    }
+
+    /// What the table calls the columns.
+    pub(super) fn name_columns(&mut self) -> Result<(), Error> {
+        let all = names(
+            self.group
+                .columns
+                .iter()
+                .map(|column| column.spelled.as_str()),
+        );
+        for (column, name) in self.group.columns.iter_mut().zip(all) {
+            if name.to_ascii_lowercase().starts_with("_comboi_") {
+                return Err(Error::Configuration(format!(
+                    "the files have a column `{}`; names that begin with `_comboi_` are comboi's own: rename it at the source",
+                    column.spelled
+                )));
+            }
+            column.name = Some(name);
+        }
+        Ok(())
+    }
+
+    /// Takes the keys of JSON objects that were found, and names them. Keys that differ in case only are one column.
+    pub(super) fn take_keys(&mut self, found: &[Found]) -> Result<(), Error> {
+        let is_json = matches!(self.how, How::JsonLines(_) | How::JsonArray)
+            || matches!(self.group.layout, Layout::JsonRecords { .. });
+        if !is_json {
+            return Ok(());
+        }
+        let column = |found: &Found| FileColumn {
+            spelled: found.spelled.clone(),
+            name: None,
+            sql_type: None,
+        };
+        self.group.columns = found.iter().map(column).collect();
+        self.name_columns()?;
+        let mut first: BTreeMap<String, String> = BTreeMap::new();
+        for column in &mut self.group.columns {
+            let clean = clean(&column.spelled);
+            if !clean.is_empty() {
+                column.name = Some(
+                    first
+                        .entry(clean.to_ascii_lowercase())
+                        .or_insert(clean)
+                        .clone(),
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// Its files, taken apart.
+    pub(super) fn into_records(self, rejects: &mut Rejects) -> Result<Self, Error> {
+        let (mut files, mut longest) = (Vec::new(), 0);
+        for file in &self.group.files {
+            let path = rejects.next_file();
+            let text = self.text(file);
+            let length = match &self.how {
+                How::Csv(_, top, _) => apart::csv(&text, top, &path, rejects),
+                How::JsonLines(_) => apart::json_lines(&text, &path, rejects),
+                How::JsonArray => apart::json_array(&text, &path),
+                How::Located => Ok(0),
+            };
+            longest = longest.max(length.map_err(|e| unusable(file, e))?);
+            files.push(FileToRead {
+                path,
+                name: file.name.clone(),
+            });
+        }
+        let layout = match self.how {
+            How::Csv(..) => Layout::Records { longest },
+            _ => Layout::JsonRecords { longest },
+        };
+        Ok(Self {
+            group: Group {
+                layout,
+                folder: PathBuf::new(),
+                files,
+                columns: self.group.columns,
+            },
+            how: How::Located,
+            suspects: None,
+        })
+    }
+
+    /// Its files in blocks of plain text.
+    pub(super) fn into_blocks(self, rejects: &mut Rejects) -> Result<Self, Error> {
+        let (mut files, mut starts) = (Vec::new(), Starts::new());
+        for file in &self.group.files {
+            let text = self.text(file);
+            let blocks = match &self.how {
+                How::Csv(_, top, _) => blocks::csv(&text, top, rejects),
+                _ => blocks::json_lines(&text, rejects),
+            };
+            for (path, start) in blocks.map_err(|e| unusable(file, e))? {
+                files.push(FileToRead {
+                    path: path.clone(),
+                    name: file.name.clone(),
+                });
+                starts.insert(path, start);
+            }
+        }
+        let (layout, how) = match (self.group.layout, self.how) {
+            (Layout::Csv(dialect), How::Csv(_, top, _)) => {
+                let dialect = Dialect {
+                    skip_lines: 0,
+                    compression: Compression::None,
+                    ..dialect
+                };
+                let top = Top {
+                    lines: 0,
+                    plain: true,
+                    ..top
+                };
+                (Layout::Csv(dialect), How::Csv(UTF_8, top, starts))
+            }
+            _ => (Layout::JsonLines(Compression::None), How::JsonLines(starts)),
+        };
+        Ok(Self {
+            group: Group {
+                layout,
+                folder: rejects.next_folder(),
+                files,
+                columns: self.group.columns,
+            },
+            how,
+            suspects: None,
+        })
+    }
+
+    /// Which of its files are so large that it is worth while to find the block that matters.
+    pub(super) fn large(&self) -> Vec<usize> {
+        let is_text = match &self.how {
+            How::Csv(_, _, starts) | How::JsonLines(starts) => starts.is_empty(),
+            How::JsonArray | How::Located => false,
+        };
+        // What text is compressed to.
+        let smaller = match self.compression() {
+            Compression::None => 1,
+            Compression::Gzip | Compression::Zstd => 8,
+        };
+        let is_large = |file: &FileToRead| {
+            fs::metadata(&file.path).is_ok_and(|it| it.len() > 2 * BLOCK_BYTES / smaller)
+        };
+        let files = self.group.files.iter().enumerate();
+        let large = files.filter(|(_, file)| is_text && is_large(file));
+        large.map(|(place, _)| place).collect()
+    }
+
+    /// These files as a piece of their own; the rest stays in this one.
+    pub(super) fn take(&mut self, places: &[usize]) -> Self {
+        let places: BTreeSet<usize> = places.iter().copied().collect();
+        let files = std::mem::take(&mut self.group.files).into_iter();
+        let (taken, left): (Vec<_>, Vec<_>) = files
+            .enumerate()
+            .partition(|(place, _)| places.contains(place));
+        self.group.files = left.into_iter().map(|(_, file)| file).collect();
+        Self {
+            group: Group {
+                files: taken.into_iter().map(|(_, file)| file).collect(),
+                ..self.group.clone()
+            },
+            how: self.how.clone(),
+            suspects: None,
+        }
+    }
+
+    fn text<'a>(&self, file: &'a FileToRead) -> Text<'a> {
+        let (encoding, starts) = match &self.how {
+            How::Csv(encoding, _, starts) => (*encoding, Some(starts)),
+            How::JsonLines(starts) => (UTF_8, Some(starts)),
+            How::JsonArray | How::Located => (UTF_8, None),
+        };
+        let start = starts.and_then(|starts| starts.get(&file.path));
+        Text {
+            name: &file.name,
+            path: &file.path,
+            compression: self.compression(),
+            encoding,
+            start: start.copied().unwrap_or_default(),
+        }
+    }
+
+    fn compression(&self) -> Compression {
+        match &self.group.layout {
+            Layout::Csv(dialect) => dialect.compression,
+            Layout::JsonLines(compression) | Layout::JsonArray(compression) => *compression,
+            Layout::Parquet | Layout::Records { .. } | Layout::JsonRecords { .. } => {
+                Compression::None
+            }
+        }
+    }
+
+    /// Whether its columns are keys, which only a look at every object shows.
+    pub(super) fn has_keys(&self) -> bool {
+        matches!(self.how, How::JsonLines(_) | How::JsonArray)
+    }
+
+    /// Whether looking closer would tell more.
+    pub(super) fn is_located(&self) -> bool {
+        matches!(self.how, How::Located)
+    }
+}
+
+fn unusable(file: &FileToRead, source: io::Error) -> Error {
+    match source.kind() {
+        io::ErrorKind::InvalidData => Error::BadFile(format!("`{}`: {source}", file.name)),
+        _ => Error::Unreadable {
+            file: file.path.clone(),
+            source,
+        },
+    }
+}
