@@ -125,6 +125,11 @@ impl Shop {
         self.write(&format!("in/{name}"), text);
     }
 
+    /// The file of a day is cleared away.
+    pub(crate) fn remove_day(&self, day: usize) {
+        std::fs::remove_file(self.folder.path().join("in").join(DAYS[day - 1].0)).unwrap();
+    }
+
     /// Every file is as old as every other, so that checkpoints can be compared.
     pub(crate) fn write(&self, name: &str, text: &str) {
         let path = self.folder.path().join(name);
