@@ -207,11 +207,6 @@ async fn of_an_increment_by_a_refusal() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_a_rebuild_by_a_wrong_answer() {
-    check(Before::a_rebuild().await, &[Fault::Lies], Then::Run).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_a_rebuild_by_a_refusal() {
     let once = |n| Fault::Refuses(n, 1);
     check(Before::a_rebuild().await, &[once], Then::Run).await;
