@@ -11,6 +11,8 @@ fn main() {
         .find(|library| library.is_file());
     match there {
         Some(library) => println!("cargo::rerun-if-changed={}", library.display()),
-        None => println!("cargo::error=the DuckDB library is not there yet: run scripts/duckdb-library, then build again"),
+        None => println!(
+            "cargo::error=the DuckDB library is not there yet: run scripts/duckdb-library, then build again"
+        ),
     }
 }

@@ -21,31 +21,69 @@ pub fn open_data_file(
     let doing = format!("read `{}`", file.display());
     let instance = session.free()?;
     let columns_of = |select: &str| {
-        let columns = instance.columns(select).map_err(|failure| instance.explain(failure, &doing))?;
+        let columns = instance
+            .columns(select)
+            .map_err(|failure| instance.explain(failure, &doing))?;
         typed(columns)
     };
     let name = file.to_string_lossy().to_lowercase();
     let path = sql::file(file);
     if name.ends_with(".parquet") {
-        return Ok((columns_of(&format!("SELECT * FROM read_parquet({path})"))?, file.to_owned()));
+        return Ok((
+            columns_of(&format!("SELECT * FROM read_parquet({path})"))?,
+            file.to_owned(),
+        ));
     }
-    let is_json = [".json", ".ndjson", ".jsonl"].iter().any(|end| name.contains(end));
-    let reader = if is_json { format!("read_json({path})") } else { format!("read_csv({path})") };
+    let is_json = [".json", ".ndjson", ".jsonl"]
+        .iter()
+        .any(|end| name.contains(end));
+    let reader = if is_json {
+        format!("read_json({path})")
+    } else {
+        format!("read_csv({path})")
+    };
     let found = columns_of(&format!("SELECT * FROM {reader}"))?;
-    let wanted_type = |column: &Column| wanted.iter().find(|(name, _)| name.eq_ignore_ascii_case(&column.name)).map(|(_, it)| it);
+    let wanted_type = |column: &Column| {
+        wanted
+            .iter()
+            .find(|(name, _)| name.eq_ignore_ascii_case(&column.name))
+            .map(|(_, it)| it)
+    };
     let select = if is_json {
         let cell = |column: &Column| {
             let name = sql::ident(&column.name);
-            wanted_type(column).map_or_else(|| name.clone(), |wanted| format!("CAST({name} AS {wanted}) AS {name}"))
+            wanted_type(column).map_or_else(
+                || name.clone(),
+                |wanted| format!("CAST({name} AS {wanted}) AS {name}"),
+            )
         };
-        format!("SELECT {} FROM {reader}", found.0.iter().map(cell).collect::<Vec<_>>().join(", "))
+        format!(
+            "SELECT {} FROM {reader}",
+            found.0.iter().map(cell).collect::<Vec<_>>().join(", ")
+        )
     } else {
-        let pair = |column: &Column| Some(format!("{}: {}", sql::text(&column.name), sql::text(&wanted_type(column)?.to_string())));
+        let pair = |column: &Column| {
+            Some(format!(
+                "{}: {}",
+                sql::text(&column.name),
+                sql::text(&wanted_type(column)?.to_string())
+            ))
+        };
         let types: Vec<String> = found.0.iter().filter_map(pair).collect();
-        let types = if types.is_empty() { String::new() } else { format!(", types = {{{}}}", types.join(", ")) };
+        let types = if types.is_empty() {
+            String::new()
+        } else {
+            format!(", types = {{{}}}", types.join(", "))
+        };
         format!("SELECT * FROM read_csv({path}{types})")
     };
     let to = scratch.join("data.parquet");
-    instance.own(&doing, &format!("COPY ({select}) TO {} (FORMAT parquet)", sql::text(&to.to_string_lossy())))?;
+    instance.own(
+        &doing,
+        &format!(
+            "COPY ({select}) TO {} (FORMAT parquet)",
+            sql::text(&to.to_string_lossy())
+        ),
+    )?;
     Ok((columns_of(&select)?, to))
 }

@@ -193,8 +193,10 @@ fn kind(exception: &str, message: &str) -> Kind {
         | "Parameter Not Allowed"
         | "Dependency" => Kind::Statement,
         // "Not implemented" is what ICU says of a row's time zone.
-        "Not implemented" | "Conversion" | "Out of Range" | "Invalid Input" | "Constraint" | "Mismatch Type"
-        | "Divide by Zero" | "Decimal" | "Invalid type" | "Sequence" => Kind::Value,
+        "Not implemented" | "Conversion" | "Out of Range" | "Invalid Input" | "Constraint"
+        | "Mismatch Type" | "Divide by Zero" | "Decimal" | "Invalid type" | "Sequence" => {
+            Kind::Value
+        }
         _ if message.contains("INTERRUPT") => Kind::Interrupted,
         _ => Kind::Internal,
     }

@@ -9,9 +9,9 @@ mod parquet;
 mod sql;
 
 mod failure;
-mod masking;
 mod instance;
 mod limits;
+mod masking;
 mod session;
 
 mod input;

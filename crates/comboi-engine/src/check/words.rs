@@ -1,7 +1,7 @@
 //! Numbers and spans of time for people.
 
-pub(super) use comboi_project::text::counted;
 use comboi_project::text::count as thousands;
+pub(super) use comboi_project::text::counted;
 
 /// A text that DuckDB or a person wrote as a number, with separators if it is one: `-5222.50` → `-5,222.50`.
 pub(super) fn grouped(text: &str) -> String {

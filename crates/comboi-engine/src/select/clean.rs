@@ -15,8 +15,13 @@ pub(super) fn without_semicolon(text: &str) -> &str {
     let mut rest = text;
     loop {
         let at = text.len() - rest.len();
-        let Some(first) = rest.chars().next() else { return text };
-        let escapes = at > 0 && text.get(..at).is_some_and(|before| before.ends_with(['e', 'E']));
+        let Some(first) = rest.chars().next() else {
+            return text;
+        };
+        let escapes = at > 0
+            && text
+                .get(..at)
+                .is_some_and(|before| before.ends_with(['e', 'E']));
         let skip = match first {
             ';' => return text.get(..at).unwrap_or(text),
             '\'' if escapes => escaped(rest),
@@ -32,7 +37,9 @@ pub(super) fn without_semicolon(text: &str) -> &str {
 
 fn quoted(text: &str, quote: char) -> usize {
     // A doubled quote is the end of one text and the start of the next, which comes to the same.
-    text.get(1..).and_then(|rest| rest.find(quote)).map_or(text.len(), |at| at + 2)
+    text.get(1..)
+        .and_then(|rest| rest.find(quote))
+        .map_or(text.len(), |at| at + 2)
 }
 
 fn escaped(text: &str) -> usize {
@@ -62,10 +69,20 @@ fn comment(text: &str) -> usize {
 }
 
 fn dollar(text: &str) -> usize {
-    let tag_end = text.get(1..).and_then(|rest| rest.find(|c: char| !(c.is_alphanumeric() || c == '_'))).map(|at| at + 1);
-    let Some(end) = tag_end.filter(|&end| text.get(end..).is_some_and(|rest| rest.starts_with('$'))) else { return 1 };
-    let Some((tag, rest)) = text.split_at_checked(end + 1) else { return 1 };
-    rest.find(tag).map_or(text.len(), |at| tag.len() + at + tag.len())
+    let tag_end = text
+        .get(1..)
+        .and_then(|rest| rest.find(|c: char| !(c.is_alphanumeric() || c == '_')))
+        .map(|at| at + 1);
+    let Some(end) =
+        tag_end.filter(|&end| text.get(end..).is_some_and(|rest| rest.starts_with('$')))
+    else {
+        return 1;
+    };
+    let Some((tag, rest)) = text.split_at_checked(end + 1) else {
+        return 1;
+    };
+    rest.find(tag)
+        .map_or(text.len(), |at| tag.len() + at + tag.len())
 }
 
 /// The place of a byte of somebody's text, the byte order mark not counted.
@@ -73,9 +90,19 @@ pub(crate) fn place_of(sql: &SqlFile<'_>, byte: usize) -> Place {
     let text = sql.text.strip_prefix('\u{feff}').unwrap_or(sql.text);
     let before = text.get(..byte).unwrap_or(text);
     let line = before.matches('\n').count() + 1;
-    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    let column = before
+        .rsplit('\n')
+        .next()
+        .unwrap_or_default()
+        .chars()
+        .count()
+        + 1;
     let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-    Place { line: number(line), column: number(column), ..Place::file(sql.path) }
+    Place {
+        line: number(line),
+        column: number(column),
+        ..Place::file(sql.path)
+    }
 }
 
 /// What a failure of a statement means in which somebody's text begins at byte `start`, if it is about that text:
@@ -91,7 +118,12 @@ pub(crate) fn in_sql(sql: &SqlFile<'_>, failure: Failure, start: usize) -> Resul
 }
 
 fn hint(failure: &Failure) -> Option<String> {
-    let lines: Vec<&str> = failure.candidates.iter().map(|text| text.trim()).take(5).collect();
+    let lines: Vec<&str> = failure
+        .candidates
+        .iter()
+        .map(|text| text.trim())
+        .take(5)
+        .collect();
     match (lines.as_slice(), failure.kind) {
         ([], _) | (_, Kind::Value) => None,
         ([one], _) => Some(format!("did you mean `{one}`?")),
@@ -101,13 +133,21 @@ fn hint(failure: &Failure) -> Option<String> {
 
 /// Begins small, as comboi's messages do, unless it begins with a name in capitals.
 fn sentence(text: &str) -> String {
-    if let Some((kind, name)) = text.strip_suffix(" does not exist").and_then(|text| text.split_once(" with name ")) {
+    if let Some((kind, name)) = text
+        .strip_suffix(" does not exist")
+        .and_then(|text| text.split_once(" with name "))
+    {
         let kind = kind.to_lowercase();
-        return format!("there is no {} `{name}`", kind.strip_prefix("scalar ").unwrap_or(&kind));
+        return format!(
+            "there is no {} `{name}`",
+            kind.strip_prefix("scalar ").unwrap_or(&kind)
+        );
     }
     let mut chars = text.chars();
     match (chars.next(), chars.clone().next()) {
-        (Some(first), Some(second)) if !second.is_uppercase() => first.to_lowercase().chain(chars).collect(),
+        (Some(first), Some(second)) if !second.is_uppercase() => {
+            first.to_lowercase().chain(chars).collect()
+        }
         _ => text.to_owned(),
     }
 }
@@ -129,9 +169,15 @@ mod tests {
 
     #[test]
     fn quoted_semicolons_do_not() {
-        check("SELECT ';''; ', \"a;\"\"b\" ; x", "SELECT ';''; ', \"a;\"\"b\" ");
+        check(
+            "SELECT ';''; ', \"a;\"\"b\" ; x",
+            "SELECT ';''; ', \"a;\"\"b\" ",
+        );
         check("SELECT e'\\';' ;", "SELECT e'\\';' ");
-        check("SELECT $$;$$, $a_1$ ; $$ $a_1$, 'é;' ;", "SELECT $$;$$, $a_1$ ; $$ $a_1$, 'é;' ");
+        check(
+            "SELECT $$;$$, $a_1$ ; $$ $a_1$, 'é;' ;",
+            "SELECT $$;$$, $a_1$ ; $$ $a_1$, 'é;' ",
+        );
         check("SELECT $1; $2", "SELECT $1");
     }
 
@@ -144,7 +190,10 @@ mod tests {
 
     #[test]
     fn places_are_counted_in_characters() {
-        let sql = SqlFile { path: "q.sql".as_ref(), text: "\u{feff}SELECT 'é',\n  x" };
+        let sql = SqlFile {
+            path: "q.sql".as_ref(),
+            text: "\u{feff}SELECT 'é',\n  x",
+        };
         assert_eq!(place_of(&sql, 0).to_string(), "q.sql:1:1");
         assert_eq!(place_of(&sql, 11).to_string(), "q.sql:1:11");
         assert_eq!(place_of(&sql, 15).to_string(), "q.sql:2:3");

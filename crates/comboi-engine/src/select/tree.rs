@@ -27,7 +27,9 @@ pub(super) struct Node<'a> {
 impl Tree {
     /// Out of well-formed JSON, as DuckDB writes it. Nulls are left out.
     pub(super) fn of(json: &str) -> Self {
-        let mut tree = Self { entries: Vec::new() };
+        let mut tree = Self {
+            entries: Vec::new(),
+        };
         let mut open: Vec<usize> = Vec::new();
         let mut key: Option<String> = None;
         let mut rest = json;
@@ -48,9 +50,18 @@ impl Tree {
                 }
                 '"' => {
                     let length = string_length(rest);
-                    let text = rest.get(..length).and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default();
-                    let is_key = rest.get(length..).is_some_and(|after| after.trim_start().starts_with(':'));
-                    if is_key { key = Some(text) } else { tree.add(open.last(), key.take(), Some(text)); }
+                    let text = rest
+                        .get(..length)
+                        .and_then(|json| serde_json::from_str(json).ok())
+                        .unwrap_or_default();
+                    let is_key = rest
+                        .get(length..)
+                        .is_some_and(|after| after.trim_start().starts_with(':'));
+                    if is_key {
+                        key = Some(text)
+                    } else {
+                        tree.add(open.last(), key.take(), Some(text));
+                    }
                     length
                 }
                 ':' | ' ' | '\n' | '\r' | '\t' => 1,
@@ -73,7 +84,11 @@ impl Tree {
         if let Some(parent) = parent.and_then(|&at| self.entries.get_mut(at)) {
             parent.children.push(id);
         }
-        self.entries.push(Entry { key: key.unwrap_or_default(), atom, children: Vec::new() });
+        self.entries.push(Entry {
+            key: key.unwrap_or_default(),
+            atom,
+            children: Vec::new(),
+        });
         id
     }
 
@@ -83,42 +98,68 @@ impl Tree {
     }
 
     pub(super) fn statements(&self) -> usize {
-        Node { tree: self, id: 0 }.child("statements").map_or(0, |list| list.children().count())
+        Node { tree: self, id: 0 }
+            .child("statements")
+            .map_or(0, |list| list.children().count())
     }
 
     /// Every object and list.
     pub(super) fn nodes(&self) -> impl Iterator<Item = Node<'_>> {
-        let inner = self.entries.iter().enumerate().filter(|(_, entry)| entry.atom.is_none());
+        let inner = self
+            .entries
+            .iter()
+            .enumerate()
+            .filter(|(_, entry)| entry.atom.is_none());
         inner.map(|(id, _)| Node { tree: self, id })
     }
 
     /// The names of the common table expressions, wherever they are.
     pub(super) fn ctes(&self) -> impl Iterator<Item = String> + '_ {
-        let maps = self.nodes().filter_map(|node| node.child("cte_map")?.child("map"));
-        maps.flat_map(|map| map.children().map(|(id, _)| id).collect::<Vec<_>>()).filter_map(|id| Node { tree: self, id }.text("key"))
+        let maps = self
+            .nodes()
+            .filter_map(|node| node.child("cte_map")?.child("map"));
+        maps.flat_map(|map| map.children().map(|(id, _)| id).collect::<Vec<_>>())
+            .filter_map(|id| Node { tree: self, id }.text("key"))
     }
 }
 
 impl<'a> Node<'a> {
     fn children(&self) -> impl Iterator<Item = (usize, &'a Entry)> + use<'a> {
         let tree = self.tree;
-        let ids = tree.entries.get(self.id).into_iter().flat_map(|entry| &entry.children);
+        let ids = tree
+            .entries
+            .get(self.id)
+            .into_iter()
+            .flat_map(|entry| &entry.children);
         ids.filter_map(|&id| Some((id, tree.entries.get(id)?)))
     }
 
     fn child(&self, key: &str) -> Option<Node<'a>> {
-        self.children().find(|(_, entry)| entry.key == key).map(|(id, _)| Node { tree: self.tree, id })
+        self.children()
+            .find(|(_, entry)| entry.key == key)
+            .map(|(id, _)| Node {
+                tree: self.tree,
+                id,
+            })
     }
 
     /// A text or number of this object.
     pub(super) fn text(&self, key: &str) -> Option<String> {
-        self.children().find(|(_, entry)| entry.key == key)?.1.atom.clone()
+        self.children()
+            .find(|(_, entry)| entry.key == key)?
+            .1
+            .atom
+            .clone()
     }
 
     /// The byte of the statement that it stands at.
     pub(super) fn location(&self) -> Option<usize> {
         let at: u64 = self.text("query_location")?.parse().ok()?;
-        if at == u64::MAX { None } else { usize::try_from(at).ok() }
+        if at == u64::MAX {
+            None
+        } else {
+            usize::try_from(at).ok()
+        }
     }
 
     /// The function that a `TABLE_FUNCTION` calls.
@@ -127,7 +168,8 @@ impl<'a> Node<'a> {
     }
 
     pub(super) fn arguments(&self) -> usize {
-        self.child("children").map_or(0, |list| list.children().count())
+        self.child("children")
+            .map_or(0, |list| list.children().count())
     }
 
     /// The last part of the name of a column reference.
@@ -135,7 +177,12 @@ impl<'a> Node<'a> {
         if self.text("type")? != "COLUMN_REF" {
             return None;
         }
-        self.child("column_names")?.children().last()?.1.atom.clone()
+        self.child("column_names")?
+            .children()
+            .last()?
+            .1
+            .atom
+            .clone()
     }
 }
 
@@ -159,12 +206,22 @@ mod tests {
 
     #[test]
     fn strings_lists_and_nulls_are_told_apart() {
-        let tree = Tree::of(r#"{"a": "x\"},{: \u00e9", "n" : null, "b":-1.5 ,"statements":[{"a":"y"},{}, []], "t":true}"#);
+        let tree = Tree::of(
+            r#"{"a": "x\"},{: \u00e9", "n" : null, "b":-1.5 ,"statements":[{"a":"y"},{}, []], "t":true}"#,
+        );
         let root = |key: &str| tree.root(key);
         assert_eq!(root("a").as_deref(), Some("x\"},{: é"));
-        assert_eq!((root("n"), root("b"), root("t")), (None, Some("-1.5".into()), Some("true".into())));
+        assert_eq!(
+            (root("n"), root("b"), root("t")),
+            (None, Some("-1.5".into()), Some("true".into()))
+        );
         assert_eq!(tree.statements(), 3);
-        assert_eq!(tree.nodes().filter_map(|node| node.text("a")).collect::<Vec<_>>(), ["x\"},{: é", "y"]);
+        assert_eq!(
+            tree.nodes()
+                .filter_map(|node| node.text("a"))
+                .collect::<Vec<_>>(),
+            ["x\"},{: é", "y"]
+        );
     }
 
     #[test]
