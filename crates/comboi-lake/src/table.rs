@@ -122,6 +122,13 @@ impl Table {
             match damage::diagnose(self, version).await? {
                 Finding::NothingThere => return Ok(None),
                 Finding::Damage { file, what } => return Err(self.damaged(&file, what)),
+                // Nothing is wrong with the log, but the library does not know all that it asks for.
+                Finding::Sound { .. } if error.to_lowercase().contains("unsupported") => {
+                    return Err(Error::Newer {
+                        dataset: self.name.to_string(),
+                        what: error.lines().next().unwrap_or_default().to_owned(),
+                    });
+                }
                 // Somebody else committed the first version, or cleaned up the log, while it was read.
                 Finding::Sound { .. } if tries < TRIES => {}
                 Finding::Sound { start } => {

@@ -188,6 +188,21 @@ fn a_lake_of_a_newer_comboi() {
 }
 
 #[test]
+fn a_table_of_a_newer_delta() {
+    let world = World::small();
+    world.run();
+    let log = "data/gold/metrics/daily/_delta_log/00000000000000000000.json";
+    let text = world.read(log);
+    assert!(text.contains("\"minReaderVersion\":1"), "{text}");
+    world.write(
+        log,
+        text.replace("\"minReaderVersion\":1", "\"minReaderVersion\":9"),
+    );
+    let said = world.expect(1, &["run", "gold", "--rebuild"]);
+    assert!(said.out.contains("newer program"), "{}", said.out);
+}
+
+#[test]
 fn a_delta_log_with_a_corrupt_entry() {
     let world = World::small();
     world.run();
