@@ -58,7 +58,7 @@ impl Tree {
                         .get(length..)
                         .is_some_and(|after| after.trim_start().starts_with(':'));
                     if is_key {
-                        key = Some(text)
+                        key = Some(text);
                     } else {
                         tree.add(open.last(), key.take(), Some(text));
                     }
