@@ -32,6 +32,15 @@ impl Limits {
         )
     }
 
+    /// The same, but so that the whole program keeps within this much memory: DuckDB gets 128 MiB less.
+    #[must_use]
+    pub fn within(self, memory: u64) -> Self {
+        Self {
+            memory_bytes: memory.saturating_sub(RESERVE).max(LEAST),
+            ..self
+        }
+    }
+
     fn from_memory(memory: u64, threads: usize) -> Self {
         let memory_bytes = (memory / 10 * 7).saturating_sub(RESERVE).max(LEAST);
         Self {
@@ -108,6 +117,16 @@ fn processors(root: &Path) -> usize {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn a_limit_is_for_the_whole_program() {
+        let limits = super::Limits::of_machine();
+        assert_eq!(
+            limits.within(512 * super::MIB).memory_bytes,
+            384 * super::MIB
+        );
+        assert_eq!(limits.within(1).memory_bytes, 64 * super::MIB);
+    }
+
     use super::*;
 
     fn check(files: &[(&str, &str)]) -> Option<u64> {

@@ -312,7 +312,7 @@ record! {
     /// How hard the machine may work. What is left out is taken from the machine or its container.
     #[derive(Default)]
     pub struct EngineSettings, "the engine" {
-        /// For all tasks together, such as `4GB`; 70 % of the machine's by default.
+        /// For the whole program, such as `4GB`; 70 % of the machine's by default.
         pub memory_limit: Option<Located<ByteSize>>,
         /// For all tasks together; the number of processors by default.
         pub threads: Option<Located<u32>>,

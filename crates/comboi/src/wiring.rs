@@ -185,7 +185,7 @@ fn own_name(own: &Path) -> anyhow::Result<String> {
 pub(crate) fn limits(project: &Project) -> Limits {
     let mut limits = Limits::of_machine();
     if let Some(memory) = &project.engine.memory_limit {
-        limits.memory_bytes = memory.bytes();
+        limits = limits.within(memory.bytes());
     }
     if let Some(threads) = &project.engine.threads {
         limits.threads = usize::try_from(threads.value).unwrap_or(usize::MAX);
