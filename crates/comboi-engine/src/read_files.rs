@@ -4,7 +4,7 @@
 //! and what types they should get ([`Reading`]). Everything is read once, strictly: text that is not a value of
 //! its column's type ends the statement with [`Error::Unfit`], and nothing is ever rounded or cut off. Only then
 //! the caller looks closer, with text that was taken apart beforehand and so knows its lines
-//! ([`Layout::Records`]), and stages again ([`Unfit::Left`]) or reports ([`unfit`]).
+//! ([`Layout::Records`]), and stages again or reports ([`unfit()`]).
 
 mod counts;
 mod fit;

@@ -69,7 +69,7 @@ pub fn unfit(
 }
 
 /// Stages the rows that do not fit, for the quarantine: [`FILE_COLUMN`], `line`, `byte_position`, `column`,
-/// `reason`, `text`, [`LOADED_AT_COLUMN`], [`RUN_ID_COLUMN`].
+/// `reason`, `text`, `_comboi_loaded_at`, `_comboi_run_id`.
 pub fn stage_unfit(
     session: &Session,
     reading: &Reading,
