@@ -119,12 +119,9 @@ fn processors(root: &Path) -> usize {
 mod tests {
     #[test]
     fn a_limit_is_for_the_whole_program() {
-        let limits = super::Limits::of_machine();
-        assert_eq!(
-            limits.within(512 * super::MIB).memory_bytes,
-            384 * super::MIB
-        );
-        assert_eq!(limits.within(1).memory_bytes, 64 * super::MIB);
+        let limits = Limits::of_machine();
+        assert_eq!(limits.within(512 * MIB).memory_bytes, 384 * MIB);
+        assert_eq!(limits.within(1).memory_bytes, 64 * MIB);
     }
 
     use super::*;
