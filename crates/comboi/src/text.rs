@@ -2,44 +2,7 @@
 
 use std::time::Duration;
 
-/// `1234567` as `1,234,567`.
-pub(crate) fn count(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// `1 row`, `2 rows`.
-pub(crate) fn counted(number: u64, noun: &str) -> String {
-    format!(
-        "{} {noun}{}",
-        count(number),
-        if number == 1 { "" } else { "s" }
-    )
-}
-
-/// `1536` as `1.5 kB`: powers of 1,000.
-pub(crate) fn bytes(number: u64) -> String {
-    let mut divisor = 1_u64;
-    for unit in ["B", "kB", "MB", "GB", "TB"] {
-        if number < divisor.saturating_mul(1000) || unit == "TB" {
-            let tenths = number.saturating_mul(10) / divisor;
-            return if divisor == 1 || tenths >= 100 {
-                format!("{} {unit}", tenths / 10)
-            } else {
-                format!("{}.{} {unit}", tenths / 10, tenths % 10)
-            };
-        }
-        divisor = divisor.saturating_mul(1000);
-    }
-    unreachable!("the last unit takes any number")
-}
+pub(crate) use comboi_project::text::{bytes, count, counted};
 
 /// `0.12 s`, `12.3 s`, `2 m 03 s`.
 pub(crate) fn took(time: Duration) -> String {
@@ -118,31 +81,6 @@ fn is_number(cell: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_are_grouped_by_thousands() {
-        for (number, text) in [
-            (0, "0"),
-            (999, "999"),
-            (1_000, "1,000"),
-            (1_234_567, "1,234,567"),
-        ] {
-            assert_eq!(count(number), text);
-        }
-    }
-
-    #[test]
-    fn sizes_have_two_digits_that_matter() {
-        for (number, text) in [
-            (0, "0 B"),
-            (999, "999 B"),
-            (1_500, "1.5 kB"),
-            (15_000, "15 kB"),
-            (2_400_000_000, "2.4 GB"),
-        ] {
-            assert_eq!(bytes(number), text);
-        }
-    }
 
     #[test]
     fn times_are_read_with_their_unit() {
