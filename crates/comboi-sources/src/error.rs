@@ -60,6 +60,33 @@ pub enum Error {
         "a row has no value in `{0}`, the incremental column (`on_null: fail`); nothing was loaded"
     )]
     NullInIncrementalColumn(String),
+    /// A database could not be reached, or the connection to it broke. It passes: the same work can be done again.
+    #[error("could not {doing}: {why}; nothing of it was loaded, and it can be run again")]
+    Lost {
+        /// What was being done: `connect to the server`, `read the rows of public.orders`.
+        doing: String,
+        /// Why not; without secrets and without values of rows.
+        why: String,
+    },
+    /// A database said no: a login, a right, a name, a statement. It does not pass by itself.
+    #[error("could not {doing}: {why}; nothing of it was loaded")]
+    Refused {
+        /// What was being done.
+        doing: String,
+        /// Why not, and what to try; without secrets and without values of rows.
+        why: String,
+    },
+    /// Columns of a database whose type can't be kept exactly. One line each, with what to do.
+    #[error("columns that the lake can't keep as they are: {}; nothing was loaded", .0.join("; "))]
+    Unkept(Vec<String>),
+    /// A value of a database that its column in the lake can't keep exactly.
+    #[error("a value of column `{column}` can't be kept: {why}; nothing of it was loaded")]
+    Value {
+        /// The column.
+        column: String,
+        /// Why, and what to do; never the value.
+        why: String,
+    },
     /// The checkpoint can't be understood.
     #[error("can't go on from the table's checkpoint")]
     Checkpoint(#[from] BadCheckpoint),
@@ -120,7 +147,7 @@ impl From<read_files::Error> for Error {
 /// Whether the same extract may succeed if it is tried again, with nothing mended.
 pub fn worth_retrying(error: &Error) -> bool {
     match error {
-        Error::ChangedWhileRead(_) => true,
+        Error::ChangedWhileRead(_) | Error::Lost { .. } => true,
         Error::Folder { source, .. } | Error::Unreadable { source, .. } => !matches!(
             source.kind(),
             io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied | io::ErrorKind::InvalidData
@@ -132,6 +159,9 @@ pub fn worth_retrying(error: &Error) -> bool {
         | Error::ChangedFiles(_)
         | Error::SchemaChanged(_)
         | Error::NullInIncrementalColumn(_)
+        | Error::Refused { .. }
+        | Error::Unkept(_)
+        | Error::Value { .. }
         | Error::Checkpoint(_)
         | Error::Engine(_) => false,
     }

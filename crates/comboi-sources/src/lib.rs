@@ -5,6 +5,7 @@
 //! commit. Neither writes to the lake.
 
 mod checkpoint;
+pub mod database;
 mod error;
 mod extracted;
 mod files;

@@ -1,0 +1,12 @@
+//! `type: postgres` and `type: azure_sql`: tables that are read from a database.
+//!
+//! What a database can do is behind [`Database`], [`Connection`] and [`Dialect`]; how a table is read without losing or
+//! doubling a row is written once, above them.
+
+mod client;
+mod columns;
+mod request;
+
+pub use client::{Connection, Database, Dialect, Identity, Sink, Snapshot, Tokens};
+pub use columns::{SourceColumn, arrow_schema};
+pub use request::{Cursor, Filter, OwnCursor, Part, Relation};
