@@ -1,6 +1,7 @@
 //! `configs/<env>.yml`: where data comes from, where it goes and how hard the machine may work.
 
 mod check;
+mod check_database;
 mod database;
 mod files;
 mod template;
@@ -12,7 +13,9 @@ use crate::read::{Located, choice, record, tagged};
 use crate::{PipelineName, Setting, SourceName, Stage, TableName};
 
 pub(crate) use check::check;
-pub use database::{Authentication, Connection, DatabaseSource, DatabaseTable, SslMode};
+pub use database::{
+    Authentication, Connection, DatabaseIncremental, DatabaseSource, DatabaseTable, SslMode,
+};
 pub use files::{
     BadRowPolicy, ChangedFilePolicy, CsvOptions, FileFormat, FilesSource, FilesTable, Incremental,
     NullPolicy, Policies, SchemaChangePolicy,
@@ -213,6 +216,8 @@ record! {
         pub contracts_path: Option<Located<PathBuf>>,
         /// The size at which another Parquet file is begun, `256MiB` by default.
         pub max_file_size: Option<Located<ByteSize>>,
+        /// How many rows a row group of a Parquet file has that is read from a database, 122,880 by default.
+        pub row_group_rows: Option<Located<u32>>,
     }
 }
 

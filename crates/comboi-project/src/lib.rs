@@ -18,10 +18,10 @@ mod yaml;
 
 pub use config::{
     Authentication, BadByteSize, BadLogLevel, BadLookback, BadRowPolicy, BadTemplate, ByteSize,
-    ChangedFilePolicy, Config, Connection, CsvOptions, DataLake, DatabaseSource, DatabaseTable,
-    EngineSettings, FanOut, FileFormat, FilesSource, FilesTable, Incremental, KeyVault, LogLevel,
-    Lookback, Monitoring, NullPolicy, PathTemplate, Policies, Queue, SchemaChangePolicy, Source,
-    SslMode, StageSettings, Stages,
+    ChangedFilePolicy, Config, Connection, CsvOptions, DataLake, DatabaseIncremental,
+    DatabaseSource, DatabaseTable, EngineSettings, FanOut, FileFormat, FilesSource, FilesTable,
+    Incremental, KeyVault, LogLevel, Lookback, Monitoring, NullPolicy, PathTemplate, Policies,
+    Queue, SchemaChangePolicy, Source, SslMode, StageSettings, Stages,
 };
 pub use contract::{
     ColumnRule, Compatibility, Completeness, Constraint, Constraints, Contract, ContractColumn,

@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::config::{
-    EngineSettings, FilesSource, FilesTable, KeyVault, Monitoring, Queue, Source, Stages,
+    DatabaseSource, DatabaseTable, EngineSettings, FilesSource, FilesTable, KeyVault, Monitoring,
+    Queue, Source, Stages,
 };
 use crate::{Alias, Contract, DatasetId, PipelineName, Place, Stage};
 
@@ -138,6 +139,23 @@ impl Project {
             .into_iter()
             .any(|known| known.value == *table)
             .then_some(source)
+    }
+
+    /// A table of a database. None for what does not come from one.
+    pub fn database_table(&self, id: &DatasetId) -> Option<(&DatabaseSource, &DatabaseTable)> {
+        match (self.source(id)?, id) {
+            (
+                Source::Postgres(database) | Source::AzureSql(database),
+                DatasetId::Extracted(_, name),
+            ) => Some((
+                database,
+                database
+                    .tables
+                    .iter()
+                    .find(|table| table.name.value == *name)?,
+            )),
+            _ => None,
+        }
     }
 
     /// The files of a table. None for what does not come from files.

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use super::{
-    ChangedFilePolicy, Config, CsvOptions, DatabaseSource, FilesSource, FilesTable, Incremental,
-    Lookback, Source,
+    ChangedFilePolicy, Config, CsvOptions, FilesSource, FilesTable, Incremental, Lookback, Source,
+    check_database,
 };
 use crate::read::{Located, Reader};
 use crate::{Place, Problem, Stage, TableName, suggest};
@@ -48,7 +48,12 @@ pub(crate) fn check(config: &Config, reader: &mut Reader) {
     }
 }
 
-fn report(reader: &mut Reader, place: &Place, message: impl Into<String>, hint: Option<String>) {
+pub(super) fn report(
+    reader: &mut Reader,
+    place: &Place,
+    message: impl Into<String>,
+    hint: Option<String>,
+) {
     reader
         .problems
         .push(Problem::at(place, message).maybe_hint(hint));
@@ -84,7 +89,7 @@ fn sources(config: &Config, reader: &mut Reader) {
                 .iter()
                 .for_each(|table| files_table(files, table, reader)),
             Source::Postgres(database) | Source::AzureSql(database) => {
-                database_source(database, reader);
+                check_database::check(source, database, reader);
             }
         }
     }
@@ -188,7 +193,11 @@ fn files_table(source: &FilesSource, table: &FilesTable, reader: &mut Reader) {
     csv(&table.csv, reader);
 }
 
-fn lookback_without_column(lookback: &Located<Lookback>, table: &TableName, reader: &mut Reader) {
+pub(super) fn lookback_without_column(
+    lookback: &Located<Lookback>,
+    table: &TableName,
+    reader: &mut Reader,
+) {
     let hint = "name the column that grows with `incremental_column:`".to_owned();
     report(
         reader,
@@ -198,7 +207,10 @@ fn lookback_without_column(lookback: &Located<Lookback>, table: &TableName, read
     );
 }
 
-fn same_column_twice<'a>(columns: impl Iterator<Item = &'a Located<String>>, reader: &mut Reader) {
+pub(super) fn same_column_twice<'a>(
+    columns: impl Iterator<Item = &'a Located<String>>,
+    reader: &mut Reader,
+) {
     let mut seen: HashMap<String, &Place> = HashMap::new();
     for column in columns {
         if let Some(first) = seen.insert(column.to_ascii_lowercase(), &column.place) {
@@ -277,47 +289,6 @@ fn csv(csv: &CsvOptions, reader: &mut Reader) {
                 format!("unknown encoding `{}`", encoding.value),
                 Some(hint),
             );
-        }
-    }
-}
-
-fn database_source(source: &DatabaseSource, reader: &mut Reader) {
-    let connection = &source.connection;
-    let ways = [&connection.dsn, &connection.conn_str, &connection.host];
-    match ways.iter().filter(|way| way.is_some()).count() {
-        1 => {}
-        0 => report(
-            reader,
-            &connection.place,
-            format!(
-                "the connection of `{}` says nothing of where to connect to",
-                source.name.value
-            ),
-            Some("give it `dsn`, `conn_str` or `host`".to_owned()),
-        ),
-        _ => report(
-            reader,
-            &connection.place,
-            format!(
-                "the connection of `{}` is described twice",
-                source.name.value
-            ),
-            Some("keep one of `dsn`, `conn_str` and `host`".to_owned()),
-        ),
-    }
-    for table in &source.tables {
-        if table.query.trim().is_empty() {
-            report(
-                reader,
-                &table.query.place,
-                format!("the query of `{}` is empty", table.name.value),
-                None,
-            );
-        }
-        if let Some(lookback) = &table.lookback
-            && table.incremental_column.is_none()
-        {
-            lookback_without_column(lookback, &table.name, reader);
         }
     }
 }
