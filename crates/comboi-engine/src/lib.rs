@@ -25,6 +25,7 @@ mod show;
 mod write_rows;
 
 mod check;
+pub mod merge;
 pub mod read_files;
 
 pub use build::{Built, build};

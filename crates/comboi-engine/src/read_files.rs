@@ -28,6 +28,8 @@ pub use infer::{Found, infer};
 pub use known::{Known, files_with_rows_of, max_value, null_count, rewrite};
 pub use new_rows::{Boundary, Nulls, Rows, edge};
 pub use parquet::parquet_groups;
+pub(crate) use run::run;
+pub(crate) use stage::copy;
 pub use stage::{Staged, StagedFile, Stamp, To, stage};
 pub use survey::{Survey, survey};
 pub use unfit::{UnfitRow, UnfitRows, stage_unfit, unfit};

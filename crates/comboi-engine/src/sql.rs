@@ -64,6 +64,11 @@ fn pattern(path: &Path) -> String {
     pattern
 }
 
+/// What reads Parquet files that are alike.
+pub(crate) fn parquet<P: AsRef<Path>>(files: &[P]) -> String {
+    format!("read_parquet({})", file_list(files))
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;

@@ -7,6 +7,18 @@ mod client;
 mod columns;
 mod request;
 
+mod bounds;
+mod checkpoint;
+mod chunk;
+mod parallel;
+mod reader;
+mod stage;
+
+pub use checkpoint::{Load, Pending, Position};
+pub use chunk::{Chunk, How};
+pub use reader::{DatabaseLook, DatabaseReader, Reading};
+pub use stage::Cut;
+
 pub use client::{Connection, Database, Dialect, Identity, Sink, Snapshot, Tokens};
 pub use columns::{SourceColumn, arrow_schema};
 pub use request::{Cursor, Filter, OwnCursor, Part, Relation};

@@ -87,6 +87,14 @@ pub enum Error {
         /// Why, and what to do; never the value.
         why: String,
     },
+    /// Rows that were read could not be written on this machine: its disk is full, say.
+    #[error("could not write `{}`, where rows wait for their commit; nothing was loaded", file.display())]
+    Staging {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// The checkpoint can't be understood.
     #[error("can't go on from the table's checkpoint")]
     Checkpoint(#[from] BadCheckpoint),
@@ -130,6 +138,21 @@ fn bad_rows(count: u64, rows: &[BadRow]) -> String {
     text
 }
 
+impl From<comboi_engine::merge::Error> for Error {
+    fn from(error: comboi_engine::merge::Error) -> Self {
+        use comboi_engine::merge::Error as Merge;
+        match error {
+            Merge::Read(error) => error.into(),
+            Merge::KeyNotUnique { .. } => Self::Configuration(format!(
+                "{error}, and `primary_key` says that it tells rows apart; nothing was loaded. Name more columns in `primary_key`, or leave it out"
+            )),
+            Merge::NullKey { .. } => Self::Configuration(format!(
+                "{error}, and `primary_key` says that they tell rows apart; nothing was loaded. Name other columns in `primary_key`, or leave it out"
+            )),
+        }
+    }
+}
+
 impl From<read_files::Error> for Error {
     fn from(error: read_files::Error) -> Self {
         match error {
@@ -161,6 +184,7 @@ pub fn worth_retrying(error: &Error) -> bool {
         | Error::NullInIncrementalColumn(_)
         | Error::Refused { .. }
         | Error::Unkept(_)
+        | Error::Staging { .. }
         | Error::Value { .. }
         | Error::Checkpoint(_)
         | Error::Engine(_) => false,

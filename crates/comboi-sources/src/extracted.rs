@@ -6,8 +6,6 @@ use std::path::PathBuf;
 use chrono::{DateTime, Utc};
 use comboi_project::{Columns, RunId};
 
-use crate::Checkpoint;
-
 /// The run that reads, for comboi's own columns.
 #[derive(Clone, Copy, Debug)]
 pub struct Stamp {
@@ -37,8 +35,9 @@ pub struct Extract {
     pub columns: Columns,
     /// What happens to the files that the table has.
     pub change: ExtractChange,
-    /// How far the table has been read then.
-    pub checkpoint: Checkpoint,
+    /// How far the table has been read then: the text of a [`Checkpoint`](crate::Checkpoint) or of a
+    /// [`Position`](crate::database::Position).
+    pub checkpoint: String,
     /// Rows that did not fit.
     pub quarantined: Option<Quarantined>,
     /// How the table's columns change, for people.
@@ -117,6 +116,22 @@ pub enum Note {
         /// How many.
         row_count: u64,
     },
+    /// Columns of the table that the database does not have any more.
+    ColumnsGone(Vec<String>),
+    /// The login may not see everybody's transactions.
+    BestEffort {
+        /// The table's lookback, if it has one.
+        lookback: Option<String>,
+    },
+    /// Transactions were open that may still write.
+    OpenTransactions {
+        /// When the oldest began: microseconds since 1970.
+        since: i64,
+    },
+    /// Everything was read, and why.
+    ReadAnew(&'static str),
+    /// Something about the connection: an option that is not known.
+    Connection(String),
 }
 
 impl fmt::Display for Note {
@@ -159,6 +174,28 @@ impl fmt::Display for Note {
                     "rows without a value in `{column}` that were left out: {row_count}"
                 )
             }
+            Self::ColumnsGone(columns) => write!(
+                f,
+                "the database has no {} any more: NULL from now on",
+                listed(columns)
+            ),
+            Self::BestEffort { lookback: None } => f.write_str(
+                "best effort: the login may not see other people's transactions, so a row that is committed late may be missed; grant it the right, or set a `lookback` longer than the longest transaction",
+            ),
+            Self::BestEffort { lookback: Some(lookback) } => write!(
+                f,
+                "best effort: the login may not see other people's transactions; rows that are committed more than {lookback} late are missed"
+            ),
+            Self::OpenTransactions { since } => match DateTime::from_timestamp_micros(*since) {
+                Some(since) => write!(
+                    f,
+                    "a transaction has been open since {}: rows from then on are read again by the next run",
+                    since.format("%Y-%m-%d %H:%M:%S UTC")
+                ),
+                None => f.write_str("a transaction is open: its rows are read by the next run"),
+            },
+            Self::ReadAnew(why) => write!(f, "everything was read anew: {why}"),
+            Self::Connection(what) => f.write_str(what),
         }
     }
 }

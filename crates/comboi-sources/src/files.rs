@@ -2,7 +2,6 @@
 
 mod apart;
 mod blocks;
-mod columns;
 mod csv;
 mod extract;
 mod folder;
@@ -11,7 +10,6 @@ mod piece;
 mod pieces;
 mod settings;
 mod text;
-mod widen;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -5,10 +5,12 @@
 //! commit. Neither writes to the lake.
 
 mod checkpoint;
+mod columns;
 pub mod database;
 mod error;
 mod extracted;
 mod files;
+mod widen;
 
 pub use checkpoint::{BadCheckpoint, Checkpoint, Seen, Watermark};
 pub use error::{BadRow, Error, worth_retrying};

@@ -20,7 +20,7 @@ pub struct Known {
 
 impl Known {
     /// The columns that are in at least one of the files; the others are NULL in every row.
-    pub(super) fn present(&self, session: &Session) -> Result<Columns, Error> {
+    pub(crate) fn present(&self, session: &Session) -> Result<Columns, Error> {
         if self.files.is_empty() {
             return Ok(Columns::default());
         }
@@ -31,13 +31,38 @@ impl Known {
         Ok(crate::instance::typed(columns)?)
     }
 
+    /// The same without a filter, with more expressions over the files' own columns.
+    pub(crate) fn values_and(
+        &self,
+        wanted: &[&Column],
+        present: &Columns,
+        more: &str,
+    ) -> Result<String, Error> {
+        Ok(format!(
+            "SELECT {}{more} FROM {}",
+            self.expressions(wanted, present)?,
+            parquet(&self.files)
+        ))
+    }
+
     /// The table's rows in these columns, as the lake would keep them with these types.
-    pub(super) fn values(
+    pub(crate) fn values(
         &self,
         wanted: &[&Column],
         present: &Columns,
         filter: Option<&str>,
     ) -> Result<String, Error> {
+        let filter = filter
+            .map(|filter| format!(" WHERE {filter}"))
+            .unwrap_or_default();
+        Ok(format!(
+            "SELECT * FROM (SELECT {} FROM {}){filter}",
+            self.expressions(wanted, present)?,
+            parquet(&self.files)
+        ))
+    }
+
+    fn expressions(&self, wanted: &[&Column], present: &Columns) -> Result<String, Error> {
         let values: Result<Vec<String>, Error> = wanted
             .iter()
             .map(|column| {
@@ -48,14 +73,7 @@ impl Known {
                 ))
             })
             .collect();
-        let filter = filter
-            .map(|filter| format!(" WHERE {filter}"))
-            .unwrap_or_default();
-        Ok(format!(
-            "SELECT * FROM (SELECT {} FROM {}){filter}",
-            values?.join(", "),
-            parquet(&self.files)
-        ))
+        Ok(values?.join(", "))
     }
 
     fn value(&self, wanted: &Column, present: &Columns) -> Result<String, Error> {

@@ -5,7 +5,7 @@ use super::fit::{NULL_FOUND, UNFIT};
 use crate::failure::{Failure, Kind, first_line};
 use crate::instance::Instance;
 
-pub(super) fn run(
+pub(crate) fn run(
     instance: &Instance,
     doing: &str,
     query: &str,

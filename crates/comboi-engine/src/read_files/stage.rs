@@ -113,7 +113,7 @@ fn select(group: &Group, reading: &Reading, leave_unfit: bool) -> Result<String,
 const ROW_GROUP_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Writes what a query returns; files that hold no row are removed again.
-pub(super) fn copy(session: &Session, query: &str, to: &To) -> Result<Staged, Error> {
+pub(crate) fn copy(session: &Session, query: &str, to: &To) -> Result<Staged, Error> {
     // A file ends with a row group. These are measured as they are in memory, uncompressed.
     let file_bytes = to.file_bytes.max(1);
     let statement = format!(

@@ -22,7 +22,8 @@ pub enum Filter {
     Window {
         /// By these columns.
         cursor: Cursor,
-        /// From this value on (itself too). A composite cursor is compared column by column, left to right.
+        /// From this value on (itself too). A composite cursor is compared column by column, left to right; where there are
+        /// fewer values than columns, only so many columns are compared.
         from: Option<Vec<String>>,
         /// Up to this value (itself not).
         below: Option<Vec<String>>,

@@ -17,10 +17,10 @@ use comboi_engine::read_files::{self, Group, Reading, Staged, TextRules, To};
 use comboi_project::{Column, Columns, Policies, SchemaChangePolicy};
 
 use super::apart::Rejects;
-use super::columns::Decision;
 use super::piece::Piece;
 use super::pieces::pieces;
 use super::{FilesReader, Work, settings};
+use crate::columns::Decision;
 use crate::{Error, Extract, Known, Note, Quarantined, Stamp};
 
 /// Below this, finding types looks at everything.

@@ -11,9 +11,9 @@ use encoding_rs::{Encoding, UTF_8};
 
 use super::apart::{self, Rejects, Text};
 use super::blocks::{self, BLOCK_BYTES, Starts};
-use super::columns::{clean, names};
 use super::header::Top;
 use crate::Error;
+use crate::columns::{clean, names};
 
 /// Files that are alike: how DuckDB reads them, and how we take them apart if that is needed.
 pub(super) struct Piece {

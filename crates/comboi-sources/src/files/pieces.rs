@@ -10,11 +10,11 @@ use comboi_engine::read_files::{
 use comboi_project::{FileFormat, FilesTable};
 
 use super::blocks::Starts;
-use super::columns::names;
 use super::header::{Top, top};
 use super::piece::{How, Piece};
 use super::{FoundFile, settings};
 use crate::Error;
+use crate::columns::names;
 
 /// The files of a work in pieces, in the order of their first files. The columns of JSON are not known yet.
 pub(super) fn pieces(

@@ -102,7 +102,7 @@ pub(super) fn declared(table: &FilesTable) -> Vec<Column> {
         .columns
         .iter()
         .map(|(name, sql_type)| {
-            Column::new(super::columns::clean(&name.value), sql_type.value.clone())
+            Column::new(crate::columns::clean(&name.value), sql_type.value.clone())
         })
         .collect()
 }

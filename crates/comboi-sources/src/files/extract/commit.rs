@@ -6,7 +6,7 @@ use comboi_engine::read_files::{self, FILE_COLUMN, LOADED_AT_COLUMN, RUN_ID_COLU
 use comboi_project::{Column, Columns, Incremental, SqlType};
 
 use super::{Job, Read};
-use crate::files::columns::Decision;
+use crate::columns::Decision;
 use crate::{Checkpoint, Error, Extract, ExtractChange, Known, Watermark};
 
 impl Job<'_> {
@@ -26,7 +26,7 @@ impl Job<'_> {
             staged: again.paths().into_iter().chain(staged.paths()).collect(),
             columns,
             change,
-            checkpoint,
+            checkpoint: checkpoint.to_string(),
             quarantined,
             drift: decision.changes,
             notes: self.notes,

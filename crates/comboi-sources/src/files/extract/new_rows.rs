@@ -4,7 +4,7 @@ use comboi_engine::read_files::{self, Boundary, Nulls, Reading, Rows, Staged};
 use comboi_project::{Column, Columns, Incremental, Lookback, NullPolicy, SqlType};
 
 use super::Job;
-use crate::files::columns;
+use crate::columns;
 use crate::{Error, Note, Watermark};
 
 impl Job<'_> {

@@ -6,7 +6,7 @@ use comboi_engine::read_files::{self, FileColumn, Found, Group, Layout, Survey};
 use comboi_project::{Column, Columns, FileFormat, SqlType};
 
 use super::Job;
-use crate::files::columns::{Decision, Rules, decide};
+use crate::columns::{Decision, Rules, decide};
 use crate::files::piece::Piece;
 use crate::files::settings;
 use crate::{Error, Note};

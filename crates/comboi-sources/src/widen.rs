@@ -4,7 +4,7 @@ use comboi_project::SqlType;
 
 /// The narrowest type that holds every value of both, if there is one that is not text. Between whole numbers and
 /// `DOUBLE` it is `DOUBLE`, which is exact up to 2^53: values beyond are found when they are converted.
-pub(super) fn widen(a: &SqlType, b: &SqlType) -> Option<SqlType> {
+pub(crate) fn widen(a: &SqlType, b: &SqlType) -> Option<SqlType> {
     use SqlType::*;
     let date_like = |it: &SqlType| matches!(it, Date | TimestampS | TimestampMs | Timestamp);
     match (a, b) {

@@ -2,33 +2,33 @@
 
 use comboi_project::{Column, Columns, SchemaChangePolicy, SqlType};
 
-use super::widen::widen;
+use crate::widen::widen;
 
 /// The columns after looking at files.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Decision {
-    pub(super) columns: Columns,
+pub(crate) struct Decision {
+    pub(crate) columns: Columns,
     /// What is new or wider than in the table, for people.
-    pub(super) changes: Vec<String>,
+    pub(crate) changes: Vec<String>,
     /// Some column of the table gets another type, so rows that it has are written anew.
-    pub(super) widened: bool,
+    pub(crate) widened: bool,
     /// Columns that the table does not take.
-    pub(super) discarded: Vec<String>,
+    pub(crate) discarded: Vec<String>,
 }
 
 /// What the columns are decided by.
-pub(super) struct Rules<'a> {
+pub(crate) struct Rules<'a> {
     /// The table's columns; `None`: there is no table yet.
-    pub(super) known: Option<&'a Columns>,
+    pub(crate) known: Option<&'a Columns>,
     /// Types that the configuration says.
-    pub(super) declared: &'a [Column],
-    pub(super) policy: SchemaChangePolicy,
+    pub(crate) declared: &'a [Column],
+    pub(crate) policy: SchemaChangePolicy,
     /// The files say types themselves, so another one is meant; in text it is most likely a mistake.
-    pub(super) typed_files: bool,
+    pub(crate) typed_files: bool,
 }
 
 /// Adds what was found in files to the columns so far; the error is what `freeze` does not allow.
-pub(super) fn decide(
+pub(crate) fn decide(
     rules: &Rules<'_>,
     so_far: Option<&Columns>,
     found: &[Column],
@@ -132,7 +132,7 @@ fn compare(rules: &Rules<'_>, decision: &mut Decision) -> Result<(), Vec<String>
 /// The name that a column gets in the lake. Delta tables without column mapping can't have any of ` ,;{}()=` and
 /// line breaks in a name, so that `Amount (EUR)` becomes `Amount_EUR`; an empty name becomes `column3` and the
 /// second `a` is `a_1`, as DuckDB has it.
-pub(super) fn names<'a>(spelled: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+pub(crate) fn names<'a>(spelled: impl IntoIterator<Item = &'a str>) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     for (i, text) in spelled.into_iter().enumerate() {
         let mut name = clean(text);
@@ -152,7 +152,7 @@ pub(super) fn names<'a>(spelled: impl IntoIterator<Item = &'a str>) -> Vec<Strin
     names
 }
 
-pub(super) fn clean(text: &str) -> String {
+pub(crate) fn clean(text: &str) -> String {
     let mut name = String::new();
     for c in text.trim().chars() {
         if c.is_whitespace() || c.is_control() || ",;{}()=".contains(c) {

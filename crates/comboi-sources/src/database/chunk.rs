@@ -1,0 +1,180 @@
+//! Rows that were read, and what becomes of the table by them.
+
+use std::path::{Path, PathBuf};
+
+use comboi_engine::Session;
+use comboi_engine::merge::{self, Incoming, Keep};
+use comboi_engine::read_files::{self, To};
+use comboi_project::{Column, Columns};
+
+use super::checkpoint::Position;
+use crate::columns::Decision;
+use crate::{Error, Extract, ExtractChange, Known, Note};
+
+/// So many rows that were read for nothing are worth a commit that moves the checkpoint.
+const WORTH_A_COMMIT: u64 = 10_000;
+
+/// Staged rows that go into one commit.
+#[derive(Debug)]
+pub struct Chunk {
+    /// Parquet files with [`columns`](Self::columns) and comboi's own.
+    pub files: Vec<PathBuf>,
+    /// How many rows they hold.
+    pub row_count: u64,
+    /// What becomes of the table.
+    pub how: How,
+    pub(super) columns: Columns,
+    pub(super) decision: Decision,
+    pub(super) key: Vec<String>,
+    pub(super) cursor: Option<String>,
+    pub(super) consistent: bool,
+    pub(super) before: Position,
+    pub(super) position: Position,
+    pub(super) metadata_columns: bool,
+    pub(super) notes: Vec<Note>,
+}
+
+/// What becomes of a table by rows that were read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// They are all that there is.
+    Replace,
+    /// They are added: nobody has seen them before.
+    Add,
+    /// They are added as often as the table does not have them yet.
+    AddUnknown,
+    /// Each takes the place of the row with the same key.
+    Merge,
+}
+
+impl Chunk {
+    /// Whether the table's files are needed on this machine to finish.
+    pub fn needs_known(&self) -> bool {
+        let compares = matches!(self.how, How::AddUnknown | How::Merge) && self.row_count > 0;
+        compares || (self.decision.widened && self.how != How::Replace)
+    }
+
+    /// Settles what is committed. `known` is the table as it is, with its files where they are [needed](Self::needs_known);
+    /// `None` when there is no table yet. `None` comes back when there is nothing to commit.
+    pub fn finish(
+        self,
+        known: Option<&Known>,
+        session: &Session,
+        scratch: &Path,
+        file_bytes: u64,
+    ) -> Result<Option<Extract>, Error> {
+        let to = |name: &str| To {
+            folder: scratch.join(name),
+            file_bytes,
+        };
+        let mut columns = self.decision.columns.clone();
+        let mut staged = self.files.clone();
+        if self.columns != columns && !staged.is_empty() {
+            let raw = read_files::Known {
+                columns: self.columns.clone(),
+                files: staged,
+            };
+            staged = read_files::rewrite(session, &raw, &columns, &[], &to("fitted"))?.paths();
+        }
+        let own = |known: &Known| read_files::Known {
+            columns: known
+                .columns
+                .iter()
+                .filter(|it| !it.name.starts_with("_comboi_"))
+                .cloned()
+                .collect(),
+            files: known.files.clone(),
+        };
+        let mut known = known.map(own).filter(|_| self.how != How::Replace);
+        let widened = self.decision.widened && known.is_some();
+        if widened && let Some(known) = &mut known {
+            known.files =
+                read_files::rewrite(session, known, &columns, &[], &to("widened"))?.paths();
+            known.columns.clone_from(&columns);
+        }
+        let (mut add, mut row_count, mut removed) = (staged, self.row_count, Vec::new());
+        if let Some(known) = known
+            .as_ref()
+            .filter(|known| !known.files.is_empty() && row_count > 0)
+        {
+            let keep = match self.how {
+                How::Merge => Some(Keep::Newest {
+                    key: &self.key,
+                    cursor: self.cursor.as_deref(),
+                }),
+                How::AddUnknown => Some(Keep::Unknown {
+                    cursor: self.cursor.as_deref(),
+                }),
+                How::Add | How::Replace => None,
+            };
+            if let Some(keep) = keep {
+                let incoming = Incoming {
+                    files: &add,
+                    columns: &columns,
+                    keep,
+                    consistent: self.consistent,
+                };
+                let merged = merge::merge(session, known, &incoming, &to("merged"))?;
+                (add, row_count, removed) = (merged.files, merged.row_count, merged.removed);
+            }
+        } else if self.how == How::Merge && row_count > 0 {
+            let incoming = Incoming {
+                files: &add,
+                columns: &columns,
+                keep: Keep::Newest {
+                    key: &self.key,
+                    cursor: self.cursor.as_deref(),
+                },
+                consistent: self.consistent,
+            };
+            merge::check_key(session, &incoming)?;
+        }
+        let changed =
+            self.how == How::Replace || row_count > 0 || !self.decision.changes.is_empty();
+        let moved = self.position.load != self.before.load
+            || (self.row_count >= WORTH_A_COMMIT && self.position.low != self.before.low);
+        if !changed && !moved {
+            return Ok(None);
+        }
+        let change = if self.how == How::Replace {
+            ExtractChange::ReplaceAll
+        } else if widened {
+            let stays = known.into_iter().flat_map(|known| known.files);
+            add.extend(stays.filter(|file| !removed.contains(file)));
+            ExtractChange::ReplaceAll
+        } else if removed.is_empty() {
+            ExtractChange::Append
+        } else {
+            ExtractChange::Rewrite { removed }
+        };
+        let mut position = self.position;
+        position.row_count += row_count;
+        if self.metadata_columns {
+            columns.0.extend(own_columns());
+        }
+        Ok(Some(Extract {
+            staged: add,
+            row_count,
+            columns,
+            change,
+            checkpoint: position.to_string(),
+            quarantined: None,
+            drift: self.decision.changes,
+            notes: self.notes,
+        }))
+    }
+
+    /// What people should know, when there is nothing to commit.
+    pub fn notes(&self) -> &[Note] {
+        &self.notes
+    }
+}
+
+/// The columns that comboi adds to rows of databases.
+fn own_columns() -> [Column; 2] {
+    use comboi_project::SqlType;
+    [
+        Column::new(read_files::LOADED_AT_COLUMN, SqlType::TimestampTz),
+        Column::new(read_files::RUN_ID_COLUMN, SqlType::BigInt),
+    ]
+}

@@ -1,0 +1,89 @@
+//! Several connections that read parts of a table at once.
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use super::client::Connection;
+use super::columns::SourceColumn;
+use super::stage::{Stager, Staging};
+use crate::Error;
+
+/// The statement that reads a part.
+pub(super) struct Piece(pub(super) String);
+
+/// What was staged.
+#[derive(Debug, Default)]
+pub(super) struct Read {
+    pub(super) files: Vec<PathBuf>,
+    pub(super) row_count: u64,
+    pub(super) nulls_skipped: u64,
+}
+
+/// Reads every piece by whichever connection is free. The first error ends all of them.
+pub(super) async fn read(
+    connections: &mut Vec<Box<dyn Connection>>,
+    pieces: Vec<Piece>,
+    columns: &[SourceColumn],
+    staging: &Staging,
+    folder: &Path,
+    prefix: &str,
+) -> Result<Read, Error> {
+    let queue = std::sync::Arc::new(Mutex::new(VecDeque::from(pieces)));
+    let mut readers = tokio::task::JoinSet::new();
+    for (number, connection) in std::mem::take(connections).into_iter().enumerate() {
+        let stager = Stager::new(staging.clone(), folder, &format!("{prefix}-{number}"));
+        let (queue, columns) = (std::sync::Arc::clone(&queue), columns.to_vec());
+        let handle = tokio::runtime::Handle::current();
+        // Decoding and compressing keep a processor busy: not on the threads that answer others.
+        readers
+            .spawn_blocking(move || handle.block_on(drain(connection, &queue, &columns, stager)));
+    }
+    let mut all = Read::default();
+    while let Some(done) = readers.join_next().await {
+        let done = done.unwrap_or_else(|e| {
+            Err(Error::Lost {
+                doing: "read rows".into(),
+                why: e.to_string(),
+            })
+        });
+        match done {
+            Ok((connection, read)) => {
+                connections.push(connection);
+                all.files.extend(read.files);
+                all.row_count += read.row_count;
+                all.nulls_skipped += read.nulls_skipped;
+            }
+            Err(error) => {
+                // The others find nothing more to do when they come back for it.
+                queue.lock().unwrap_or_else(PoisonError::into_inner).clear();
+                return Err(error);
+            }
+        }
+    }
+    all.files.sort();
+    Ok(all)
+}
+
+async fn drain(
+    mut connection: Box<dyn Connection>,
+    queue: &Mutex<VecDeque<Piece>>,
+    columns: &[SourceColumn],
+    mut stager: Stager,
+) -> Result<(Box<dyn Connection>, Read), Error> {
+    loop {
+        let next = queue
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop_front();
+        let Some(Piece(sql)) = next else { break };
+        connection.read(&sql, columns, &mut stager).await?;
+    }
+    stager.finish()?;
+    let read = Read {
+        files: std::mem::take(&mut stager.files),
+        row_count: stager.row_count,
+        nulls_skipped: stager.nulls_skipped,
+    };
+    Ok((connection, read))
+}

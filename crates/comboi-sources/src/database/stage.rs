@@ -1,0 +1,210 @@
+//! Rows on their way from a connection to staged Parquet files.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow_array::{
+    Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, TimestampMicrosecondArray,
+};
+use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef, TimeUnit};
+use comboi_engine::Interrupter;
+use comboi_engine::read_files::{LOADED_AT_COLUMN, RUN_ID_COLUMN};
+use comboi_project::NullPolicy;
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_writer::ArrowWriterOptions;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::errors::ParquetError;
+use parquet::file::properties::WriterProperties;
+
+use super::client::Sink;
+use crate::{Error, Stamp};
+
+/// How staged files are cut.
+#[derive(Clone, Copy, Debug)]
+pub struct Cut {
+    /// About the size of a file, in bytes.
+    pub file_bytes: u64,
+    /// The most rows of a row group.
+    pub row_group_rows: usize,
+    /// About the most that one writer keeps in memory, in bytes.
+    pub memory_bytes: usize,
+}
+
+/// What becomes of rows without a value in the cursor.
+#[derive(Clone, Debug)]
+pub(super) struct Nulls {
+    /// The place of the column.
+    pub(super) column: usize,
+    pub(super) name: String,
+    pub(super) policy: NullPolicy,
+}
+
+/// What all the writers of an extract share.
+#[derive(Clone)]
+pub(super) struct Staging {
+    /// The columns as the lake names them.
+    pub(super) schema: SchemaRef,
+    /// Comboi's own columns, if they are wanted.
+    pub(super) stamp: Option<Stamp>,
+    pub(super) nulls: Option<Nulls>,
+    pub(super) cut: Cut,
+    pub(super) stop: Interrupter,
+}
+
+/// Writes batches to one Parquet file after the other.
+pub(super) struct Stager {
+    staging: Staging,
+    /// Of the files, with comboi's own columns.
+    schema: SchemaRef,
+    folder: PathBuf,
+    prefix: String,
+    open: Option<ArrowWriter<File>>,
+    pub(super) files: Vec<PathBuf>,
+    pub(super) row_count: u64,
+    pub(super) nulls_skipped: u64,
+}
+
+impl Stager {
+    /// The files are named after the prefix, which no other stager of the folder has.
+    pub(super) fn new(staging: Staging, folder: &Path, prefix: &str) -> Self {
+        let mut fields: Vec<Field> = staging
+            .schema
+            .fields()
+            .iter()
+            .map(|it| it.as_ref().clone())
+            .collect();
+        if staging.stamp.is_some() {
+            let utc = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
+            fields.push(Field::new(LOADED_AT_COLUMN, utc, true));
+            fields.push(Field::new(RUN_ID_COLUMN, DataType::Int64, true));
+        }
+        Self {
+            schema: Arc::new(Schema::new(fields)),
+            staging,
+            folder: folder.to_owned(),
+            prefix: prefix.to_owned(),
+            open: None,
+            files: Vec::new(),
+            row_count: 0,
+            nulls_skipped: 0,
+        }
+    }
+
+    /// Ends the last file.
+    pub(super) fn finish(&mut self) -> Result<(), Error> {
+        if let Some(writer) = self.open.take() {
+            writer.close().map_err(|e| self.failed(e))?;
+        }
+        Ok(())
+    }
+
+    fn writer(&mut self) -> Result<&mut ArrowWriter<File>, Error> {
+        if self.open.is_none() {
+            let path = self
+                .folder
+                .join(format!("{}-{}.parquet", self.prefix, self.files.len()));
+            let staged = |source| Error::Staging {
+                file: path.clone(),
+                source,
+            };
+            let file = File::create_new(&path).map_err(staged)?;
+            let options = ArrowWriterOptions::new()
+                .with_properties(properties(&self.staging.cut))
+                .with_skip_arrow_metadata(true);
+            let writer = ArrowWriter::try_new_with_options(file, Arc::clone(&self.schema), options);
+            self.files.push(path);
+            self.open = Some(writer.map_err(|e| self.failed(e))?);
+        }
+        Ok(self.open.as_mut().expect("it was set above"))
+    }
+
+    fn with_own_columns(&self, batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+        let mut columns: Vec<ArrayRef> = batch.columns().to_vec();
+        if let Some(stamp) = &self.staging.stamp {
+            let rows = batch.num_rows();
+            let at =
+                TimestampMicrosecondArray::from_value(stamp.loaded_at.timestamp_micros(), rows);
+            columns.push(Arc::new(at.with_timezone("UTC")));
+            columns.push(Arc::new(Int64Array::from_value(
+                i64::from(stamp.run.0),
+                rows,
+            )));
+        }
+        RecordBatch::try_new(Arc::clone(&self.schema), columns)
+    }
+
+    /// The rows that are wanted, by the policy on rows without a value in the cursor.
+    fn wanted(&mut self, batch: RecordBatch) -> Result<RecordBatch, Error> {
+        let Some(Nulls {
+            column,
+            name,
+            policy,
+        }) = &self.staging.nulls
+        else {
+            return Ok(batch);
+        };
+        let cursor = batch.column(*column);
+        match policy {
+            _ if cursor.null_count() == 0 => Ok(batch),
+            NullPolicy::Load => Ok(batch),
+            NullPolicy::Fail => Err(Error::NullInIncrementalColumn(name.clone())),
+            NullPolicy::Skip => {
+                self.nulls_skipped += cursor.null_count() as u64;
+                let there: BooleanArray = (0..cursor.len())
+                    .map(|i| Some(cursor.is_valid(i)))
+                    .collect();
+                arrow_select::filter::filter_record_batch(&batch, &there)
+                    .map_err(|e| self.failed(e.into()))
+            }
+        }
+    }
+
+    fn failed(&self, error: ParquetError) -> Error {
+        let file = self
+            .files
+            .last()
+            .cloned()
+            .unwrap_or_else(|| self.folder.clone());
+        Error::Staging {
+            file,
+            source: std::io::Error::other(error),
+        }
+    }
+}
+
+impl Sink for Stager {
+    fn put(&mut self, batch: RecordBatch) -> Result<(), Error> {
+        if self.staging.stop.stopped() {
+            return Err(comboi_engine::Error::Interrupted.into());
+        }
+        let batch = self.wanted(batch)?;
+        if batch.num_rows() == 0 {
+            return Ok(());
+        }
+        self.row_count += batch.num_rows() as u64;
+        let batch = self
+            .with_own_columns(&batch)
+            .map_err(|e| self.failed(e.into()))?;
+        let cut = self.staging.cut;
+        let writer = self.writer()?;
+        writer.write(&batch).map_err(|e| self.failed(e))?;
+        let writer = self.writer()?;
+        if writer.memory_size() >= cut.memory_bytes {
+            writer.flush().map_err(|e| self.failed(e))?;
+        }
+        if self.writer()?.bytes_written() as u64 >= cut.file_bytes {
+            self.finish()?;
+        }
+        Ok(())
+    }
+}
+
+fn properties(cut: &Cut) -> WriterProperties {
+    WriterProperties::builder()
+        .set_compression(Compression::ZSTD(
+            ZstdLevel::try_new(1).expect("zstd has a level 1"),
+        ))
+        .set_max_row_group_row_count(Some(cut.row_group_rows))
+        .build()
+}
