@@ -6,15 +6,17 @@ use std::sync::Arc;
 use comboi_lake::{Lake, Latest};
 use comboi_plan::{Observed, ObservedDataset, ObservedTable, Plan, TaskKind};
 use comboi_project::{DatasetId, Project};
+use comboi_sources::database::Databases;
 use comboi_sources::{Checkpoint, Look};
 
 use crate::build::why_build;
-use crate::extract::{CHECKPOINT, look, texts};
-use crate::task::chain;
+use crate::extract::{CHECKPOINT, look_at_database, look_at_files, texts};
+use crate::task::{TaskError, chain};
 
 /// What a plan would meet: what is new in each table, and what the lake has.
 pub async fn observe(
     project: &Arc<Project>,
+    databases: &Databases,
     lake: &Lake,
     plan: &Plan,
 ) -> Result<Observed, comboi_lake::Error> {
@@ -24,9 +26,10 @@ pub async fn observe(
         let base = lake.table(id).latest().await?;
         match task.kind {
             TaskKind::Extract => {
-                observed
-                    .tables
-                    .insert(id.clone(), table(project, id, base.as_ref()).await);
+                observed.tables.insert(
+                    id.clone(),
+                    table(project, databases, id, base.as_ref()).await,
+                );
             }
             TaskKind::Build => {
                 observed.datasets.insert(
@@ -39,24 +42,30 @@ pub async fn observe(
     Ok(observed)
 }
 
-async fn table(project: &Arc<Project>, id: &DatasetId, base: Option<&Latest>) -> ObservedTable {
+async fn table(
+    project: &Arc<Project>,
+    databases: &Databases,
+    id: &DatasetId,
+    base: Option<&Latest>,
+) -> ObservedTable {
     let mut observed = ObservedTable {
         lake_rows: base.map(|base| base.row_count),
         last_read: base.map(|base| base.committed_at),
         ..ObservedTable::default()
     };
-    if let Some(source) = project
-        .source(id)
-        .filter(|_| project.files_table(id).is_none())
-    {
-        observed.filter = format!("type {}", source.kind());
-        observed.failed = Some(format!(
-            "extracting from a source of type `{}` is not built in yet",
-            source.kind()
-        ));
+    if project.database_table(id).is_some() {
+        match look_at_database(project, databases, id, base).await {
+            Ok(look) => {
+                observed.new = true;
+                observed.rows = look.rows;
+                observed.filter = look.filter;
+                observed.notes = texts(&look.notes);
+            }
+            Err(e) => cant_be_looked_at(&mut observed, &e),
+        }
         return observed;
     }
-    match look(project, id, base).await {
+    match look_at_files(project, id, base).await {
         Ok(Look::NothingNew { notes }) => {
             observed.filter = "nothing new".to_owned();
             observed.notes = texts(&notes);
@@ -67,13 +76,15 @@ async fn table(project: &Arc<Project>, id: &DatasetId, base: Option<&Latest>) ->
             observed.rows = estimate(work.estimated_bytes, base);
             observed.filter = work.filter.clone();
         }
-        Err(e) => {
-            observed.new = true;
-            observed.filter = "can't be looked at".to_owned();
-            observed.failed = Some(chain(&e));
-        }
+        Err(e) => cant_be_looked_at(&mut observed, &e),
     }
     observed
+}
+
+fn cant_be_looked_at(observed: &mut ObservedTable, error: &TaskError) {
+    observed.new = true;
+    observed.filter = "can't be looked at".to_owned();
+    observed.failed = Some(chain(error));
 }
 
 /// Rows in so many bytes of source, if they are like those that were read before.

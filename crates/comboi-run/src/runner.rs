@@ -9,6 +9,7 @@ use comboi_engine::Limits;
 use comboi_lake::{Lake, State};
 use comboi_plan::{Plan, Task, TaskKind};
 use comboi_project::{DatasetId, Project, RunId};
+use comboi_sources::database::Databases;
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
@@ -30,6 +31,8 @@ pub struct Runner {
     pub project: Arc<Project>,
     /// Where datasets are.
     pub lake: Lake,
+    /// Opens the databases of sources.
+    pub databases: Databases,
     /// Where runs are written down.
     pub state: State,
     /// A folder for files on their way into the lake, on the same file system as a local lake.

@@ -62,9 +62,11 @@ pub(crate) enum TaskError {
         "it reads `{0}`, which is not in the lake yet; run that first: `comboi run all --select +{1}`"
     )]
     NoInput(DatasetId, String),
-    /// Its kind of source can't be extracted.
-    #[error("extracting from a source of type `{0}` is not built in yet; nothing was read")]
-    Unsupported(&'static str),
+    /// A range of it can't be read again, because its first load is not through.
+    #[error(
+        "`{0}` has not been loaded yet, so there is nothing to read again; run it first: `comboi run bronze`"
+    )]
+    NotYet(DatasetId),
     /// Others committed first, every time.
     #[error(
         "others kept committing to it first; nothing was lost, run it again when they are through"
@@ -92,7 +94,7 @@ impl TaskError {
             Self::Engine(_)
             | Self::Contract(_)
             | Self::NoInput(..)
-            | Self::Unsupported(_)
+            | Self::NotYet(_)
             | Self::Crowded
             | Self::Scratch(..)
             | Self::Damaged(..)

@@ -10,12 +10,14 @@ mod request;
 mod bounds;
 mod checkpoint;
 mod chunk;
+mod open;
 mod parallel;
 mod reader;
 mod stage;
 
 pub use checkpoint::{Load, Pending, Position};
 pub use chunk::{Chunk, How};
+pub use open::Databases;
 pub use reader::{DatabaseLook, DatabaseReader, Reading};
 pub use stage::Cut;
 

@@ -12,6 +12,7 @@ use comboi_project::{
     Contract, DatasetId, NamedContract, Place, Problem, Problems, Project, Stage,
 };
 use comboi_run::{Clock, Listener, Runner, Stop};
+use comboi_sources::database::Databases;
 
 use crate::cli::Global;
 use crate::env_file;
@@ -144,6 +145,11 @@ pub(crate) fn lake(project: &Project) -> anyhow::Result<Lake> {
     Ok(Lake::new(stages)?)
 }
 
+/// What opens the databases of sources.
+pub(crate) fn databases() -> Databases {
+    Databases::default()
+}
+
 /// What runs need. The state folder is made if it is not there.
 pub(crate) fn runner(
     project: Project,
@@ -162,6 +168,7 @@ pub(crate) fn runner(
     let project = Arc::new(project);
     Ok(Runner {
         lake: lake(&project)?,
+        databases: databases(),
         state: State::in_folder(&own.join("runs"), project.name.clone())?,
         scratch,
         jobs: jobs.map_or_else(|| limits.threads.clamp(1, 4), usize::from),

@@ -148,6 +148,7 @@ impl Shop {
         let scratch = self.folder.path().join(format!("scratch{number}"));
         std::fs::create_dir(&scratch).unwrap();
         Runner {
+            databases: comboi_sources::database::Databases::default(),
             lake: lake(&store),
             state: State::in_store(store, project.name.clone()),
             project: Arc::new(project),

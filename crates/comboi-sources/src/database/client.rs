@@ -91,7 +91,7 @@ pub trait Dialect: Send + Sync {
 
     /// The database's clock and its open transactions: one row with three values. The first is the time now, in
     /// microseconds since 1970 by the server's clock; the second the time at which the oldest transaction began that may still write
-    /// (prepared ones too, our own not), or NULL when there is none; the third `t` when the login may see everybody's
+    /// (prepared ones too; our own connections, which only read, not), or NULL when there is none; the third `t` when the login may see everybody's
     /// transactions, else `f`.
     fn open_transactions(&self) -> String;
 
@@ -112,6 +112,15 @@ pub trait Dialect: Send + Sync {
     /// The bound below which nothing will change any more, for modes whose cursor is the database's own (`xmin`,
     /// `rowversion`): one row with one value, exact text. `None`: the database has no such mode.
     fn bound(&self, mode: OwnCursor) -> Option<String>;
+
+    /// Who and where we are: one row with three values. The server's version in a line, the database and the login.
+    fn about(&self) -> String;
+
+    /// What the login may read: a row for each column of each table and view (system catalogs aside), ordered by schema, table and
+    /// the column's place, with eight values. Schema, table, `table` or `view`, about how many rows (NULL if that is not
+    /// known), column, type as the database calls it, `t` or `f` for nullable, and the place in the primary key from 1 on (NULL if it is
+    /// not in it).
+    fn catalog(&self) -> String;
 
     /// What a filter takes, for people: `updated_at >= 2026-03-01 00:00:00+00`.
     fn told(&self, filter: &Filter) -> String;

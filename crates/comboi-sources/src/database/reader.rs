@@ -75,7 +75,10 @@ pub struct Reading<'a> {
 
 enum Work {
     /// Everything that is new, at once.
-    Window(Bounds),
+    Window {
+        bounds: Bounds,
+        how: How,
+    },
     /// A first load or the whole table anew, in parts.
     Parts {
         parts: Vec<Part>,
@@ -157,12 +160,13 @@ impl<'a> DatabaseReader<'a> {
         if everything && !rowversions_only {
             reading.plan_parts(bounds, has_rows).await?;
         } else {
-            let bounds = Bounds {
-                replaces: checkpoint.is_none(),
-                ..bounds
+            let how = match () {
+                () if checkpoint.is_none() => How::Replace,
+                () if rowversions_only => How::Add,
+                () => self.into_what_is_there(),
             };
             reading.connections[0].freeze(None).await?;
-            reading.work = Work::Window(bounds);
+            reading.work = Work::Window { bounds, how };
         }
         Ok(reading)
     }
@@ -183,7 +187,7 @@ impl<'a> DatabaseReader<'a> {
             ));
         };
         reading.connections[0].freeze(None).await?;
-        reading.work = Work::Window(Bounds {
+        let bounds = Bounds {
             filter: Filter::Window {
                 cursor: Cursor {
                     columns: vec![first.clone()],
@@ -196,7 +200,11 @@ impl<'a> DatabaseReader<'a> {
             pending: checkpoint.pending.clone(),
             replaces: false,
             notes: Vec::new(),
-        });
+        };
+        reading.work = Work::Window {
+            bounds,
+            how: self.into_what_is_there(),
+        };
         Ok(reading)
     }
 
@@ -380,6 +388,15 @@ impl<'a> DatabaseReader<'a> {
         }
     }
 
+    /// What becomes of rows that may be in the table already.
+    fn into_what_is_there(&self) -> How {
+        if self.table.key().is_empty() {
+            How::AddUnknown
+        } else {
+            How::Merge
+        }
+    }
+
     fn connection_count(&self) -> usize {
         let said = self.source.parallelism(self.table);
         said.map_or(self.connections, |it| it as usize).max(1)
@@ -387,6 +404,11 @@ impl<'a> DatabaseReader<'a> {
 }
 
 impl Reading<'_> {
+    /// Ends the reading, when it is asked to.
+    pub fn stop(&self) -> Interrupter {
+        self.reader.stop.clone()
+    }
+
     /// Divides the table, unless it was divided when the load began.
     async fn plan_parts(&mut self, bounds: Bounds, has_rows: bool) -> Result<(), Error> {
         let key = self.reader.table.key();
@@ -447,18 +469,9 @@ impl Reading<'_> {
         let mut position = self.position.clone();
         let (pieces, how) = match std::mem::replace(&mut self.work, Work::Nothing) {
             Work::Nothing => return Ok(None),
-            Work::Window(bounds) => {
+            Work::Window { bounds, how } => {
                 position.low.clone_from(&bounds.low);
                 position.pending.clone_from(&bounds.pending);
-                let how = if bounds.replaces {
-                    How::Replace
-                } else if !key.is_empty() {
-                    How::Merge
-                } else if position.mode == DatabaseIncremental::Rowversion {
-                    How::Add
-                } else {
-                    How::AddUnknown
-                };
                 (vec![self.piece(&bounds.filter)], how)
             }
             Work::Parts {

@@ -30,7 +30,12 @@ pub(crate) fn plan(
     super::validate::hold_sql(&project)?;
     let plan = planned(&project, selection)?;
     let lake = wiring::lake(&project)?;
-    let observed = wiring::block_on(comboi_run::observe(&project, &lake, &plan))??;
+    let observed = wiring::block_on(comboi_run::observe(
+        &project,
+        &wiring::databases(),
+        &lake,
+        &plan,
+    ))??;
     let explanation = Explanation::of(&project, &plan, &observed);
     match output {
         Output::Json => super::json(out, &explanation)?,

@@ -1,0 +1,230 @@
+//! A table of a database.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use comboi_engine::{Interrupter, Session};
+use comboi_lake::{Latest, Snapshot};
+use comboi_project::{DatasetId, Project, Stage};
+use comboi_sources::database::{
+    Chunk, Cut, DatabaseLook, DatabaseReader, Databases, Position, Reading,
+};
+use comboi_sources::{Extract, Known, Note, Stamp};
+
+use super::{CHECKPOINT, Extraction, as_it_is, texts};
+use crate::event::Phase;
+use crate::runner::Runner;
+use crate::task::{Done, Scratch, TaskError, with_session};
+
+/// Connections that one table is read by, if the configuration does not say.
+const CONNECTIONS: usize = 4;
+const ROW_GROUP_ROWS: u32 = 122_880;
+
+/// A range of the incremental column: from a value (itself too) to another one (itself not), as the database writes them.
+#[derive(Clone, Debug)]
+pub(crate) struct Range {
+    pub(crate) from: String,
+    pub(crate) below: String,
+}
+
+impl Extraction<'_> {
+    /// Extracts what is new in a table of a database.
+    pub(super) async fn database(&self) -> Result<Done, TaskError> {
+        let latest = self.table.latest().await?;
+        let position = position(self.id, latest.as_ref())?;
+        let before = latest
+            .as_ref()
+            .and_then(|latest| latest.last_commit(&self.runner.project.name));
+        let unfinished = position.as_ref().is_some_and(|it| it.load.is_some());
+        let first_chunk = match before {
+            Some((run, chunk)) if run == self.order.run && unfinished => chunk + 1,
+            Some((run, _)) if run >= self.order.run => {
+                let why = "this run had extracted it";
+                return Ok(as_it_is(latest.as_ref(), why, Vec::new()));
+            }
+            _ => 0,
+        };
+        let (reader, notes) = self.reader()?;
+        let known = latest.as_ref().map(|latest| &latest.columns);
+        let has_rows = latest.as_ref().is_some_and(|latest| latest.row_count > 0);
+        let reading = reader.open(position.as_ref(), known, has_rows).await?;
+        let mut done = self
+            .commit_all(reading, latest.as_ref(), first_chunk)
+            .await?;
+        done.notes.extend(
+            notes
+                .into_iter()
+                .map(|note| Note::Connection(note).to_string()),
+        );
+        Ok(done)
+    }
+
+    /// Reads a range again, whatever the checkpoint says, which stays where it is.
+    pub(crate) async fn range(&self, range: &Range, chunk: u32) -> Result<Done, TaskError> {
+        let latest = self.table.latest().await?;
+        let position = position(self.id, latest.as_ref())?
+            .ok_or_else(|| TaskError::NotYet(self.id.clone()))?;
+        if position.load.is_some() {
+            return Err(TaskError::NotYet(self.id.clone()));
+        }
+        let (reader, _) = self.reader()?;
+        let known = latest.as_ref().map(|latest| &latest.columns);
+        let reading = reader
+            .open_window(&position, known, &range.from, &range.below)
+            .await?;
+        self.commit_all(reading, latest.as_ref(), chunk).await
+    }
+
+    fn reader(&self) -> Result<(DatabaseReader<'_>, Vec<String>), TaskError> {
+        let Runner {
+            project, databases, ..
+        } = self.runner;
+        open(project, databases, self.id, self.limits.threads)
+    }
+
+    async fn commit_all(
+        &self,
+        mut reading: Reading<'_>,
+        latest: Option<&Latest>,
+        first_chunk: u32,
+    ) -> Result<Done, TaskError> {
+        self.runner.phase(self.id, Phase::Reading);
+        let _watch = self.runner.stop.watch(reading.stop());
+        let scratch = Scratch::make(self.runner, self.order.run, &self.id.to_string())?;
+        let stamp = Stamp {
+            run: self.order.run,
+            loaded_at: self.runner.clock.now(),
+        };
+        let mut base: Option<Snapshot> = None;
+        let mut done = Done {
+            skipped: Some("nothing new".to_owned()),
+            version: latest.map(|latest| latest.version),
+            total_rows: latest.map(|latest| latest.row_count),
+            ..Done::default()
+        };
+        for number in first_chunk.. {
+            let folder = scratch.path().join(format!("chunk-{number}"));
+            std::fs::create_dir(&folder).map_err(|e| TaskError::Scratch(folder.clone(), e))?;
+            let Some(chunk) = reading.next(stamp, &folder).await? else {
+                break;
+            };
+            done.notes.extend(texts(chunk.notes()));
+            if base.is_none() {
+                base = self.table.snapshot().await?;
+                if base.as_ref().map(|base| base.version) != latest.map(|latest| latest.version) {
+                    return Err(comboi_lake::Error::Overtaken(self.table.name().to_owned()).into());
+                }
+            }
+            let known = self.known_for(&chunk, base.as_ref(), &scratch).await?;
+            let Some(extract) = self.finish(chunk, known.clone(), &folder).await? else {
+                continue;
+            };
+            self.runner.phase(self.id, Phase::Publishing);
+            done.skipped = None;
+            done.rows += extract.row_count;
+            done.notes.extend(extract.drift.iter().cloned());
+            let change = self.change(extract, number, base.as_ref().zip(known.as_ref()))?;
+            let snapshot = self.table.commit(base.as_ref(), change).await?;
+            done.version = Some(snapshot.version);
+            done.total_rows = Some(snapshot.row_count());
+            base = Some(snapshot);
+            // Linked or copied into the lake; the disk is wanted for the next ones.
+            std::fs::remove_dir_all(&folder).map_err(|e| TaskError::Scratch(folder.clone(), e))?;
+            if self.runner.stop.requested() {
+                return Err(comboi_engine::Error::Interrupted.into());
+            }
+            self.runner.phase(self.id, Phase::Reading);
+        }
+        Ok(done)
+    }
+
+    /// The table as it is; with its files, if the chunk is compared with them.
+    async fn known_for(
+        &self,
+        chunk: &Chunk,
+        base: Option<&Snapshot>,
+        scratch: &Scratch,
+    ) -> Result<Option<Known>, TaskError> {
+        match base {
+            Some(base) if !chunk.needs_known() => Ok(Some(Known {
+                columns: base.columns.clone(),
+                files: Vec::new(),
+            })),
+            base => self.known(base, scratch).await,
+        }
+    }
+
+    async fn finish(
+        &self,
+        chunk: Chunk,
+        known: Option<Known>,
+        folder: &Path,
+    ) -> Result<Option<Extract>, TaskError> {
+        let file_bytes = self
+            .runner
+            .project
+            .stages
+            .max_file_size(Stage::Bronze)
+            .bytes();
+        let to = folder.to_owned();
+        with_session(
+            self.runner,
+            self.limits,
+            folder,
+            move |session: &Session| Ok(chunk.finish(known.as_ref(), session, &to, file_bytes)?),
+        )
+        .await
+    }
+}
+
+/// How far a table has been read.
+fn position(id: &DatasetId, latest: Option<&Latest>) -> Result<Option<Position>, TaskError> {
+    let text = latest.and_then(|latest| latest.properties.get(CHECKPOINT));
+    text.map(|text| text.parse::<Position>())
+        .transpose()
+        .map_err(|e| TaskError::Damaged(id.clone(), e))
+}
+
+/// What a run would read of a table.
+pub(crate) async fn look(
+    project: &Arc<Project>,
+    databases: &Databases,
+    id: &DatasetId,
+    latest: Option<&Latest>,
+) -> Result<DatabaseLook, TaskError> {
+    let position = position(id, latest)?;
+    let (reader, notes) = open(project, databases, id, 1)?;
+    let mut look = reader.look(position.as_ref()).await?;
+    look.notes.extend(notes.into_iter().map(Note::Connection));
+    Ok(look)
+}
+
+/// What reads a table, and what people should know of its connection.
+pub(crate) fn open<'a>(
+    project: &'a Project,
+    databases: &Databases,
+    id: &DatasetId,
+    threads: usize,
+) -> Result<(DatabaseReader<'a>, Vec<String>), TaskError> {
+    let missing = || TaskError::Defect(format!("`{id}` is no table of a database"));
+    let (source, table) = project.database_table(id).ok_or_else(missing)?;
+    let (database, notes) = databases.open(project.source(id).ok_or_else(missing)?)?;
+    let bronze = project.stages.get(Stage::Bronze);
+    let row_group_rows = bronze
+        .row_group_rows
+        .as_ref()
+        .map_or(ROW_GROUP_ROWS, |it| it.value);
+    let reader = DatabaseReader {
+        database,
+        source,
+        table,
+        cut: Cut {
+            file_bytes: project.stages.max_file_size(Stage::Bronze).bytes(),
+            row_group_rows: usize::try_from(row_group_rows).unwrap_or(usize::MAX),
+            memory_bytes: usize::try_from(source.extract_memory().bytes()).unwrap_or(usize::MAX),
+        },
+        connections: threads.clamp(1, CONNECTIONS),
+        stop: Interrupter::default(),
+    };
+    Ok((reader, notes))
+}

@@ -1,0 +1,125 @@
+//! A table of files.
+
+use std::sync::Arc;
+
+use comboi_lake::{Latest, Operation};
+use comboi_project::{DatasetId, Project, Stage};
+use comboi_sources::{Checkpoint, Extract, FilesReader, Known, Look, Stamp, Work};
+
+use super::{CHECKPOINT, Extraction, as_it_is, texts};
+use crate::event::Phase;
+use crate::quarantine::{QUARANTINE, Quarantine};
+use crate::task::{Done, Scratch, TaskError, with_session};
+
+impl Extraction<'_> {
+    /// Extracts a table of files.
+    pub(super) async fn files(&self) -> Result<Done, TaskError> {
+        let latest = self.table.latest().await?;
+        let before = latest
+            .as_ref()
+            .and_then(|latest| latest.last_commit(&self.runner.project.name));
+        if before.is_some_and(|(run, _)| run >= self.order.run) {
+            let why = "this run had extracted it";
+            return Ok(as_it_is(latest.as_ref(), why, Vec::new()));
+        }
+        let work = match look(&self.runner.project, self.id, latest.as_ref()).await? {
+            Look::NothingNew { notes } => {
+                return Ok(as_it_is(latest.as_ref(), "nothing new", texts(&notes)));
+            }
+            Look::Work(work) => work,
+        };
+        // Only who reads rows needs the list of files, which takes longer to read.
+        let base = self.table.snapshot().await?;
+        if base.as_ref().map(|base| base.version) != latest.as_ref().map(|latest| latest.version) {
+            return Err(comboi_lake::Error::Overtaken(self.table.name().to_owned()).into());
+        }
+
+        self.runner.phase(self.id, Phase::Reading);
+        let scratch = Scratch::make(self.runner, self.order.run, &self.id.to_string())?;
+        let known = self.known(base.as_ref(), &scratch).await?;
+        let files = work.files.iter().map(|file| file.name.clone()).collect();
+        let extract = self.read(work, known.clone(), &scratch).await?;
+
+        self.runner.phase(self.id, Phase::Publishing);
+        let quarantine = Quarantine {
+            runner: self.runner,
+            limits: self.limits,
+            table: self.runner.lake.quarantine(self.id),
+            scratch: scratch.path(),
+        };
+        let by_this_run = self.empty(Operation::Append);
+        let put_aside = quarantine
+            .put(base.as_ref(), files, &extract, by_this_run)
+            .await?;
+        let done = Done {
+            rows: extract.row_count,
+            quarantined_rows: extract.quarantined_count(),
+            notes: extract.notes_for_people(),
+            ..Done::default()
+        };
+        let mut change = self.change(extract, 0, base.as_ref().zip(known.as_ref()))?;
+        // Which bad rows were put aside by then.
+        let noted = put_aside.map_or_else(String::new, |version| version.to_string());
+        change.properties.insert(QUARANTINE.to_owned(), noted);
+        let snapshot = self.table.commit(base.as_ref(), change).await?;
+        Ok(Done {
+            version: Some(snapshot.version),
+            total_rows: Some(snapshot.row_count()),
+            ..done
+        })
+    }
+
+    async fn read(
+        &self,
+        work: Work,
+        known: Option<Known>,
+        scratch: &Scratch,
+    ) -> Result<Extract, TaskError> {
+        let stamp = Stamp {
+            run: self.order.run,
+            loaded_at: self.runner.clock.now(),
+        };
+        let (project, id, to) = (
+            Arc::clone(&self.runner.project),
+            self.id.clone(),
+            scratch.path().join("read"),
+        );
+        with_session(self.runner, self.limits, scratch.path(), move |session| {
+            let reader = reader(&project, &id)?;
+            Ok(reader.extract(&work, known.as_ref(), session, stamp, &to)?)
+        })
+        .await
+    }
+}
+
+/// What is new in a table since the checkpoint of this version.
+pub(crate) async fn look(
+    project: &Arc<Project>,
+    id: &DatasetId,
+    latest: Option<&Latest>,
+) -> Result<Look, TaskError> {
+    let checkpoint = latest
+        .and_then(|latest| latest.properties.get(CHECKPOINT))
+        .map(|text| text.parse::<Checkpoint>());
+    let checkpoint = checkpoint
+        .transpose()
+        .map_err(|e| TaskError::Damaged(id.clone(), e))?;
+    let (project, id) = (Arc::clone(project), id.clone());
+    let looking =
+        tokio::task::spawn_blocking(move || Ok(reader(&project, &id)?.look(checkpoint.as_ref())?));
+    looking
+        .await
+        .unwrap_or_else(|e| Err(TaskError::Defect(e.to_string())))
+}
+
+fn reader<'a>(project: &'a Project, id: &DatasetId) -> Result<FilesReader<'a>, TaskError> {
+    let found = project
+        .files_table(id)
+        .ok_or_else(|| TaskError::Defect(format!("`{id}` is no table of files")))?;
+    Ok(FilesReader {
+        source: found.0,
+        table: found.1,
+        folder: &project.folder,
+        max_file_size: project.stages.max_file_size(Stage::Bronze),
+    })
+}

@@ -1,0 +1,60 @@
+//! From what people write to a database.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use comboi_project::{NoVault, Secrets, Source};
+
+use super::client::{Database, Identity, Tokens};
+use crate::Error;
+
+/// Opens the databases of a project. Cheap to clone.
+#[derive(Clone)]
+pub struct Databases {
+    secrets: Arc<dyn Secrets>,
+    tokens: Arc<dyn Tokens>,
+}
+
+impl Databases {
+    /// With secrets and tokens from these places; both are asked when a database is opened, not before.
+    pub fn new(secrets: Arc<dyn Secrets>, tokens: Arc<dyn Tokens>) -> Self {
+        Self { secrets, tokens }
+    }
+
+    /// The database of a source, and what people should know of its configuration. It is not connected to yet.
+    pub fn open(&self, source: &Source) -> Result<(Arc<dyn Database>, Vec<String>), Error> {
+        match source {
+            Source::Postgres(_) | Source::AzureSql(_) | Source::Files(_) => {
+                Err(Error::Configuration("it is no database".into()))
+            }
+        }
+    }
+}
+
+/// Without a key vault and without an identity.
+impl Default for Databases {
+    fn default() -> Self {
+        Self::new(Arc::new(NoVault), Arc::new(NoIdentity))
+    }
+}
+
+impl fmt::Debug for Databases {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Databases").finish_non_exhaustive()
+    }
+}
+
+/// Has no token for anybody.
+#[derive(Debug)]
+struct NoIdentity;
+
+#[async_trait]
+impl Tokens for NoIdentity {
+    async fn token(&self, _scope: &str, identity: &Identity) -> Result<String, Error> {
+        Err(Error::Refused {
+            doing: format!("get a token for {identity:?}"),
+            why: "this program knows no identity".into(),
+        })
+    }
+}
