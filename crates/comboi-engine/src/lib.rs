@@ -25,11 +25,13 @@ mod show;
 mod write_rows;
 
 mod check;
+mod compare;
 pub mod merge;
 pub mod read_files;
 
 pub use build::{Built, build};
 pub use check::{Sample, Verdict, VerdictOutcome, check};
+pub use compare::{ComparedRange, compare};
 pub use data_file::open_data_file;
 pub use describe::describe;
 pub use failure::Error;

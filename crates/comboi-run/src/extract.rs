@@ -15,7 +15,7 @@ use crate::ledger::Order;
 use crate::runner::Runner;
 use crate::task::{Done, Scratch, TaskError};
 
-pub(crate) use databases::{Range, look as look_at_database};
+pub(crate) use databases::{Range, look as look_at_database, open};
 pub(crate) use files::look as look_at_files;
 
 /// How far the table has been read. Kept in the commit of the rows that it stands for.

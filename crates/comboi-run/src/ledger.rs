@@ -64,6 +64,8 @@ pub(crate) enum RunKind {
     ResetCheckpoint,
     /// An earlier version was made the current one.
     Restore,
+    /// Ranges of a table were read again.
+    Backfill,
 }
 
 /// What a run is to do. Written once, before anything is done.

@@ -19,13 +19,17 @@ mod build;
 mod extract;
 mod quarantine;
 
+mod backfill;
 mod maintenance;
+mod reconcile;
 mod record;
 
+pub use backfill::Backfilled;
 pub use clock::Clock;
 pub use event::{Event, Listener, Phase};
 pub use ledger::LedgerError;
 pub use observe::observe;
 pub use receipt::{Failure, FailureKind, Outcome, Receipt, RunReport};
+pub use reconcile::Reconciled;
 pub use runner::{RunError, Runner};
 pub use stop::Stop;

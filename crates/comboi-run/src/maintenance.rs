@@ -7,7 +7,7 @@ use comboi_plan::Plan;
 use comboi_project::{DatasetId, RunId};
 
 use crate::extract::CHECKPOINT;
-use crate::ledger::RunKind;
+use crate::ledger::{Order, RunKind};
 use crate::runner::{RunError, Runner};
 
 impl Runner {
@@ -60,12 +60,17 @@ impl Runner {
     }
 
     async fn take_number(&self, kind: RunKind) -> Result<RunId, RunError> {
+        Ok(self.begin_by_hand(kind).await?.run)
+    }
+
+    /// Begins a run that is no plan's.
+    pub(crate) async fn begin_by_hand(&self, kind: RunKind) -> Result<Order, RunError> {
         let plan = Plan::empty(self.project.name.clone());
         let taken = self.last_run_in_lake().await?;
         let order = self
             .ledger()
             .begin(kind, plan, BTreeMap::new(), false, self.clock.now(), taken)
             .await?;
-        Ok(order.run)
+        Ok(order)
     }
 }

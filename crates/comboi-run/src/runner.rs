@@ -58,6 +58,9 @@ pub enum RunError {
     /// The lake.
     #[error(transparent)]
     Lake(#[from] comboi_lake::Error),
+    /// What somebody did by hand did not work.
+    #[error("{0}")]
+    ByHand(String),
     /// `retry` found nothing to take up.
     #[error("{0}")]
     NothingToRetry(String),

@@ -12,12 +12,14 @@ mod checkpoint;
 mod chunk;
 mod open;
 mod parallel;
+mod ranges;
 mod reader;
 mod stage;
 
 pub use checkpoint::{Load, Pending, Position};
 pub use chunk::{Chunk, How};
 pub use open::Databases;
+pub use ranges::split_range;
 pub use reader::{DatabaseLook, DatabaseReader, Reading};
 pub use stage::Cut;
 

@@ -164,6 +164,11 @@ impl Chunk {
         }))
     }
 
+    /// The columns of the files, without comboi's own.
+    pub fn columns(&self) -> &Columns {
+        &self.columns
+    }
+
     /// What people should know, when there is nothing to commit.
     pub fn notes(&self) -> &[Note] {
         &self.notes

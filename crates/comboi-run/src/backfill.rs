@@ -1,0 +1,71 @@
+//! Reading ranges of a table again, whatever its checkpoint says.
+
+use comboi_project::DatasetId;
+
+use crate::extract::{Extraction, Range};
+use crate::ledger::RunKind;
+use crate::runner::{RunError, Runner};
+use crate::task::{TaskError, chain};
+
+/// How often a range begins again when others commit to the same table first.
+const COMMIT_TRIES: u32 = 5;
+
+/// What came of reading a range again.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct Backfilled {
+    /// From this value on (itself too).
+    pub from: String,
+    /// Up to this value (itself not).
+    pub below: String,
+    /// How many rows were new or had changed.
+    pub rows: u64,
+    /// The version of the table after it.
+    pub version: Option<u64>,
+}
+
+impl Runner {
+    /// Reads ranges of a table's incremental column again, each in a commit of its own; the checkpoint stays where it is. `told` hears of
+    /// each range that is done: an error leaves those committed.
+    pub async fn backfill(
+        &self,
+        id: &DatasetId,
+        ranges: &[(String, String)],
+        mut told: impl FnMut(&Backfilled),
+    ) -> Result<(), RunError> {
+        let ledger = self.ledger();
+        let _lock = ledger.lock()?;
+        let order = self.begin_by_hand(RunKind::Backfill).await?;
+        let limits = self.limits.shared_by(1);
+        let task = Extraction {
+            runner: self,
+            order: &order,
+            id,
+            table: self.lake.table(id),
+            limits: &limits,
+        };
+        for (number, (from, below)) in (0..).zip(ranges) {
+            let range = Range {
+                from: from.clone(),
+                below: below.clone(),
+            };
+            let mut tries = 0;
+            let done = loop {
+                tries += 1;
+                match task.range(&range, number).await {
+                    Err(TaskError::Lake(comboi_lake::Error::Overtaken(_)))
+                        if tries < COMMIT_TRIES => {}
+                    Err(e) if e.worth_retrying() && tries < COMMIT_TRIES => {}
+                    done => break done,
+                }
+            };
+            let done = done.map_err(|e| RunError::ByHand(chain(&e)))?;
+            told(&Backfilled {
+                from: from.clone(),
+                below: below.clone(),
+                rows: done.rows,
+                version: done.version,
+            });
+        }
+        Ok(())
+    }
+}
