@@ -8,6 +8,7 @@ mod columns;
 mod request;
 
 mod bounds;
+mod catalog;
 mod checkpoint;
 mod chunk;
 mod open;
@@ -16,6 +17,7 @@ mod ranges;
 mod reader;
 mod stage;
 
+pub use catalog::{Answer, FoundColumn, FoundTable, Suggestion, ask, discover};
 pub use checkpoint::{Load, Pending, Position};
 pub use chunk::{Chunk, How};
 pub use open::Databases;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use comboi_project::{LogLevel, SourceName, Stage, TableName};
+use comboi_project::{LogLevel, Lookback, SourceName, Stage, TableName};
 
 /// Plans and runs a medallion lake from configuration.
 ///
@@ -127,6 +127,63 @@ pub(crate) enum Command {
         #[arg(long)]
         table: Option<TableName>,
     },
+    /// Connect to the databases of the sources and say who answers.
+    TestConnection {
+        /// One source. Default: all that are databases.
+        #[arg(long)]
+        source: Option<SourceName>,
+        /// How the answers are told.
+        #[arg(long, value_enum, default_value = "text")]
+        output: Output,
+    },
+    /// List what a database has to offer: tables, columns, keys, a column to find new rows by.
+    Discover {
+        /// The source.
+        #[arg(long)]
+        source: SourceName,
+        /// Print the tables as they may stand in the configuration.
+        #[arg(long)]
+        yaml: bool,
+        /// How the list is told.
+        #[arg(long, value_enum, default_value = "text")]
+        output: Output,
+    },
+    /// Read a range of a table of a database again. The checkpoint stays where it is.
+    Backfill {
+        /// The source.
+        #[arg(long)]
+        source: SourceName,
+        /// The table.
+        #[arg(long)]
+        table: TableName,
+        /// From this value of the incremental column on (itself too).
+        #[arg(long, value_name = "VALUE", allow_hyphen_values = true)]
+        from: String,
+        /// Up to this value (itself not).
+        #[arg(long, value_name = "VALUE", allow_hyphen_values = true)]
+        to: String,
+        /// Read and commit so much at a time: `7d`, `12h`, or a number. Default: all at once.
+        #[arg(long, value_name = "SIZE")]
+        chunk: Option<Lookback>,
+        /// How the result is told.
+        #[arg(long, value_enum, default_value = "text")]
+        output: Output,
+    },
+    /// Compare a table of a database with the lake, and name the ranges that differ. Reads only.
+    Reconcile {
+        /// The source.
+        #[arg(long)]
+        source: SourceName,
+        /// The table.
+        #[arg(long)]
+        table: TableName,
+        /// Into about how many ranges the rows are put, by key or incremental column.
+        #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+        ranges: u16,
+        /// How the result is told.
+        #[arg(long, value_enum, default_value = "text")]
+        output: Output,
+    },
     /// List the project's datasets and what the lake has of them.
     Ls {
         /// How the list is told.
@@ -198,6 +255,10 @@ impl Command {
             | Self::Plan { output, .. }
             | Self::ValidateContract { output, .. }
             | Self::Ls { output }
+            | Self::TestConnection { output, .. }
+            | Self::Discover { output, .. }
+            | Self::Backfill { output, .. }
+            | Self::Reconcile { output, .. }
             | Self::Show { output, .. }
             | Self::History { output, .. } => *output,
             Self::Run { running, .. } | Self::Retry { running } => running.output,

@@ -2,6 +2,7 @@
 
 mod checkpoint;
 mod contract;
+mod database;
 mod init;
 mod look;
 mod plan;
@@ -28,6 +29,7 @@ pub(crate) fn dispatch(cli: Cli, out: &mut dyn Write) -> anyhow::Result<Exit> {
         Command::Run { .. }
             | Command::Retry { .. }
             | Command::ResetCheckpoint { .. }
+            | Command::Backfill { .. }
             | Command::Restore { .. }
             | Command::Vacuum { .. }
     );
@@ -54,6 +56,37 @@ pub(crate) fn dispatch(cli: Cli, out: &mut dyn Write) -> anyhow::Result<Exit> {
             source,
             table,
         } => checkpoint::reset(&global, stage, &source, table.as_ref(), out),
+        Command::TestConnection { source, output } => {
+            database::test_connection(&global, source.as_ref(), output, out)
+        }
+        Command::Discover {
+            source,
+            yaml,
+            output,
+        } => database::discover(&global, &source, yaml, output, out),
+        Command::Backfill {
+            source,
+            table,
+            from,
+            to,
+            chunk,
+            output,
+        } => {
+            let again = database::Again {
+                source: &source,
+                table: &table,
+                from: &from,
+                to: &to,
+                chunk: chunk.as_ref(),
+            };
+            database::backfill(&global, &again, output, out)
+        }
+        Command::Reconcile {
+            source,
+            table,
+            ranges,
+            output,
+        } => database::reconcile(&global, &source, &table, ranges, output, out),
         Command::Ls { output } => look::ls(&global, output, out),
         Command::Show {
             dataset,

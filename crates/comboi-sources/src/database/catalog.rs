@@ -1,0 +1,281 @@
+//! What a database has to offer.
+
+use super::bounds::one_row;
+use super::client::Database;
+use crate::Error;
+
+/// A database as it answered.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Answer {
+    /// The server's version, in a line.
+    pub version: String,
+    /// The database.
+    pub database: String,
+    /// Who we are there.
+    pub login: String,
+    /// Whether the login may see everybody's transactions, which keeps rows from being missed that are committed late.
+    pub sees_transactions: bool,
+}
+
+/// A table or view.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct FoundTable {
+    /// The schema that it is in.
+    pub schema: String,
+    /// Its name.
+    pub name: String,
+    /// Whether it is a view.
+    pub is_view: bool,
+    /// About how many rows it has.
+    pub rows: Option<u64>,
+    /// Its columns, in order.
+    pub columns: Vec<FoundColumn>,
+    /// Its primary key.
+    pub primary_key: Vec<String>,
+    /// How new rows may be found, going by names and types: a column, and the mode if it is not `watermark`.
+    pub suggestion: Option<Suggestion>,
+}
+
+/// A column of a table or view.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct FoundColumn {
+    /// Its name.
+    pub name: String,
+    /// Its type, as the database calls it.
+    #[serde(rename = "type")]
+    pub source_type: String,
+    /// Whether it may be NULL.
+    pub nullable: bool,
+}
+
+/// How new rows may be found.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Suggestion {
+    /// `watermark` or `rowversion`.
+    pub incremental: &'static str,
+    /// By this column.
+    pub column: String,
+}
+
+/// Connects and asks who answers.
+pub async fn ask(database: &dyn Database) -> Result<Answer, Error> {
+    let mut connection = database.connect().await?;
+    let dialect = database.dialect();
+    let mut about = one_row(connection.as_mut(), &dialect.about())
+        .await?
+        .into_iter();
+    let mut next = || about.next().flatten().unwrap_or_default();
+    let open = one_row(connection.as_mut(), &dialect.open_transactions()).await?;
+    Ok(Answer {
+        version: next(),
+        database: next(),
+        login: next(),
+        sees_transactions: open.get(2).and_then(Option::as_deref) == Some("t"),
+    })
+}
+
+/// Every table and view that the login may read, in order of their names.
+pub async fn discover(database: &dyn Database) -> Result<Vec<FoundTable>, Error> {
+    let mut connection = database.connect().await?;
+    let rows = connection.texts(&database.dialect().catalog()).await?;
+    Ok(tables(rows))
+}
+
+fn tables(rows: Vec<Vec<Option<String>>>) -> Vec<FoundTable> {
+    let mut tables: Vec<FoundTable> = Vec::new();
+    let mut key: Vec<(u32, String)> = Vec::new();
+    for row in rows {
+        let mut cells = row.into_iter();
+        let mut next = || cells.next().flatten();
+        let (schema, name) = (next().unwrap_or_default(), next().unwrap_or_default());
+        let (kind, count) = (next(), next());
+        let column = FoundColumn {
+            name: next().unwrap_or_default(),
+            source_type: next().unwrap_or_default(),
+            nullable: next().as_deref() != Some("f"),
+        };
+        if !tables
+            .last()
+            .is_some_and(|last| last.schema == schema && last.name == name)
+        {
+            finish(&mut tables, &mut key);
+            tables.push(FoundTable {
+                schema,
+                name,
+                is_view: kind.as_deref() == Some("view"),
+                rows: count.and_then(|text| text.parse().ok()),
+                columns: Vec::new(),
+                primary_key: Vec::new(),
+                suggestion: None,
+            });
+        }
+        if let Some(place) = next().and_then(|text| text.parse().ok()) {
+            key.push((place, column.name.clone()));
+        }
+        if let Some(table) = tables.last_mut() {
+            table.columns.push(column);
+        }
+    }
+    finish(&mut tables, &mut key);
+    tables
+}
+
+fn finish(tables: &mut [FoundTable], key: &mut Vec<(u32, String)>) {
+    let Some(table) = tables.last_mut() else {
+        return;
+    };
+    key.sort();
+    table.primary_key = key.drain(..).map(|(_, name)| name).collect();
+    table.suggestion = suggestion(&table.columns, &table.primary_key);
+}
+
+/// Names of columns that are set on every change, best first.
+const CHANGED: [&str; 8] = [
+    "updated_at",
+    "modified_at",
+    "last_modified",
+    "last_updated",
+    "changed_at",
+    "modifieddate",
+    "lastmodified",
+    "updated_on",
+];
+
+fn suggestion(columns: &[FoundColumn], key: &[String]) -> Option<Suggestion> {
+    let kind = |column: &FoundColumn| column.source_type.to_ascii_lowercase();
+    let plain = |name: &str| name.to_ascii_lowercase().replace('_', "");
+    if let Some(column) = columns.iter().find(|it| kind(it) == "rowversion") {
+        return Some(Suggestion {
+            incremental: "rowversion",
+            column: column.name.clone(),
+        });
+    }
+    let is_time = |column: &FoundColumn| {
+        let kind = kind(column);
+        kind.starts_with("timestamp")
+            || kind.starts_with("datetime")
+            || kind.starts_with("smalldatetime")
+    };
+    let named = CHANGED.iter().find_map(|wanted| {
+        columns
+            .iter()
+            .find(|it| is_time(it) && plain(&it.name) == plain(wanted))
+    });
+    // A number that grows finds new rows only, so it is proposed where nothing else is there.
+    let counted = || match key {
+        [one] => columns.iter().find(|it| {
+            it.name == *one && ["int", "integer", "bigint"].contains(&kind(it).as_str())
+        }),
+        _ => None,
+    };
+    let column = named.or_else(counted)?;
+    Some(Suggestion {
+        incremental: "watermark",
+        column: column.name.clone(),
+    })
+}
+
+impl FoundTable {
+    /// The table as it may stand under `tables:` of the configuration.
+    pub fn yaml(&self) -> String {
+        let mut name: String = self
+            .name
+            .chars()
+            .map(|c| {
+                if c.is_ascii_alphanumeric() {
+                    c.to_ascii_lowercase()
+                } else {
+                    '_'
+                }
+            })
+            .collect();
+        if !name.starts_with(|c: char| c.is_ascii_lowercase()) {
+            name.insert_str(0, "t_");
+        }
+        let mut lines = vec![
+            format!("- name: {name}"),
+            format!(
+                "  table: {}",
+                quoted(&format!("{}.{}", self.schema, self.name))
+            ),
+        ];
+        match self.primary_key.as_slice() {
+            [] => {}
+            [one] => lines.push(format!("  primary_key: {}", quoted(one))),
+            many => lines.push(format!(
+                "  primary_key: [{}]",
+                many.iter()
+                    .map(|it| quoted(it))
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            )),
+        }
+        if let Some(Suggestion {
+            incremental,
+            column,
+        }) = &self.suggestion
+        {
+            if *incremental != "watermark" {
+                lines.push(format!("  incremental: {incremental}"));
+            }
+            lines.push(format!("  incremental_column: {}", quoted(column)));
+        }
+        lines.join("\n") + "\n"
+    }
+}
+
+/// A text as YAML takes it for that very text.
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(rows: &[&str], expected: &str) {
+        let rows = rows
+            .iter()
+            .map(|row| {
+                row.split('|')
+                    .map(|cell| (cell != "-").then(|| cell.to_owned()))
+                    .collect()
+            })
+            .collect();
+        let told: Vec<String> = tables(rows).iter().map(FoundTable::yaml).collect();
+        assert_eq!(told.join(""), expected);
+    }
+
+    #[test]
+    fn tables_come_as_yaml_with_key_and_cursor() {
+        check(
+            &[
+                "public|Order Items|table|120|line|integer|f|2",
+                "public|Order Items|table|120|order_id|integer|f|1",
+                "public|Order Items|table|120|updated_at|timestamp with time zone|t|-",
+                "public|log|view|-|text|text|t|-",
+                "sales|orders|table|7|id|bigint|f|1",
+                "sales|orders|table|7|note|text|t|-",
+            ],
+            r#"- name: order_items
+  table: "public.Order Items"
+  primary_key: ["order_id", "line"]
+  incremental_column: "updated_at"
+- name: log
+  table: "public.log"
+- name: orders
+  table: "sales.orders"
+  primary_key: "id"
+  incremental_column: "id"
+"#,
+        );
+        check(
+            &[
+                "dbo|Customer|table|7|Id|int|f|1",
+                "dbo|Customer|table|7|ModifiedDate|datetime2(7)|f|-",
+                "dbo|Customer|table|7|v|rowversion|f|-",
+            ],
+            "- name: customer\n  table: \"dbo.Customer\"\n  primary_key: \"Id\"\n  incremental: rowversion\n  incremental_column: \"v\"\n",
+        );
+    }
+}
