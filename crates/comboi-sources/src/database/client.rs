@@ -78,7 +78,7 @@ pub trait Sink: Send {
 
 /// How a database's SQL is written. People's queries stand in it unchanged.
 pub trait Dialect: Send + Sync {
-    /// The rows of a relation in these columns; a column that is `sent_as_text` is cast to text by the database.
+    /// The rows of a relation in these columns; [`sent_as`](SourceColumn::sent_as) where that is said.
     fn select(&self, relation: &Relation, columns: &[SourceColumn], filter: &Filter) -> String;
 
     /// How many rows there are: one row with one value.

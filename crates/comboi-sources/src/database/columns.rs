@@ -16,8 +16,8 @@ pub struct SourceColumn {
     pub sql_type: SqlType,
     /// Whether the database says that it may be NULL.
     pub nullable: bool,
-    /// Whether the database itself writes it as text on the way, because its own form is not read here.
-    pub sent_as_text: bool,
+    /// How the database writes it on the way, where its own form is not read here: an expression in which `{}` stands for the column.
+    pub sent_as: Option<String>,
 }
 
 /// The schema of batches with these columns: their lake types.

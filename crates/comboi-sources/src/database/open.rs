@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use comboi_project::{NoVault, Secrets, Source};
 
 use super::client::{Database, Identity, Tokens};
+use super::postgres::Postgres;
 use crate::Error;
 
 /// Opens the databases of a project. Cheap to clone.
@@ -25,7 +26,12 @@ impl Databases {
     /// The database of a source, and what people should know of its configuration. It is not connected to yet.
     pub fn open(&self, source: &Source) -> Result<(Arc<dyn Database>, Vec<String>), Error> {
         match source {
-            Source::Postgres(_) | Source::AzureSql(_) | Source::Files(_) => {
+            Source::Postgres(database) => {
+                let tokens = Arc::clone(&self.tokens);
+                let opened = Postgres::new(&database.connection, self.secrets.as_ref(), tokens)?;
+                Ok((Arc::new(opened), Vec::new()))
+            }
+            Source::AzureSql(_) | Source::Files(_) => {
                 Err(Error::Configuration("it is no database".into()))
             }
         }

@@ -1,0 +1,393 @@
+//! PostgreSQL's SQL: pure.
+
+use comboi_project::Lookback;
+
+use super::lexer::one_query;
+use crate::database::{Cursor, Dialect, Filter, OwnCursor, Part, Relation, SourceColumn};
+
+/// PostgreSQL's SQL.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sql;
+
+impl Dialect for Sql {
+    fn select(&self, relation: &Relation, columns: &[SourceColumn], filter: &Filter) -> String {
+        let values: Vec<String> = columns.iter().map(value).collect();
+        format!(
+            "SELECT {} FROM {} AS q{}",
+            values.join(", "),
+            from(relation),
+            condition(filter)
+        )
+    }
+
+    fn count(&self, relation: &Relation, filter: &Filter) -> String {
+        format!(
+            "SELECT count(*) FROM {} AS q{}",
+            from(relation),
+            condition(filter)
+        )
+    }
+
+    fn greatest(&self, relation: &Relation, cursor: &Cursor, filter: &Filter) -> String {
+        let names: Vec<String> = cursor
+            .columns
+            .iter()
+            .map(|(name, _)| column(name))
+            .collect();
+        match names.as_slice() {
+            [one] => format!(
+                "SELECT max({one})::text FROM {} AS q{}",
+                from(relation),
+                condition(filter)
+            ),
+            names => {
+                let texts: Vec<String> = names.iter().map(|name| format!("{name}::text")).collect();
+                let order: Vec<String> = names.iter().map(|name| format!("{name} DESC")).collect();
+                let there: Vec<String> = names
+                    .iter()
+                    .map(|name| format!("{name} IS NOT NULL"))
+                    .collect();
+                let condition = condition(filter);
+                let and = if condition.is_empty() {
+                    " WHERE"
+                } else {
+                    " AND"
+                };
+                format!(
+                    "SELECT {} FROM {} AS q{condition}{and} {} ORDER BY {} LIMIT 1",
+                    texts.join(", "),
+                    from(relation),
+                    there.join(" AND "),
+                    order.join(", ")
+                )
+            }
+        }
+    }
+
+    fn open_transactions(&self) -> String {
+        // Comboi's own connections only read. A backend without an xid may still get one.
+        "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint::text, \
+         (extract(epoch FROM least( \
+           (SELECT min(xact_start) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database() \
+             AND NOT (application_name = 'comboi' AND backend_xid IS NULL)), \
+           (SELECT min(prepared) FROM pg_prepared_xacts WHERE database = current_database()))) * 1000000)::bigint::text, \
+         CASE WHEN NOT pg_is_in_recovery() AND (pg_has_role(current_user, 'pg_read_all_stats', 'USAGE') \
+           OR (SELECT rolsuper FROM pg_roles WHERE rolname = current_user)) THEN 't' ELSE 'f' END"
+            .to_owned()
+    }
+
+    fn capped(
+        &self,
+        cursor: &Cursor,
+        value: &str,
+        time: i64,
+        floor: Option<&str>,
+    ) -> Option<String> {
+        let [(_, of)] = cursor.columns.as_slice() else {
+            return None;
+        };
+        if !(of.starts_with("timestamp") && of.ends_with("with time zone")) {
+            return None;
+        }
+        let least = format!(
+            "least({}, 'epoch'::timestamptz + {time} * interval '1 microsecond')",
+            literal(value, of)
+        );
+        Some(match floor {
+            Some(floor) => format!("SELECT greatest({least}, {})::text", literal(floor, of)),
+            None => format!("SELECT ({least})::text"),
+        })
+    }
+
+    fn lowered(&self, cursor: &Cursor, low: &str, lookback: &Lookback) -> String {
+        let of = cursor.columns.first().map_or("text", |(_, of)| of.as_str());
+        let less = match lookback {
+            Lookback::Number(number) => number.to_string(),
+            Lookback::Time(span) => format!("interval '{} seconds'", span.as_secs()),
+        };
+        format!("SELECT ({} - {less})::{of}::text", literal(low, of))
+    }
+
+    fn bound(&self, mode: OwnCursor) -> Option<String> {
+        (mode == OwnCursor::Xmin)
+            .then(|| "SELECT pg_snapshot_xmin(pg_current_snapshot())::text".to_owned())
+    }
+
+    fn about(&self) -> String {
+        "SELECT 'PostgreSQL ' || current_setting('server_version') || CASE WHEN pg_is_in_recovery() THEN ', a replica' ELSE '' END, \
+         current_database(), current_user"
+            .to_owned()
+    }
+
+    fn catalog(&self) -> String {
+        "SELECT n.nspname, c.relname, CASE WHEN c.relkind IN ('v', 'm') THEN 'view' ELSE 'table' END, \
+         CASE WHEN c.relkind = 'v' OR c.reltuples < 0 THEN NULL ELSE c.reltuples::bigint::text END, \
+         a.attname, format_type(a.atttypid, a.atttypmod), CASE WHEN a.attnotnull THEN 'f' ELSE 't' END, \
+         array_position(k.conkey, a.attnum)::text \
+         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+         JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped \
+         LEFT JOIN pg_constraint k ON k.conrelid = c.oid AND k.contype = 'p' \
+         WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT c.relispartition \
+         AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' AND has_table_privilege(c.oid, 'SELECT') \
+         ORDER BY n.nspname, c.relname, a.attnum"
+            .to_owned()
+    }
+
+    fn told(&self, filter: &Filter) -> String {
+        match filter {
+            Filter::All | Filter::Part(_) => "everything".to_owned(),
+            Filter::WrittenSince(xid) => format!("xmin >= {xid}"),
+            Filter::Window {
+                cursor,
+                from,
+                below,
+                ..
+            } => {
+                let names: Vec<&str> = cursor
+                    .columns
+                    .iter()
+                    .map(|(name, _)| name.as_str())
+                    .collect();
+                let bound = |sign: &str, values: &Vec<String>| {
+                    let names = names.get(..values.len()).unwrap_or(&names);
+                    format!("{} {sign} {}", names.join(", "), values.join(", "))
+                };
+                let bounds: Vec<String> = from
+                    .iter()
+                    .map(|it| bound(">=", it))
+                    .chain(below.iter().map(|it| bound("<", it)))
+                    .collect();
+                if bounds.is_empty() {
+                    "everything".to_owned()
+                } else {
+                    bounds.join(" and ")
+                }
+            }
+        }
+    }
+}
+
+/// A relation as it stands after FROM. A query has lines of its own, so that a comment at its end ends there.
+pub(super) fn from(relation: &Relation) -> String {
+    match relation {
+        Relation::Table(name) => {
+            let parts: Vec<String> = name_parts(name).iter().map(|part| ident(part)).collect();
+            parts.join(".")
+        }
+        Relation::Query(text) => format!("(\n{}\n)", one_query(text).unwrap_or(text)),
+    }
+}
+
+/// `sales.orders`, `"odd.name".orders`: names are taken as they are written.
+pub(super) fn name_parts(name: &str) -> Vec<String> {
+    let mut parts = vec![String::new()];
+    let mut quoted = false;
+    let mut chars = name.trim().chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '"' if quoted && chars.peek() == Some(&'"') => {
+                chars.next();
+                parts
+                    .last_mut()
+                    .expect("there is one from the start")
+                    .push('"');
+            }
+            '"' => quoted = !quoted,
+            '.' if !quoted => parts.push(String::new()),
+            c => parts
+                .last_mut()
+                .expect("there is one from the start")
+                .push(c),
+        }
+    }
+    parts
+}
+
+pub(super) fn ident(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+pub(super) fn text(value: &str) -> String {
+    format!("'{}'", value.replace('\'', "''"))
+}
+
+fn column(name: &str) -> String {
+    format!("q.{}", ident(name))
+}
+
+fn value(of: &SourceColumn) -> String {
+    let name = column(&of.name);
+    of.sent_as.as_ref().map_or_else(
+        || name.clone(),
+        |expression| expression.replace("{}", &name),
+    )
+}
+
+/// A value of a type. `standard_conforming_strings` is on in every session, so a backslash is a backslash.
+fn literal(value: &str, of: &str) -> String {
+    format!("{}::{of}", text(value))
+}
+
+fn condition(filter: &Filter) -> String {
+    match filter {
+        Filter::All | Filter::Part(Part::All) => String::new(),
+        Filter::WrittenSince(xid) => {
+            // Ages are told against the snapshot's own next transaction, so they do not wrap; frozen rows keep the xid that they were
+            // written by, which age() takes for as old as it is.
+            format!(" WHERE age(q.xmin) <= age({}::xid8::xid)", text(xid))
+        }
+        Filter::Part(Part::Pages { from, to, .. }) => match to {
+            Some(to) => format!(" WHERE q.ctid >= '({from},0)'::tid AND q.ctid < '({to},0)'::tid"),
+            None => format!(" WHERE q.ctid >= '({from},0)'::tid"),
+        },
+        Filter::Part(Part::Keys { columns, after, to }) => {
+            let bounds: Vec<String> = after
+                .iter()
+                .map(|values| compared(columns, ">", values))
+                .chain(to.iter().map(|values| compared(columns, "<=", values)))
+                .collect();
+            if bounds.is_empty() {
+                String::new()
+            } else {
+                format!(" WHERE {}", bounds.join(" AND "))
+            }
+        }
+        Filter::Window {
+            cursor,
+            from,
+            below,
+            nulls,
+        } => {
+            let first = cursor
+                .columns
+                .first()
+                .map(|(name, _)| column(name))
+                .unwrap_or_default();
+            let bounds: Vec<String> = from
+                .iter()
+                .map(|values| compared(&cursor.columns, ">=", values))
+                .chain(
+                    below
+                        .iter()
+                        .map(|values| compared(&cursor.columns, "<", values)),
+                )
+                .collect();
+            match (bounds.is_empty(), nulls) {
+                (true, true) => String::new(),
+                (true, false) => format!(" WHERE {first} IS NOT NULL"),
+                (false, true) => format!(" WHERE ({} OR {first} IS NULL)", bounds.join(" AND ")),
+                (false, false) => format!(" WHERE {}", bounds.join(" AND ")),
+            }
+        }
+    }
+}
+
+/// `(a, b) >= (1, 2)`: as many columns as there are values.
+fn compared(columns: &[(String, String)], sign: &str, values: &[String]) -> String {
+    let pairs: Vec<(String, String)> = columns
+        .iter()
+        .zip(values)
+        .map(|((name, of), value)| (column(name), literal(value, of)))
+        .collect();
+    match pairs.as_slice() {
+        [(name, value)] => format!("{name} {sign} {value}"),
+        pairs => {
+            let (names, values): (Vec<&str>, Vec<&str>) = pairs
+                .iter()
+                .map(|(name, value)| (name.as_str(), value.as_str()))
+                .unzip();
+            format!("({}) {sign} ({})", names.join(", "), values.join(", "))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cursor(columns: &[(&str, &str)]) -> Cursor {
+        Cursor {
+            columns: columns
+                .iter()
+                .map(|(name, of)| ((*name).to_owned(), (*of).to_owned()))
+                .collect(),
+        }
+    }
+
+    #[test]
+    fn windows_and_parts() {
+        let column = SourceColumn {
+            name: "it's \"odd\"".into(),
+            source_type: "inet".into(),
+            sql_type: comboi_project::SqlType::Varchar(None),
+            nullable: true,
+            sent_as: Some("({})::text".into()),
+        };
+        let check = |relation: &Relation, filter: &Filter, expected: &str| {
+            assert_eq!(
+                Sql.select(relation, std::slice::from_ref(&column), filter),
+                expected
+            );
+        };
+        let table = Relation::Table("sales.Orders".into());
+        let query = Relation::Query("SELECT 1 -- one;\n;".into());
+        check(
+            &query,
+            &Filter::All,
+            "SELECT (q.\"it's \"\"odd\"\"\")::text FROM (\nSELECT 1 -- one;\n\n) AS q",
+        );
+        let window = |from: Option<&str>, below: Option<&str>, nulls| Filter::Window {
+            cursor: cursor(&[("at", "timestamp with time zone")]),
+            from: from.map(|it| vec![it.to_owned()]),
+            below: below.map(|it| vec![it.to_owned()]),
+            nulls,
+        };
+        let select = "SELECT (q.\"it's \"\"odd\"\"\")::text FROM \"sales\".\"Orders\" AS q";
+        check(&table, &window(None, None, true), select);
+        check(
+            &table,
+            &window(None, None, false),
+            &format!("{select} WHERE q.\"at\" IS NOT NULL"),
+        );
+        check(
+            &table,
+            &window(Some("2026-01-01"), None, true),
+            &format!(
+                "{select} WHERE (q.\"at\" >= '2026-01-01'::timestamp with time zone OR q.\"at\" IS NULL)"
+            ),
+        );
+        let two = cursor(&[("at", "date"), ("id", "integer")]);
+        let from = |values: &[&str]| Filter::Window {
+            cursor: two.clone(),
+            from: Some(values.iter().map(|it| (*it).to_owned()).collect()),
+            below: None,
+            nulls: false,
+        };
+        check(
+            &table,
+            &from(&["2026-01-01", "7"]),
+            &format!("{select} WHERE (q.\"at\", q.\"id\") >= ('2026-01-01'::date, '7'::integer)"),
+        );
+        check(
+            &table,
+            &from(&["2026-01-01"]),
+            &format!("{select} WHERE q.\"at\" >= '2026-01-01'::date"),
+        );
+        check(
+            &table,
+            &Filter::Part(Part::Pages {
+                from: 5,
+                to: Some(9),
+                file: "1".into(),
+            }),
+            &format!("{select} WHERE q.ctid >= '(5,0)'::tid AND q.ctid < '(9,0)'::tid"),
+        );
+    }
+
+    #[test]
+    fn names_are_taken_as_they_are_written() {
+        assert_eq!(name_parts("a.b"), ["a", "b"]);
+        assert_eq!(name_parts("\"a.b\".\"c\"\"d\""), ["a.b", "c\"d"]);
+        assert_eq!(name_parts("Order Items"), ["Order Items"]);
+    }
+}
