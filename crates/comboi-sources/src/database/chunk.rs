@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use comboi_engine::Session;
 use comboi_engine::merge::{self, Incoming, Keep};
 use comboi_engine::read_files::{self, To};
+use comboi_engine::{Session, compare};
 use comboi_project::{Column, Columns};
 
 use super::checkpoint::Position;
@@ -28,6 +28,8 @@ pub struct Chunk {
     pub(super) key: Vec<String>,
     pub(super) cursor: Option<String>,
     pub(super) consistent: bool,
+    /// Whether it is the whole table, which is read anew in every run.
+    pub(super) whole: bool,
     pub(super) before: Position,
     pub(super) position: Position,
     pub(super) metadata_columns: bool,
@@ -51,7 +53,33 @@ impl Chunk {
     /// Whether the table's files are needed on this machine to finish.
     pub fn needs_known(&self) -> bool {
         let compares = matches!(self.how, How::AddUnknown | How::Merge) && self.row_count > 0;
-        compares || (self.decision.widened && self.how != How::Replace)
+        compares || self.whole || (self.decision.widened && self.how != How::Replace)
+    }
+
+    /// Whether the whole table was read and is what it was: readers then keep the version that they have.
+    fn is_the_same(
+        &self,
+        known: Option<&Known>,
+        staged: &[PathBuf],
+        session: &Session,
+    ) -> Result<bool, Error> {
+        let Some(known) = known.filter(|_| self.whole && self.decision.changes.is_empty()) else {
+            return Ok(false);
+        };
+        let columns = &self.decision.columns;
+        let side = |files: &[PathBuf]| read_files::Known {
+            columns: columns.clone(),
+            files: files.to_vec(),
+        };
+        let found = compare(
+            session,
+            &side(&known.files),
+            &side(staged),
+            columns,
+            None,
+            1,
+        )?;
+        Ok(found.iter().all(|range| range.same))
     }
 
     /// Settles what is committed. `known` is the table as it is, with its files where they are [needed](Self::needs_known);
@@ -85,6 +113,9 @@ impl Chunk {
                 .collect(),
             files: known.files.clone(),
         };
+        if self.is_the_same(known, &staged, session)? {
+            return Ok(None);
+        }
         let mut known = known.map(own).filter(|_| self.how != How::Replace);
         let widened = self.decision.widened && known.is_some();
         if widened && let Some(known) = &mut known {

@@ -420,7 +420,9 @@ impl Reading<'_> {
         let connection = self.connections[0].as_mut();
         let rows = connection.estimate(&all).await?.unwrap_or(0);
         let snapshot = connection.freeze(None).await?;
-        let wanted = usize::try_from(rows / PART_ROWS).unwrap_or(MOST_PARTS);
+        let commit_rows = self.reader.table.commit_rows.as_ref();
+        let commit_rows = commit_rows.map_or(COMMIT_ROWS, |it| it.value);
+        let wanted = usize::try_from(rows / PART_ROWS.min(commit_rows)).unwrap_or(MOST_PARTS);
         let wanted = wanted.clamp(self.reader.connection_count(), MOST_PARTS);
         let found = connection
             .parts(&self.relation, &self.columns, &key, wanted)
@@ -438,13 +440,9 @@ impl Reading<'_> {
             self.connections.push(another);
         }
         self.consistent = self.connections.len() == 1 || snapshot.is_some();
-        let commit_rows = self
-            .reader
-            .table
-            .commit_rows
-            .as_ref()
-            .map_or(COMMIT_ROWS, |it| it.value);
-        let groups = usize::try_from(rows / commit_rows.max(1)).unwrap_or(1) + 1;
+        let groups = usize::try_from(rows / commit_rows.max(1))
+            .unwrap_or(1)
+            .max(1);
         // Readers see a table that is read anew before or after, not in between.
         let replaces = bounds.replaces || restarts;
         let group = if replaces {
@@ -541,6 +539,7 @@ impl Reading<'_> {
             key: self.lake_names(&key)?,
             cursor: self.lake_names(&cursor)?.into_iter().next(),
             consistent: self.consistent,
+            whole: how == How::Replace && self.position.mode == DatabaseIncremental::Full,
             before: self.position.clone(),
             position: position.clone(),
             metadata_columns: staging.stamp.is_some(),
