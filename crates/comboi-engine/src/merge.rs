@@ -16,6 +16,8 @@ pub struct Incoming<'a> {
     pub files: &'a [PathBuf],
     /// Their columns, without comboi's own.
     pub columns: &'a Columns,
+    /// Those of the columns that say whether a row is one that the table has: a column that the source has not any more does not.
+    pub compared: &'a [&'a str],
     /// Which rows are to be there in the end.
     pub keep: Keep<'a>,
     /// Whether all rows come from one state of the source, so that a key that is there twice is a mistake.
@@ -153,14 +155,18 @@ fn unknown(
     to: &To,
 ) -> Result<Merged, Error> {
     let present = known.present(session)?;
-    let compared: Vec<&Column> = incoming.columns.iter().collect();
+    let compared: Vec<&Column> = incoming.compared().collect();
     let near = match cursor {
         Some(cursor) => near(session, incoming, cursor)?,
         None => None,
     };
     let had = known.values(&compared, &present, near.as_deref())?;
-    let names: Vec<String> = incoming.columns.names().map(sql::ident).collect();
+    let names: Vec<String> = compared
+        .iter()
+        .map(|column| sql::ident(&column.name))
+        .collect();
     let names = names.join(", ");
+    let gone: Result<Vec<String>, Error> = incoming.gone().map(null).collect();
     let own: Vec<String> = own_columns(session, incoming)?
         .into_iter()
         .map(|name| {
@@ -171,7 +177,8 @@ fn unknown(
         })
         .collect();
     let query = format!(
-        "SELECT {names}{} FROM (SELECT {names} FROM {} EXCEPT ALL SELECT {names} FROM ({had}))",
+        "SELECT {names}{}{} FROM (SELECT {names} FROM {} EXCEPT ALL SELECT {names} FROM ({had}))",
+        gone?.join(""),
         own.join(""),
         sql::parquet(incoming.files)
     );
@@ -258,9 +265,11 @@ fn newest(
     // Rows of the table that stay, although a row with their key comes: the same, or newer. A key that the table has more than once
     // (a load that was interrupted) is put in order.
     let same: Vec<String> = incoming
-        .columns
-        .names()
-        .map(|name| format!("had.{0} IS NOT DISTINCT FROM came.{0}", sql::ident(name)))
+        .compared()
+        .map(|column| {
+            let name = sql::ident(&column.name);
+            format!("had.{name} IS NOT DISTINCT FROM came.{name}")
+        })
         .collect();
     let newer = key.cursor.map_or_else(String::new, |cursor| {
         format!(" OR had.{0} > came.{0}", sql::ident(cursor))
@@ -270,9 +279,8 @@ fn newest(
         "compare new rows with the table",
         &format!(
             "CREATE OR REPLACE TEMP TABLE _comboi_came AS SELECT {names} FROM ({coming}) ANTI JOIN \
-             (SELECT {had} FROM ({candidates}) AS had JOIN ({coming}) AS came USING ({names}) \
+             (SELECT {names} FROM ({candidates}) AS had JOIN ({coming}) AS came USING ({names}) \
               GROUP BY ALL HAVING count(*) = 1 AND bool_and(({same}){newer})) USING ({names})",
-            had = names,
             same = same.join(" AND "),
         ),
     )?;
@@ -340,6 +348,41 @@ fn newest(
         row_count,
         removed,
     })
+}
+
+impl Incoming<'_> {
+    fn compared(&self) -> impl Iterator<Item = &Column> {
+        self.columns
+            .iter()
+            .filter(|column| self.is_compared(column))
+    }
+
+    fn gone(&self) -> impl Iterator<Item = &Column> {
+        self.columns
+            .iter()
+            .filter(|column| !self.is_compared(column))
+    }
+
+    fn is_compared(&self, column: &Column) -> bool {
+        self.compared
+            .iter()
+            .any(|name| name.eq_ignore_ascii_case(&column.name))
+    }
+}
+
+/// A column of nothing but NULL, as one more expression.
+fn null(column: &Column) -> Result<String, Error> {
+    let kept = column
+        .sql_type
+        .lake_type()
+        .map_err(|e| crate::Error::Internal {
+            doing: "stage rows".into(),
+            message: e.to_string(),
+        })?;
+    Ok(format!(
+        ", CAST(NULL AS {kept}) AS {}",
+        sql::ident(&column.name)
+    ))
 }
 
 /// The rows that come, one for each key.

@@ -53,7 +53,7 @@ pub enum Error {
     #[error("`{0}` changed while it was read; nothing was loaded, and the next run reads it anew")]
     ChangedWhileRead(String),
     /// The files' columns are not the table's, and the table says that they must be.
-    #[error("the columns of the files are not those of the table: {}; nothing was loaded (`on_schema_change`)", .0.join("; "))]
+    #[error("the columns of the source are not those of the table: {}; nothing was loaded (`on_schema_change`)", .0.join("; "))]
     SchemaChanged(Vec<String>),
     /// A row has no value in the incremental column, and the table says that each must have one.
     #[error(

@@ -82,6 +82,24 @@ impl Chunk {
         Ok(found.iter().all(|range| range.same))
     }
 
+    /// Values were read in one type and are wanted in another.
+    fn unfit(&self, error: read_files::Error) -> Error {
+        if !matches!(error, read_files::Error::Unfit) {
+            return error.into();
+        }
+        let wanted = self.decision.columns.iter().filter(|column| {
+            let read = self.columns.get(&column.name);
+            read.is_some_and(|read| read.sql_type != column.sql_type)
+        });
+        let wanted: Vec<String> = wanted
+            .map(|column| format!("`{}` {}", column.name, column.sql_type))
+            .collect();
+        Error::Configuration(format!(
+            "some values do not fit the types that their columns have in the lake ({}); nothing was loaded. Say other types under `columns`",
+            wanted.join(", ")
+        ))
+    }
+
     /// Settles what is committed. `known` is the table as it is, with its files where they are [needed](Self::needs_known);
     /// `None` when there is no table yet. `None` comes back when there is nothing to commit.
     pub fn finish(
@@ -102,7 +120,8 @@ impl Chunk {
                 columns: self.columns.clone(),
                 files: staged,
             };
-            staged = read_files::rewrite(session, &raw, &columns, &[], &to("fitted"))?.paths();
+            let fitted = read_files::rewrite(session, &raw, &columns, &[], &to("fitted"));
+            staged = fitted.map_err(|error| self.unfit(error))?.paths();
         }
         let own = |known: &Known| read_files::Known {
             columns: known
@@ -123,6 +142,7 @@ impl Chunk {
                 read_files::rewrite(session, known, &columns, &[], &to("widened"))?.paths();
             known.columns.clone_from(&columns);
         }
+        let compared: Vec<&str> = self.columns.names().collect();
         let (mut add, mut row_count, mut removed) = (staged, self.row_count, Vec::new());
         if let Some(known) = known
             .as_ref()
@@ -142,16 +162,18 @@ impl Chunk {
                 let incoming = Incoming {
                     files: &add,
                     columns: &columns,
+                    compared: &compared,
                     keep,
                     consistent: self.consistent,
                 };
                 let merged = merge::merge(session, known, &incoming, &to("merged"))?;
                 (add, row_count, removed) = (merged.files, merged.row_count, merged.removed);
             }
-        } else if self.how == How::Merge && row_count > 0 {
+        } else if !self.key.is_empty() && row_count > 0 {
             let incoming = Incoming {
                 files: &add,
                 columns: &columns,
+                compared: &compared,
                 keep: Keep::Newest {
                     key: &self.key,
                     cursor: self.cursor.as_deref(),

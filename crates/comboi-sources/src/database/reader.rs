@@ -248,9 +248,19 @@ impl<'a> DatabaseReader<'a> {
             .zip(&lake_names)
             .map(|(column, name)| Column::new(name, column.sql_type.clone()))
             .collect();
+        let declared: Vec<Column> = columns
+            .iter()
+            .zip(&lake_names)
+            .filter_map(|(column, name)| {
+                let said = self.table.columns.iter();
+                let mut said = said.filter(|(it, _)| it.value.eq_ignore_ascii_case(&column.name));
+                said.next()
+                    .map(|(_, of)| Column::new(name, of.value.clone()))
+            })
+            .collect();
         let rules = Rules {
             known,
-            declared: &[],
+            declared: &declared,
             policy,
             typed_files: true,
         };

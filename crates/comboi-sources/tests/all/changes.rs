@@ -77,7 +77,7 @@ fn freeze_names_the_columns() {
     shop.put("2.csv", "id,a,b\n2,x,1\n");
     assert_eq!(
         shop.run(),
-        "error: the columns of the files are not those of the table: new column `a` (VARCHAR); new column `b` (BIGINT); nothing was loaded (`on_schema_change`)"
+        "error: the columns of the source are not those of the table: new column `a` (VARCHAR); new column `b` (BIGINT); nothing was loaded (`on_schema_change`)"
     );
 }
 

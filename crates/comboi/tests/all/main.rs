@@ -9,5 +9,6 @@ mod files;
 mod incremental;
 mod killed;
 mod machine;
+mod postgres;
 mod told;
 mod world;

@@ -50,29 +50,35 @@ impl<'a> Numeric<'a> {
             return Err(NotExact::NoNumber);
         }
         let mut units: i128 = 0;
-        let mut count = 0_i32;
+        // The power of ten that the digit stands for, in units.
+        let mut exponent = 4 * i32::from(self.weight) + i32::from(scale);
         for digit in self.digits() {
-            units = units
-                .checked_mul(10_000)
-                .and_then(|units| units.checked_add(i128::from(digit)))
-                .ok_or(NotExact::TooLong)?;
-            count += 1;
-        }
-        // The last digit stands for this power of ten.
-        let exponent = 4 * (i32::from(self.weight) + 1 - count) + i32::from(scale);
-        units = match (units, u32::try_from(exponent)) {
-            (0, _) => 0,
-            (units, Ok(up)) => power(up)
-                .and_then(|power| units.checked_mul(power))
-                .ok_or(NotExact::TooLong)?,
-            (units, Err(_)) => {
-                let power = power(exponent.unsigned_abs()).ok_or(NotExact::TooLong)?;
-                if units % power != 0 {
-                    return Err(NotExact::TooLong);
-                }
-                units / power
+            let digit = i128::from(digit);
+            let (room, rest) = match exponent {
+                0.. => (4, 0),
+                -3..0 => (4 + exponent, exponent.abs()),
+                _ => (0, 4),
+            };
+            let (room, rest) = (power(room.unsigned_abs()), power(rest.unsigned_abs()));
+            let (Some(room), Some(rest)) = (room, rest) else {
+                return Err(NotExact::TooLong);
+            };
+            if digit % rest != 0 {
+                return Err(NotExact::TooLong);
             }
-        };
+            units = units
+                .checked_mul(room)
+                .and_then(|units| units.checked_add(digit / rest))
+                .ok_or(NotExact::TooLong)?;
+            exponent -= 4;
+        }
+        // Digits that are zero are not sent.
+        let zeros = u32::try_from(exponent + 4).unwrap_or(0);
+        if units != 0 {
+            units = power(zeros)
+                .and_then(|power| units.checked_mul(power))
+                .ok_or(NotExact::TooLong)?;
+        }
         if power(u32::from(precision)).is_some_and(|most| units >= most) {
             return Err(NotExact::TooLong);
         }

@@ -1,0 +1,144 @@
+//! First loads: in parts, killed, and gone on with.
+
+use super::{Shop, table};
+
+const MANY: &str = "CREATE TABLE many (id bigint PRIMARY KEY, at timestamptz, filler text); \
+    INSERT INTO many SELECT i, timestamptz '2024-01-01' + i * interval '1 second', repeat('x', 50) FROM generate_series(1, 20000) i; ANALYZE many";
+
+#[test]
+fn a_first_load_is_committed_in_parts() {
+    let shop = Shop::new(
+        MANY,
+        &table(&[
+            "many",
+            "incremental_column: at",
+            "primary_key: id",
+            "commit_rows: 5000",
+            "parallelism: 3",
+        ]),
+    );
+    assert_eq!(shop.run(), ["bronze/shop/many succeeded 20000"]);
+    let history = shop.world.json(&["history", "many"]);
+    assert!(history.as_array().unwrap().len() >= 4, "{history:#}");
+    assert_eq!(shop.run(), ["bronze/shop/many skipped 0"]);
+    assert_eq!(shop.world.rows("many").len(), 20_000);
+}
+
+/// The program is killed after so many commits of a first load; what it then does is the rest, and what changed meanwhile is right.
+#[test]
+fn a_first_load_that_was_killed_goes_on() {
+    let shop = Shop::new(
+        MANY,
+        &table(&[
+            "many",
+            "incremental_column: at",
+            "primary_key: id",
+            "commit_rows: 2000",
+            "parallelism: 2",
+        ]),
+    );
+    let mut kills = 0;
+    loop {
+        let mut child = shop
+            .world
+            .command(&["run", "bronze"])
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        let before = versions(&shop);
+        let ended = loop {
+            if let Some(status) = child.try_wait().unwrap() {
+                break Some(status);
+            }
+            if versions(&shop) > before + 1 {
+                child.kill().unwrap();
+                child.wait().unwrap();
+                break None;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        };
+        if let Some(status) = ended {
+            assert!(status.success());
+            break;
+        }
+        kills += 1;
+        // Rows move to other pages, those that were read and those that were not.
+        shop.database.run("UPDATE many SET filler = 'changed', at = clock_timestamp() WHERE id % 1000 = 7; INSERT INTO many SELECT max(id) + 1, clock_timestamp(), 'new' FROM many");
+    }
+    assert!(kills >= 2, "it was killed {kills} times");
+    shop.world.run();
+    let expected: Vec<String> = shop
+        .database
+        .run("SELECT id || ',' || filler FROM many ORDER BY 1")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .collect();
+    let mut found: Vec<String> = shop
+        .world
+        .rows("many")
+        .iter()
+        .map(|row| {
+            let cells: Vec<&str> = row.split(',').collect();
+            format!("{},{}", cells[0], cells[2])
+        })
+        .collect();
+    found.sort();
+    let mut expected = expected;
+    expected.sort();
+    assert_eq!(found, expected);
+}
+
+fn versions(shop: &Shop) -> usize {
+    let files = shop.world.read_folder("data/bronze/shop/many/_delta_log");
+    files.iter().filter(|name| name.ends_with(".json")).count()
+}
+
+#[test]
+fn a_table_that_is_read_anew_is_there_before_or_after_never_in_between() {
+    let shop = Shop::new(
+        MANY,
+        &table(&[
+            "many",
+            "incremental_column: at",
+            "primary_key: id",
+            "commit_rows: 2000",
+        ]),
+    );
+    shop.run();
+    let before = versions(&shop);
+    shop.world
+        .expect(0, &["reset-checkpoint", "--source", "shop"]);
+    assert_eq!(shop.run(), ["bronze/shop/many succeeded 20000"]);
+    assert_eq!(versions(&shop), before + 2);
+    assert_eq!(shop.world.rows("many").len(), 20_000);
+}
+
+#[test]
+fn a_table_that_was_rewritten_since_is_read_anew() {
+    let shop = Shop::new(
+        MANY,
+        &table(&[
+            "many",
+            "incremental_column: at",
+            "commit_rows: 2000",
+            "parallelism: 1",
+        ]),
+    );
+    let mut child = shop
+        .world
+        .command(&["run", "bronze"])
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    while versions(&shop) < 2 {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    shop.database.run("VACUUM FULL many");
+    shop.world.run();
+    assert_eq!(shop.world.rows("many").len(), 20_000);
+    assert_eq!(shop.run(), ["bronze/shop/many skipped 0"]);
+}
