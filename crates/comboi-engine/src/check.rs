@@ -1,7 +1,7 @@
 //! Holding a staged dataset against its contract, before anybody can read it.
 //!
-//! What single rules need is asked in one scan of the data ([`scan`]); keys are told apart by their hashes
-//! ([`unique`]); people's queries share the scan where they can ([`custom`]). Only for a rule that failed is the
+//! What Parquet's statistics settle is not asked ([`statistics`]); what single rules need is asked in one scan of the data
+//! ([`scan`]); keys are told apart by bits in that scan or by their hashes ([`unique`]); people's queries share the scan where they can ([`custom`]). Only for a rule that failed is the
 //! data read again, for a sample of the rows ([`sample`]).
 
 mod columns;
@@ -11,6 +11,7 @@ mod predicate;
 mod question;
 mod sample;
 mod scan;
+mod statistics;
 mod unique;
 mod verdict;
 mod words;
@@ -29,6 +30,7 @@ use custom::NoNumber;
 use number::Number;
 use question::{Question, Rows, named};
 use scan::{Answers, Asked, Scan, unless_stopped};
+use statistics::Statistics;
 use unique::{Duplicates, Keys};
 use words::{counted, grouped};
 
@@ -54,6 +56,7 @@ pub fn check(
     let instance = session.confined(&files)?;
     view::show_input(&instance, &input)?;
     instance.lock()?;
+    let statistics = Statistics::read(&instance, &input);
     let rules: Vec<Rule> = columns::length_rules(contract)
         .into_iter()
         .chain(contract.rules())
@@ -63,6 +66,7 @@ pub fn check(
         instance: &instance,
         contract,
         rules: &rules,
+        statistics,
         input,
         relation: sql::ident(input.alias),
         now_micros: now.timestamp_micros(),
@@ -79,6 +83,7 @@ struct Data<'a> {
     instance: &'a Instance,
     contract: &'a Contract,
     rules: &'a [Rule],
+    statistics: Statistics,
     input: Input<'a>,
     /// The dataset's name in SQL.
     relation: String,
@@ -136,8 +141,18 @@ impl Data<'_> {
                 question::volume(row_count, *min, *max),
                 counted(row_count, "row"),
             )),
-            Question::Unique { columns, present } => match answers.count(*present) {
-                Ok(present) => self.judge_keys(columns, present, row_count, known),
+            Question::Unique {
+                columns,
+                present,
+                different,
+            } => match answers.count(*present) {
+                Ok(present) => {
+                    let different = different.and_then(|it| answers.count(it).ok());
+                    if different == Some(present) {
+                        known.push((columns.clone(), Ok(Duplicates::default())));
+                    }
+                    self.judge_keys(columns, present, row_count, known)
+                }
                 Err(failure) => Ok(self.could_not(failure, "", None)),
             },
             Question::Fresh(fresh) => {

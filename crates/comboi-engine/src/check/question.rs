@@ -21,6 +21,8 @@ pub(super) enum Question {
     Unique {
         columns: Vec<String>,
         present: Asked,
+        /// How many keys there are, where that could be asked in the scan.
+        different: Option<Asked>,
     },
     /// How old is the newest row?
     Fresh(Fresh),
@@ -98,6 +100,9 @@ impl Question {
 
     fn plain(kind: &RuleKind, data: &Data<'_>, scan: &mut Scan) -> Result<Self, String> {
         let columns = data.input.columns;
+        if let Some(settled) = settled(kind, data) {
+            return Ok(Self::Rows(settled.with(scan.ask_count("false"))));
+        }
         let rows = match kind {
             RuleKind::NotNull { columns: names } => nulls(&all(columns, names)?),
             RuleKind::MinValue { column, value } => {
@@ -138,7 +143,15 @@ impl Question {
                         scan.ask_count(&unique::present(&names))
                     }
                 };
-                return Ok(Self::Unique { columns, present });
+                let different = match columns.as_slice() {
+                    [only] => bits(data, only).map(|bits| scan.ask(bits)),
+                    _ => None,
+                };
+                return Ok(Self::Unique {
+                    columns,
+                    present,
+                    different,
+                });
             }
             RuleKind::Freshness { column, max_age } => {
                 return fresh(one(columns, column)?, *max_age, data.now_micros, scan);
@@ -154,6 +167,56 @@ impl Question {
         };
         Ok(Self::Rows(rows.with(count)))
     }
+}
+
+/// A rule that no row breaks by what Parquet's statistics say.
+fn settled(kind: &RuleKind, data: &Data<'_>) -> Option<Uncounted> {
+    let columns = data.input.columns;
+    let (column, how, value, breaks) = match kind {
+        RuleKind::NotNull { columns: names } => {
+            let named = all(columns, names).ok()?;
+            let none = named
+                .iter()
+                .all(|column| data.statistics.has_no_null(column));
+            return none.then(|| nulls(&named));
+        }
+        RuleKind::MinValue { column, value } => {
+            let column = columns.get(column)?;
+            (
+                column,
+                "less than",
+                value,
+                predicate::below(column, &value.text).ok()?,
+            )
+        }
+        RuleKind::MaxValue { column, value } => {
+            let column = columns.get(column)?;
+            (
+                column,
+                "greater than",
+                value,
+                predicate::above(column, &value.text).ok()?,
+            )
+        }
+        _ => return None,
+    };
+    let none = data.statistics.rule_out(data.instance, column, &breaks);
+    none.then(|| compared(column, how, value, breaks))
+}
+
+/// How many different values a column of whole numbers has: a bit for each number between its ends, where those fit into an eighth of
+/// the memory on every thread.
+fn bits(data: &Data<'_>, column: &str) -> Option<String> {
+    let limits = data.session.limits();
+    let threads = u64::try_from(limits.threads).unwrap_or(u64::MAX).max(1);
+    // DuckDB itself takes no more than a billion.
+    let most = (limits.memory_bytes / threads).min(1_000_000_000);
+    let column = data.input.columns.get(column)?;
+    let (least, greatest) = data.statistics.dense(column, most)?;
+    let (name, of) = (sql::ident(&column.name), &column.sql_type);
+    Some(format!(
+        "bit_count(bitstring_agg({name}, {least}::{of}, {greatest}::{of}))"
+    ))
 }
 
 /// [`Rows`] before the scan is asked to count them.
