@@ -55,8 +55,8 @@ def make(server, rows):
 def child(words, **more):
     """Seconds of the clock, seconds of the processor, peak memory in bytes; of a program and no other."""
     begun = time.perf_counter()
-    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **more)
-    output = process.stdout.read()
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **more)
+    output = process.stdout.read().decode(errors="replace")
     _, status, usage = os.wait4(process.pid, 0)
     took = time.perf_counter() - begun
     if status != 0:

@@ -55,7 +55,7 @@ impl Statistics {
             return Self(BTreeMap::new());
         };
         let mut cells = rows.into_iter().flatten();
-        let mut number =
+        let number =
             |cell: Option<Option<String>>| cell.flatten().and_then(|text| text.parse::<u64>().ok());
         let groups = number(cells.next());
         let mut found = BTreeMap::new();

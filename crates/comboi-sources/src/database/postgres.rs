@@ -20,6 +20,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use comboi_project::Secrets;
 use tokio::time::Instant;
+use tokio_postgres::NoTls;
+use tokio_postgres::error::SqlState;
 
 use super::client::{Connection, Database, Dialect, Identity, Tokens};
 use crate::Error;
@@ -70,12 +72,27 @@ impl Postgres {
         if self.settings.by_token {
             config.password(self.tokens.token(SCOPE, &Identity::Default).await?);
         }
-        let tls = tls::connector(&self.settings.encryption)?;
-        let connecting = tokio::time::timeout(CONNECT_TIMEOUT * 2, config.connect(tls)).await;
-        let connected = connecting.map_err(|_| Error::Lost {
+        let silent = || Error::Lost {
             doing: doing.clone(),
             why: "the server does not answer".into(),
-        })?;
+        };
+        if self.settings.encryption.only_if_asked {
+            let mut plain = config.clone();
+            plain.ssl_mode(tokio_postgres::config::SslMode::Disable);
+            let connecting = tokio::time::timeout(CONNECT_TIMEOUT * 2, plain.connect(NoTls));
+            match connecting.await.map_err(|_| silent())? {
+                Ok((client, connection)) => {
+                    tokio::spawn(connection);
+                    return Session::new(client).await;
+                }
+                // The server's rules may want encryption.
+                Err(e) if e.code() == Some(&SqlState::INVALID_AUTHORIZATION_SPECIFICATION) => {}
+                Err(e) => return Err(explained(&e, doing)),
+            }
+        }
+        let tls = tls::connector(&self.settings.encryption)?;
+        let connecting = tokio::time::timeout(CONNECT_TIMEOUT * 2, config.connect(tls)).await;
+        let connected = connecting.map_err(|_| silent())?;
         let (client, connection) = connected.map_err(|e| explained(&e, doing))?;
         // It ends when the client is dropped.
         tokio::spawn(connection);

@@ -1,11 +1,12 @@
 //! Rows on their way from a connection to staged Parquet files.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow_array::{
-    Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, TimestampMicrosecondArray,
+    Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
 };
 use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef, TimeUnit};
 use comboi_engine::Interrupter;
@@ -15,7 +16,8 @@ use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
-use parquet::file::properties::WriterProperties;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::schema::types::ColumnPath;
 
 use super::client::Sink;
 use crate::{Error, Stamp};
@@ -99,7 +101,8 @@ impl Stager {
         Ok(())
     }
 
-    fn writer(&mut self) -> Result<&mut ArrowWriter<File>, Error> {
+    /// Begins a file, if none is open; `first` is the first of its rows.
+    fn writer(&mut self, first: &RecordBatch) -> Result<&mut ArrowWriter<File>, Error> {
         if self.open.is_none() {
             let path = self
                 .folder
@@ -110,7 +113,7 @@ impl Stager {
             };
             let file = File::create_new(&path).map_err(staged)?;
             let options = ArrowWriterOptions::new()
-                .with_properties(properties(&self.staging.cut))
+                .with_properties(properties(&self.staging.cut, first))
                 .with_skip_arrow_metadata(true);
             let writer = ArrowWriter::try_new_with_options(file, Arc::clone(&self.schema), options);
             self.files.push(path);
@@ -187,24 +190,62 @@ impl Sink for Stager {
             .with_own_columns(&batch)
             .map_err(|e| self.failed(e.into()))?;
         let cut = self.staging.cut;
-        let writer = self.writer()?;
+        let writer = self.writer(&batch)?;
         writer.write(&batch).map_err(|e| self.failed(e))?;
-        let writer = self.writer()?;
+        let writer = self.writer(&batch)?;
         if writer.memory_size() >= cut.memory_bytes {
             writer.flush().map_err(|e| self.failed(e))?;
         }
-        if self.writer()?.bytes_written() as u64 >= cut.file_bytes {
+        if self.writer(&batch)?.bytes_written() as u64 >= cut.file_bytes {
             self.finish()?;
         }
         Ok(())
     }
 }
 
-fn properties(cut: &Cut) -> WriterProperties {
-    WriterProperties::builder()
-        .set_compression(Compression::ZSTD(
-            ZstdLevel::try_new(1).expect("zstd has a level 1"),
-        ))
+/// Statistics are kept for row groups alone: pages of their own are not what readers of a lake look for. A dictionary is made of
+/// a column whose values come again and again; of any other it costs as much as all the rest.
+fn properties(cut: &Cut, first: &RecordBatch) -> WriterProperties {
+    let level = ZstdLevel::try_new(1).expect("zstd has a level 1");
+    let mut properties = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(level))
         .set_max_row_group_row_count(Some(cut.row_group_rows))
-        .build()
+        .set_statistics_enabled(EnabledStatistics::Chunk)
+        .set_offset_index_disabled(true);
+    for (field, column) in first.schema().fields().iter().zip(first.columns()) {
+        if !field.data_type().is_nested() && !comes_again(column) {
+            let path = ColumnPath::new(vec![field.name().clone()]);
+            properties = properties.set_column_dictionary_enabled(path, false);
+        }
+    }
+    properties.build()
+}
+
+/// Whether values are repeated, going by the first thousands of them.
+fn comes_again(column: &ArrayRef) -> bool {
+    const LOOKED_AT: usize = 8192;
+    let column = column.slice(0, column.len().min(LOOKED_AT));
+    let data = column.to_data();
+    let width = match column.data_type().primitive_width() {
+        Some(width) => width,
+        None => return texts_come_again(&column),
+    };
+    let Some(values) = data.buffers().first() else {
+        return true;
+    };
+    let begin = data.offset() * width;
+    let bytes = values
+        .as_slice()
+        .get(begin..begin + column.len() * width)
+        .unwrap_or_default();
+    let different: HashSet<&[u8]> = bytes.chunks_exact(width).collect();
+    different.len() * 4 <= column.len()
+}
+
+fn texts_come_again(column: &ArrayRef) -> bool {
+    let Some(texts) = column.as_any().downcast_ref::<StringArray>() else {
+        return true;
+    };
+    let different: HashSet<&str> = texts.iter().flatten().collect();
+    different.len() * 4 <= column.len()
 }

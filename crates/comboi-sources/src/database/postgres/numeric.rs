@@ -49,6 +49,15 @@ impl<'a> Numeric<'a> {
         if !matches!(self.sign, 0 | NEGATIVE) {
             return Err(NotExact::NoNumber);
         }
+        if let Some(units) = self.few_units(scale) {
+            let fits = power(u32::from(precision)).is_none_or(|most| i128::from(units) < most);
+            let units = i128::from(if self.sign == NEGATIVE { -units } else { units });
+            return if fits {
+                Ok(units)
+            } else {
+                Err(NotExact::TooLong)
+            };
+        }
         let mut units: i128 = 0;
         // The power of ten that the digit stands for, in units.
         let mut exponent = 4 * i32::from(self.weight) + i32::from(scale);
@@ -83,6 +92,33 @@ impl<'a> Numeric<'a> {
             return Err(NotExact::TooLong);
         }
         Ok(if self.sign == NEGATIVE { -units } else { units })
+    }
+
+    /// The same without its sign, where 64 bits are enough on the way: most numbers that people have.
+    fn few_units(&self, scale: u8) -> Option<i64> {
+        const POWERS: [i64; 5] = [1, 10, 100, 1000, 10_000];
+        if self.digits.len() > 6 {
+            return None;
+        }
+        let mut units = 0_i64;
+        let mut exponent = 4 * i32::from(self.weight) + i32::from(scale);
+        for digit in self.digits() {
+            let digit = i64::from(digit);
+            if exponent >= 0 {
+                units = units * 10_000 + digit;
+            } else {
+                let power = *POWERS.get(usize::try_from(-exponent).ok()?)?;
+                if digit % power != 0 {
+                    return None;
+                }
+                units = units * (10_000 / power) + digit / power;
+            }
+            exponent -= 4;
+        }
+        match usize::try_from(exponent + 4) {
+            Ok(zeros) if units != 0 => units.checked_mul(*POWERS.get(zeros)?),
+            _ => Some(units),
+        }
     }
 
     /// The number as PostgreSQL writes it.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use comboi_project::SqlType;
-use futures::{StreamExt as _, pin_mut};
+use futures::{FutureExt as _, StreamExt as _, pin_mut};
 use tokio_postgres::{Client, SimpleQueryMessage};
 
 use super::columns::columns;
@@ -210,9 +210,13 @@ async fn copy(
     pin_mut!(stream);
     let mut count = 0;
     loop {
-        let next = tokio::time::timeout(IDLE, stream.next())
-            .await
-            .map_err(|_| silent(DOING))?;
+        // Most rows are here already; a clock is only asked when one has to be waited for.
+        let next = match stream.next().now_or_never() {
+            Some(next) => next,
+            None => tokio::time::timeout(IDLE, stream.next())
+                .await
+                .map_err(|_| silent(DOING))?,
+        };
         let Some(message) = next else { break };
         let message = message.map_err(|e| explained(&e, DOING))?;
         decoder

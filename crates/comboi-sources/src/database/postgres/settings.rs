@@ -9,6 +9,8 @@ use crate::Error;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Encryption {
     pub(super) mode: SslMode,
+    /// Nobody said, and nobody listens on the way: without it first, and with it if the server wants that.
+    pub(super) only_if_asked: bool,
     /// A file of certificates to trust instead of the machine's.
     pub(super) root_certificates: Option<String>,
 }
@@ -90,7 +92,12 @@ impl Settings {
                     "the connection string can't be understood: {cause}"
                 ))
             })?;
-        let mode = mode.unwrap_or_else(|| default_mode(&config));
+        let only_if_asked = mode.is_none() && is_here(&config);
+        let mode = mode.unwrap_or(if only_if_asked {
+            SslMode::Prefer
+        } else {
+            SslMode::VerifyFull
+        });
         config.ssl_mode(match mode {
             SslMode::Disable => tokio_postgres::config::SslMode::Disable,
             SslMode::Prefer => tokio_postgres::config::SslMode::Prefer,
@@ -105,6 +112,7 @@ impl Settings {
             config,
             encryption: Encryption {
                 mode,
+                only_if_asked,
                 root_certificates,
             },
             by_token: connection.authentication == Some(Authentication::Entra),
@@ -132,8 +140,9 @@ impl Settings {
     }
 }
 
-/// Nobody listens between this machine and itself; everywhere else certificates are verified unless somebody says otherwise.
-fn default_mode(config: &tokio_postgres::Config) -> SslMode {
+/// Whether the server is on this machine. Nobody listens between this machine and itself; everywhere else certificates are
+/// verified unless somebody says otherwise.
+fn is_here(config: &tokio_postgres::Config) -> bool {
     let here = |host: &Host| match host {
         Host::Tcp(name) => {
             let address = name.parse::<std::net::IpAddr>();
@@ -142,15 +151,8 @@ fn default_mode(config: &tokio_postgres::Config) -> SslMode {
         #[cfg(unix)]
         Host::Unix(_) => true,
     };
-    let addresses_here = config
-        .get_hostaddrs()
-        .iter()
-        .all(std::net::IpAddr::is_loopback);
-    if config.get_hosts().iter().all(here) && addresses_here {
-        SslMode::Prefer
-    } else {
-        SslMode::VerifyFull
-    }
+    let addresses = config.get_hostaddrs();
+    config.get_hosts().iter().all(here) && addresses.iter().all(std::net::IpAddr::is_loopback)
 }
 
 fn ssl_mode(text: &str) -> Result<SslMode, Error> {
