@@ -7,10 +7,11 @@ use comboi_project::{Column, Columns, Place, Problem, Problems, SqlType};
 use tracing::info;
 
 use crate::casts::{fits_contract, not_kept, to_contract, to_lake};
-use crate::failure::{Failure, first_line};
+use crate::damage::blamed;
+use crate::failure::Failure;
 use crate::instance::{Instance, typed};
 use crate::select::{Select, in_sql};
-use crate::view::{names_a_file, show_input};
+use crate::view::show_input;
 use crate::{Error, Input, Limits, Session, SqlFile, parquet, sql as text};
 
 /// What became of a query.
@@ -95,7 +96,9 @@ impl Work<'_> {
             // What is there is incomplete, and no one may take it for the result. If even that fails, the next
             // build writes over it.
             drop(fs::remove_file(self.to));
-            query.explain(&instance, failure, self.inputs, start)
+            failure
+                .of_writing(self.to)
+                .unwrap_or_else(|| query.explain(&instance, failure, self.inputs, start))
         })?;
         let row_count = written
             .first()
@@ -209,11 +212,11 @@ impl<'a> Query<'a> {
             )])
             .into();
         }
-        if let Some(input) = inputs.iter().find(|input| names_a_file(&failure, input)) {
-            return Error::Unreadable {
-                doing: format!("read `{}` for {}", input.alias, self.sql.path.display()),
-                reason: first_line(&failure.message),
-            };
+        for input in inputs {
+            if let Some(reason) = blamed(instance, &failure, input.files) {
+                let doing = format!("read `{}` for {}", input.alias, self.sql.path.display());
+                return Error::Unreadable { doing, reason };
+            }
         }
         explain(instance, self.sql, failure, start)
     }

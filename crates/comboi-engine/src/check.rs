@@ -21,6 +21,7 @@ use std::path::Path;
 use chrono::{DateTime, Utc};
 use comboi_project::{Contract, Literal, Rule};
 
+use crate::damage::{blamed, in_pages};
 use crate::failure::{Failure, Kind, first_line};
 use crate::instance::Instance;
 use crate::masking::without_values;
@@ -105,7 +106,7 @@ impl Data<'_> {
             .iter()
             .map(|rule| Question::of(rule, self, &mut scan))
             .collect();
-        let answers = scan.run(self.instance, &self.relation)?;
+        let answers = scan.run(self)?;
         let mut known = Vec::new();
         let judged = self.rules.iter().zip(questions?).map(|(rule, question)| {
             let Finding { outcome, measured } =
@@ -184,7 +185,7 @@ impl Data<'_> {
                 Ok(number) => Ok(Finding::of_number(number.as_deref(), expected)),
                 Err(NoNumber::Shape(why)) => Ok(Finding::unknown(why)),
                 Err(NoNumber::Failed(failure)) => {
-                    Ok(self.could_not(&unless_stopped(failure)?, query, None))
+                    Ok(self.could_not(&self.unless_ended(failure)?, query, None))
                 }
             },
         }
@@ -233,7 +234,7 @@ impl Data<'_> {
         };
         let found = match found {
             Ok(found) => found,
-            Err(failure) => return Ok(self.could_not(&unless_stopped(failure)?, "", None)),
+            Err(failure) => return Ok(self.could_not(&self.unless_ended(failure)?, "", None)),
         };
         let aside = match row_count - present.min(row_count) {
             0 => String::new(),
@@ -292,6 +293,20 @@ impl Data<'_> {
             sample,
             counted(row_count, "row"),
         ))
+    }
+
+    /// Being asked to stop and a file that can't be read end the whole check; everything else is the fault of one rule.
+    fn unless_ended(&self, failure: Failure) -> Result<Failure, Error> {
+        let about_a_file = matches!(failure.kind, Kind::File | Kind::Damage)
+            || in_pages(&failure.message).is_some();
+        let reason = about_a_file.then(|| blamed(self.instance, &failure, self.input.files));
+        match reason.flatten() {
+            Some(reason) => Err(Error::Unreadable {
+                doing: format!("read `{}`", self.input.alias),
+                reason,
+            }),
+            None => unless_stopped(failure),
+        }
     }
 
     /// `said`: the rule's own SQL, if it has any: messages may repeat what stands there. `probe`: a query without

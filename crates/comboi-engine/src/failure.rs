@@ -1,7 +1,7 @@
 //! What DuckDB says when something goes wrong, and what it means for the caller.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use comboi_project::Problems;
 use serde::Deserialize;
@@ -72,6 +72,8 @@ pub(crate) struct Failure {
     pub(crate) position: Option<usize>,
     /// What a name could have meant.
     pub(crate) candidates: Vec<String>,
+    /// What the system said, if it was asked.
+    pub(crate) errno: Option<i32>,
 }
 
 /// DuckDB's kinds of error, as far as they differ in what to do.
@@ -86,6 +88,8 @@ pub(crate) enum Kind {
     OutOfMemory,
     DiskFull,
     File,
+    /// What is read is not what it should be, and the message does not say where.
+    Damage,
     Internal,
 }
 
@@ -105,6 +109,7 @@ impl Failure {
             message: "interrupted".into(),
             position: None,
             candidates: Vec::new(),
+            errno: None,
         }
     }
 
@@ -121,6 +126,10 @@ impl Failure {
             Kind::File | Kind::Permission => Error::Unreadable {
                 doing,
                 reason: first_line(&self.message),
+            },
+            Kind::Damage => Error::Unreadable {
+                doing,
+                reason: format!("a file is damaged: {}", without_values(&self.message, "")),
             },
             Kind::Value | Kind::Internal => Error::Internal {
                 doing,
@@ -154,8 +163,24 @@ impl Failure {
             },
             position: json.position.and_then(|text| text.parse().ok()),
             candidates: candidates(json.candidates.as_deref().unwrap_or_default()),
+            errno: json.errno.and_then(|text| text.parse().ok()),
             message: json.exception_message,
         }
+    }
+}
+
+impl Failure {
+    /// An error of the scratch folder, if this is about what was to be written there: a file or a folder of files.
+    pub(crate) fn of_writing(&self, written: &Path) -> Option<Error> {
+        let about_it = self.message.contains(&*written.to_string_lossy());
+        let unwritable = matches!(self.kind, Kind::File | Kind::Permission) && about_it;
+        unwritable.then(|| Error::Scratch {
+            folder: written.parent().unwrap_or(written).to_owned(),
+            source: self.errno.map_or_else(
+                || io::Error::other(first_line(&self.message)),
+                io::Error::from_raw_os_error,
+            ),
+        })
     }
 }
 
@@ -184,6 +209,8 @@ fn kind(exception: &str, message: &str) -> Kind {
         "Out of Memory" => Kind::OutOfMemory,
         "IO" | "HTTP" | "Serialization" => Kind::File,
         "Permission" => Kind::Permission,
+        // What the decoders of Parquet throw.
+        "Invalid" => Kind::Damage,
         "Parser"
         | "Syntax"
         | "Binder"

@@ -19,6 +19,7 @@ mod select;
 mod view;
 
 mod build;
+mod damage;
 mod data_file;
 mod describe;
 mod show;
@@ -32,7 +33,7 @@ pub mod read_files;
 pub use build::{Built, build};
 pub use check::{Sample, Verdict, VerdictOutcome, check};
 pub use compare::{ComparedRange, compare};
-pub use data_file::open_data_file;
+pub use data_file::parquet_columns;
 pub use describe::describe;
 pub use failure::Error;
 pub use input::{Input, SqlFile};

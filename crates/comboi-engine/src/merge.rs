@@ -182,7 +182,7 @@ fn unknown(
         own.join(""),
         sql::parquet(incoming.files)
     );
-    let staged = copy(session, &query, to)?;
+    let staged = copy(session, &query, &known.files, to)?;
     Ok(Merged {
         row_count: staged.row_count(),
         files: staged.paths(),
@@ -341,7 +341,7 @@ fn newest(
             "{query} UNION ALL SELECT {selected} FROM ({stay}) ANTI JOIN _comboi_came USING ({names})"
         );
     }
-    let staged = copy(session, &query, to)?;
+    let staged = copy(session, &query, &known.files, to)?;
     own_statement("forget the keys of new rows", "DROP TABLE _comboi_came")?;
     Ok(Merged {
         files: staged.paths(),

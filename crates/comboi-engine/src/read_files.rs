@@ -20,7 +20,7 @@ mod structure;
 mod survey;
 mod unfit;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use comboi_project::{Columns, SqlType};
 
@@ -206,4 +206,15 @@ pub struct Reading {
     pub ignore_unknown_keys: bool,
     /// Columns whose types somebody wrote down: fields of nested values that are not in them are passed over.
     pub declared: Vec<String>,
+}
+
+impl Reading {
+    fn parquet_files(&self) -> Vec<&Path> {
+        let groups = self.groups.iter();
+        groups
+            .filter(|group| group.layout == Layout::Parquet)
+            .flat_map(|group| &group.files)
+            .map(|file| file.path.as_path())
+            .collect()
+    }
 }

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use comboi_project::{Column, SqlType};
 
-use crate::failure::{Failure, Kind, first_line};
+use crate::damage::blamed;
+use crate::failure::Failure;
 use crate::instance::Instance;
 use crate::{Error, Input, casts, sql};
 
@@ -92,21 +93,8 @@ fn or_nothing(columns: Vec<String>) -> String {
 /// A failure that names one of the files is about that file, not about comboi or somebody's SQL.
 pub(crate) fn about_files(instance: &Instance, failure: Failure, input: &Input<'_>) -> Error {
     let doing = format!("read `{}`", input.alias);
-    if matches!(failure.kind, Kind::File | Kind::Value | Kind::Internal)
-        && names_a_file(&failure, input)
-    {
-        return Error::Unreadable {
-            doing,
-            reason: first_line(&failure.message),
-        };
+    match blamed(instance, &failure, input.files) {
+        Some(reason) => Error::Unreadable { doing, reason },
+        None => instance.explain(failure, &doing),
     }
-    instance.explain(failure, &doing)
-}
-
-/// Whether a failure names one of the input's files.
-pub(crate) fn names_a_file(failure: &Failure, input: &Input<'_>) -> bool {
-    input
-        .files
-        .iter()
-        .any(|file| failure.message.contains(&*file.to_string_lossy()))
 }

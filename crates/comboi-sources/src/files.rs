@@ -9,6 +9,7 @@ mod header;
 mod piece;
 mod pieces;
 mod settings;
+mod single;
 mod text;
 
 use std::collections::BTreeMap;

@@ -3,7 +3,6 @@
 use comboi_project::RuleKind;
 
 use super::Data;
-use super::scan::unless_stopped;
 use super::unique::present;
 use super::verdict::Sample;
 use crate::failure::Failure;
@@ -80,7 +79,9 @@ impl Data<'_> {
     fn fetch(&self, columns: Vec<String>, query: &str) -> Result<Sample, Error> {
         match self.instance.rows(query) {
             Ok(rows) => Ok(Sample { columns, rows }),
-            Err(failure) => unless_stopped(failure).map(|_: Failure| Sample::default()),
+            Err(failure) => self
+                .unless_ended(failure)
+                .map(|_: Failure| Sample::default()),
         }
     }
 

@@ -1,7 +1,7 @@
 //! One scan of the data for all rules that can share one.
 
+use super::Data;
 use crate::failure::{Failure, Kind};
-use crate::instance::Instance;
 use crate::{Error, sql};
 
 /// Collects aggregates over one relation. The same one is computed once, whoever asks.
@@ -47,26 +47,26 @@ impl Scan {
     }
 
     /// Computes everything in one scan. When that fails, finds whose fault it is, so that the others get their
-    /// answers nonetheless. Fails itself only when somebody asked to stop.
-    pub(super) fn run(&self, instance: &Instance, relation: &str) -> Result<Answers, Error> {
+    /// answers nonetheless. Fails itself only when somebody asked to stop or a file can't be read.
+    pub(super) fn run(&self, data: &Data<'_>) -> Result<Answers, Error> {
         let all: Vec<usize> = (0..self.aggregates.len()).collect();
         let mut answers: Vec<_> = all.iter().map(|_| Err(Failure::interrupted())).collect();
-        let Err(_) = self.together(instance, relation, &all, &mut answers)? else {
+        let Err(_) = self.together(data, &all, &mut answers)? else {
             return Ok(Answers(answers));
         };
         // What can't even be understood costs no scan to find.
         let mut sound = Vec::new();
         for i in all {
-            match instance.columns(&self.select(relation, &[i])) {
+            match data.instance.columns(&self.select(&data.relation, &[i])) {
                 Ok(_) => sound.push(i),
-                Err(failure) => answers[i] = Err(unless_stopped(failure)?),
+                Err(failure) => answers[i] = Err(data.unless_ended(failure)?),
             }
         }
-        let Err(_) = self.together(instance, relation, &sound, &mut answers)? else {
+        let Err(_) = self.together(data, &sound, &mut answers)? else {
             return Ok(Answers(answers));
         };
         for i in sound {
-            if let Err(failure) = self.together(instance, relation, &[i], &mut answers)? {
+            if let Err(failure) = self.together(data, &[i], &mut answers)? {
                 answers[i] = Err(failure);
             }
         }
@@ -75,15 +75,14 @@ impl Scan {
 
     fn together(
         &self,
-        instance: &Instance,
-        relation: &str,
+        data: &Data<'_>,
         which: &[usize],
         answers: &mut [Result<Option<String>, Failure>],
     ) -> Result<Result<(), Failure>, Error> {
         if which.is_empty() {
             return Ok(Ok(()));
         }
-        match instance.rows(&self.select(relation, which)) {
+        match data.instance.rows(&self.select(&data.relation, which)) {
             Ok(rows) => {
                 let cells = rows.into_iter().next().unwrap_or_default();
                 for (&i, cell) in which.iter().zip(cells) {
@@ -91,7 +90,7 @@ impl Scan {
                 }
                 Ok(Ok(()))
             }
-            Err(failure) => unless_stopped(failure).map(Err),
+            Err(failure) => data.unless_ended(failure).map(Err),
         }
     }
 

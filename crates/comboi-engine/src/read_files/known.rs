@@ -149,6 +149,7 @@ pub fn rewrite(
             values.join(", "),
             parquet(&known.files)
         ),
+        &known.files,
         to,
     )
 }

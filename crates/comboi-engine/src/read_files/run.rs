@@ -1,7 +1,10 @@
 //! Statements over files, and what it means when they fail.
 
+use std::path::Path;
+
 use super::Error;
 use super::fit::{NULL_FOUND, UNFIT};
+use crate::damage::{blamed, in_pages};
 use crate::failure::{Failure, Kind, first_line};
 use crate::instance::Instance;
 
@@ -10,9 +13,27 @@ pub(crate) fn run(
     doing: &str,
     query: &str,
 ) -> Result<Vec<Vec<Option<String>>>, Error> {
-    instance
-        .rows(query)
-        .map_err(|failure| explain(instance, failure, doing))
+    run_over::<&Path>(instance, doing, query, &[], |_| None)
+}
+
+/// The same where one of these Parquet files may be damaged, and for what the caller knows a meaning of.
+pub(crate) fn run_over<P: AsRef<Path>>(
+    instance: &Instance,
+    doing: &str,
+    query: &str,
+    files: &[P],
+    known: impl FnOnce(&Failure) -> Option<Error>,
+) -> Result<Vec<Vec<Option<String>>>, Error> {
+    instance.rows(query).map_err(|failure| {
+        if let Some(error) = known(&failure) {
+            return error;
+        }
+        let damage = match failure.kind {
+            Kind::Damage => blamed(instance, &failure, files),
+            _ => in_pages(&failure.message),
+        };
+        damage.map_or_else(|| explain(instance, failure, doing), Error::BadFile)
+    })
 }
 
 fn explain(instance: &Instance, failure: Failure, doing: &str) -> Error {

@@ -1,14 +1,15 @@
 //! Rows into staged Parquet files of lake types.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use comboi_project::Column;
 
 use super::new_rows::{Rows, new_rows};
 use super::relation::relation;
-use super::run::run;
+use super::run::run_over;
 use super::{Error, FILE_COLUMN, Group, LOADED_AT_COLUMN, RUN_ID_COLUMN, Reading, lake};
+use crate::failure::Failure;
 use crate::{Session, sql};
 
 /// Where staged files go and how large they get.
@@ -84,6 +85,7 @@ pub fn stage(
     copy(
         session,
         &format!("SELECT {} FROM ({wanted})", columns.join(", ")),
+        &reading.parquet_files(),
         to,
     )
 }
@@ -113,7 +115,14 @@ fn select(group: &Group, reading: &Reading, leave_unfit: bool) -> Result<String,
 const ROW_GROUP_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Writes what a query returns; files that hold no row are removed again.
-pub(crate) fn copy(session: &Session, query: &str, to: &To) -> Result<Staged, Error> {
+///
+/// `from`: the Parquet files that it reads, one of which may be damaged.
+pub(crate) fn copy<P: AsRef<Path>>(
+    session: &Session,
+    query: &str,
+    from: &[P],
+    to: &To,
+) -> Result<Staged, Error> {
     // A file ends with a row group. These are measured as they are in memory, uncompressed.
     let file_bytes = to.file_bytes.max(1);
     let statement = format!(
@@ -122,7 +131,9 @@ pub(crate) fn copy(session: &Session, query: &str, to: &To) -> Result<Staged, Er
         file_bytes.min(ROW_GROUP_BYTES),
     );
     let mut files = Vec::new();
-    for row in run(session.free()?, "stage rows", &statement)? {
+    let instance = session.free()?;
+    let unwritten = |failure: &Failure| failure.of_writing(&to.folder).map(Error::Engine);
+    for row in run_over(instance, "stage rows", &statement, from, unwritten)? {
         let mut cells = row.into_iter();
         let path = PathBuf::from(cells.next().flatten().unwrap_or_default());
         let row_count = cells

@@ -5,7 +5,7 @@ use std::path::Path;
 use comboi_project::SqlType;
 
 use super::relation::{Relation, relation};
-use super::run::run;
+use super::run::run_over;
 use super::stage::{Staged, Stamp, To, copy, stamped};
 use super::{Error, FILE_COLUMN, Reading};
 use crate::{Session, sql};
@@ -48,7 +48,8 @@ pub fn unfit(
         "SELECT file, line, \"column\", reason, count(*) OVER () FROM (SELECT file, line, \"column\", reason FROM ({all})) ORDER BY file, line LIMIT {first}"
     );
     let mut count = 0;
-    let rows = run(instance, "find the rows that do not fit", &query)?
+    let (doing, files) = ("find the rows that do not fit", reading.parquet_files());
+    let rows = run_over(instance, doing, &query, &files, |_| None)?
         .into_iter()
         .map(|row| {
             let mut cells = row.into_iter();
@@ -84,7 +85,7 @@ pub fn stage_unfit(
     let query = format!(
         "SELECT file AS {FILE_COLUMN}, CAST(line AS BIGINT) AS line, CAST(byte_position AS BIGINT) AS byte_position, \"column\", reason, CAST(text AS VARCHAR) AS text, {loaded_at}, {run_id} FROM ({all}) ORDER BY file, line"
     );
-    copy(session, &query, to)
+    copy(session, &query, &reading.parquet_files(), to)
 }
 
 fn unfit_rows(reading: &Reading, before: &UnfitRows<'_>) -> Option<String> {

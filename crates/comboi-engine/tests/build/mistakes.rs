@@ -155,5 +155,42 @@ fn a_truncated_file_is_named() {
             matches!(told, comboi_engine::Error::Unreadable { .. }),
             "{told:?}"
         );
+        let name = files[0].to_string_lossy().into_owned();
+        assert!(told.to_string().contains(&name), "{told}");
     }
+}
+
+/// Of a page that was not compressed DuckDB says neither in which file it is nor what it is.
+#[test]
+fn the_one_of_many_files_that_is_damaged_is_named() {
+    let bench = Bench::new();
+    let (columns, mut files) = bench.stage("good", "SELECT i FROM range(1000) t(i)");
+    let bad = bench.path("bad.parquet");
+    let copy = format!(
+        "COPY (SELECT hash(i)::VARCHAR AS i FROM range(9000) t(i)) TO '{}' (FORMAT parquet, COMPRESSION uncompressed)",
+        bad.display()
+    );
+    duckdb::Connection::open_in_memory()
+        .unwrap()
+        .execute(&copy, [])
+        .unwrap();
+    let mut bytes = std::fs::read(&bad).unwrap();
+    bytes[30_000..30_200].fill(0xFF);
+    std::fs::write(&bad, bytes).unwrap();
+    files.push(bad);
+    let input = Input {
+        alias: "t",
+        columns: &columns,
+        files: &files,
+    };
+    let told = bench
+        .build("SELECT max(i) AS m FROM t", &[input])
+        .unwrap_err()
+        .to_string();
+    assert!(
+        told.starts_with("could not read `t` for q.sql: `"),
+        "{told}"
+    );
+    assert!(told.contains("bad.parquet` is damaged: "), "{told}");
+    assert!(!told.contains("good"), "{told}");
 }

@@ -251,6 +251,32 @@ fn a_file_that_is_not_parquet_is_an_error_that_names_it() {
 }
 
 #[test]
+fn damaged_data_is_no_fault_of_a_rule_and_names_its_file() {
+    let bench = Bench::new();
+    let (columns, files) = bench.stage("t", "SELECT md5(i::VARCHAR) AS k FROM range(20000) t(i)");
+    let mut bytes = std::fs::read(&files[0]).unwrap();
+    bytes[4..60].fill(0xFF);
+    std::fs::write(&files[0], bytes).unwrap();
+    let one = contract(
+        "schema: { columns: [{ name: k, type: VARCHAR, constraints: { pattern: '^[0-9a-f]+$' } }] }",
+    );
+    let input = Input {
+        alias: "x",
+        columns: &columns,
+        files: &files,
+    };
+    let error = comboi_engine::check(&bench.session, &one, &input, now()).unwrap_err();
+    assert!(
+        matches!(error, comboi_engine::Error::Unreadable { .. }),
+        "{error:?}"
+    );
+    assert!(
+        error.to_string().contains("t.parquet` is damaged: "),
+        "{error}"
+    );
+}
+
+#[test]
 fn many_rows_are_checked_within_little_memory() {
     let bench = Bench::with(Limits {
         memory_bytes: 64 << 20,

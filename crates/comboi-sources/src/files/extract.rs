@@ -14,13 +14,13 @@ use std::path::Path;
 
 use comboi_engine::Session;
 use comboi_engine::read_files::{self, Group, Reading, Staged, TextRules, To};
-use comboi_project::{Column, Columns, Policies, SchemaChangePolicy};
+use comboi_project::{Column, Columns, Policies, SchemaChangePolicy, SqlType};
 
 use super::apart::Rejects;
 use super::piece::Piece;
 use super::pieces::pieces;
 use super::{FilesReader, Work, settings};
-use crate::columns::Decision;
+use crate::columns::{Decision, clean};
 use crate::{Error, Extract, Known, Note, Quarantined, Stamp};
 
 /// Below this, finding types looks at everything.
@@ -34,41 +34,19 @@ pub(super) fn extract(
     stamp: Stamp,
     scratch: &Path,
 ) -> Result<Extract, Error> {
-    let apart = scratch.join("apart");
-    fs::create_dir_all(&apart).map_err(|source| Error::Folder {
-        folder: apart.clone(),
-        source,
-    })?;
     let begins_anew = work.checkpoint.is_none();
     let known = known.filter(|_| !begins_anew);
-    let mut job = Job {
-        reader,
-        work,
-        session,
-        scratch,
-        rules: settings::text_rules(reader.table)?,
-        policies: reader.source.policies(reader.table),
-        declared: settings::declared(reader.table),
-        known: known.map(own_columns_aside),
-        stamp: read_files::Stamp {
-            run_id: stamp.run.0,
-            loaded_at: stamp.loaded_at.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string(),
-        },
-        notes: work.notes.clone(),
-        rejects: rejects(&apart)?,
-        attempts: 0,
-    };
-    let rows = job.read();
-    // Whatever is wrong with a file that is still being written is not worth telling.
-    if let Some(file) = work.files.iter().find(|file| !file.is_the_same_now()) {
-        return Err(Error::ChangedWhileRead(file.name.clone()));
-    }
-    job.finish(rows?, known)
+    Job::new(reader, work, known, session, stamp, scratch)?.extract(known)
 }
 
 fn rejects(folder: &Path) -> Result<Rejects, Error> {
+    let unwritten = |file: &Path, source| Error::Staging {
+        file: file.to_owned(),
+        source,
+    };
+    fs::create_dir_all(folder).map_err(|source| unwritten(folder, source))?;
     let path = folder.join("rejects.csv");
-    Rejects::create(path.clone()).map_err(|source| Error::Unreadable { file: path, source })
+    Rejects::create(path.clone()).map_err(|source| unwritten(&path, source))
 }
 
 fn own_columns_aside(known: &Known) -> read_files::Known {
@@ -84,7 +62,7 @@ fn own_columns_aside(known: &Known) -> read_files::Known {
     }
 }
 
-struct Job<'a> {
+pub(super) struct Job<'a> {
     reader: &'a FilesReader<'a>,
     work: &'a Work,
     session: &'a Session,
@@ -92,6 +70,8 @@ struct Job<'a> {
     rules: TextRules,
     policies: Policies,
     declared: Vec<Column>,
+    /// Whether what is declared is of the files' own columns only.
+    declared_if_there: bool,
     /// Without comboi's own columns.
     known: Option<read_files::Known>,
     stamp: read_files::Stamp,
@@ -107,7 +87,54 @@ struct Read {
     decision: Decision,
 }
 
+impl<'a> Job<'a> {
+    pub(super) fn new(
+        reader: &'a FilesReader<'a>,
+        work: &'a Work,
+        known: Option<&Known>,
+        session: &'a Session,
+        stamp: Stamp,
+        scratch: &'a Path,
+    ) -> Result<Self, Error> {
+        Ok(Self {
+            reader,
+            work,
+            session,
+            scratch,
+            rules: settings::text_rules(reader.table)?,
+            policies: reader.source.policies(reader.table),
+            declared: settings::declared(reader.table),
+            declared_if_there: false,
+            known: known.map(own_columns_aside),
+            stamp: read_files::Stamp {
+                run_id: stamp.run.0,
+                loaded_at: stamp.loaded_at.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string(),
+            },
+            notes: work.notes.clone(),
+            rejects: rejects(&scratch.join("apart"))?,
+            attempts: 0,
+        })
+    }
+
+    /// These types for those of the columns that the files have.
+    pub(super) fn declare_if_there(&mut self, wanted: &[(String, SqlType)]) {
+        let column = |(name, of): &(String, SqlType)| Column::new(clean(name), of.clone());
+        self.declared = wanted.iter().map(column).collect();
+        self.declared_if_there = true;
+    }
+}
+
 impl Job<'_> {
+    pub(super) fn extract(mut self, known: Option<&Known>) -> Result<Extract, Error> {
+        let rows = self.read();
+        // Whatever is wrong with a file that is still being written is not worth telling.
+        let mut files = self.work.files.iter();
+        if let Some(file) = files.find(|file| !file.is_the_same_now()) {
+            return Err(Error::ChangedWhileRead(file.name.clone()));
+        }
+        self.finish(rows?, known)
+    }
+
     fn read(&mut self) -> Result<Read, Error> {
         let root = self.reader.root();
         let (mut pieces, empty_names) =

@@ -62,6 +62,18 @@ pub(super) fn find(folder: &Path, patterns: &[&str]) -> Result<Vec<FoundFile>, E
     Ok(found.into_values().collect())
 }
 
+/// The file at this absolute path.
+pub(super) fn one(path: &Path) -> Result<FoundFile, Error> {
+    let name = path.file_name().and_then(|name| name.to_str());
+    let (Some(folder), Some(name)) = (path.parent(), name) else {
+        return Err(Error::Configuration(format!(
+            "the name of `{}` is not UTF-8: rename it",
+            path.display()
+        )));
+    };
+    named(folder, name)
+}
+
 fn check(pattern: &str) -> Result<(), Error> {
     let outside = Path::new(pattern).is_absolute() || pattern.split('/').any(|part| part == "..");
     if outside || pattern.trim().is_empty() {

@@ -1,7 +1,7 @@
 //! Files that are alike, and the ways to look at them closer.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use comboi_engine::read_files::{
@@ -105,7 +105,7 @@ impl Piece {
                 How::JsonArray => apart::json_array(&text, &path),
                 How::Located => Ok(0),
             };
-            longest = longest.max(length.map_err(|e| unusable(file, e))?);
+            longest = longest.max(length.map_err(|e| unusable(file, &path, e))?);
             files.push(FileToRead {
                 path,
                 name: file.name.clone(),
@@ -136,7 +136,7 @@ impl Piece {
                 How::Csv(_, top, _) => blocks::csv(&text, top, rejects),
                 _ => blocks::json_lines(&text, rejects),
             };
-            for (path, start) in blocks.map_err(|e| unusable(file, e))? {
+            for (path, start) in blocks.map_err(|e| unusable(file, &rejects.path, e))? {
                 files.push(FileToRead {
                     path: path.clone(),
                     name: file.name.clone(),
@@ -246,9 +246,18 @@ impl Piece {
     }
 }
 
-fn unusable(file: &FileToRead, source: io::Error) -> Error {
+/// What is wrong when a file is taken apart into others.
+fn unusable(file: &FileToRead, written: &Path, source: io::Error) -> Error {
     match source.kind() {
         io::ErrorKind::InvalidData => Error::BadFile(format!("`{}`: {source}", file.name)),
+        // Reading needs no room: it is what is written beside it that does not fit.
+        io::ErrorKind::StorageFull
+        | io::ErrorKind::QuotaExceeded
+        | io::ErrorKind::FileTooLarge
+        | io::ErrorKind::WriteZero => Error::Staging {
+            file: written.to_owned(),
+            source,
+        },
         _ => Error::Unreadable {
             file: file.path.clone(),
             source,

@@ -7,9 +7,11 @@ use comboi_engine::{Input, Limits, Session};
 use comboi_plan::BadSelection;
 use comboi_project::{Columns, Contract, SqlType};
 use comboi_run::Clock;
+use comboi_sources::FilesReader;
 
 use crate::cli::{Global, Output};
 use crate::exit::{Exit, Usage};
+use crate::text::counted;
 use crate::{report, wiring};
 
 pub(crate) fn validate_contract(
@@ -69,13 +71,9 @@ fn found(
                 ))
                 .into());
             }
-            let (columns, file) = comboi_engine::open_data_file(
-                session,
-                &std::path::absolute(path)?,
-                &wanted(contract),
-                scratch,
-            )?;
-            return Ok((columns, vec![file]));
+            let read =
+                FilesReader::read_one(session, path, &wanted(contract), &scratch.join("read"));
+            return read.map_err(|error| told(error, data));
         }
     }
     let folder = if path.is_file() {
@@ -96,6 +94,24 @@ fn found(
         let files = table.local_files(&snapshot, scratch).await?;
         anyhow::Ok((snapshot.columns, files))
     })?
+}
+
+/// Rows that do not fit, in the words of somebody who has a file and no table.
+fn told(error: comboi_sources::Error, data: &str) -> anyhow::Error {
+    let comboi_sources::Error::BadRows { count, rows } = error else {
+        return error.into();
+    };
+    let verb = if count == 1 { "does" } else { "do" };
+    let mut lines = vec![format!("{} {verb} not fit:", counted(count, "row"))];
+    lines.extend(
+        rows.iter()
+            .map(|row| format!("  {data}:{}: {}", row.line, row.reason)),
+    );
+    let more = count.saturating_sub(u64::try_from(rows.len()).unwrap_or(u64::MAX));
+    if more > 0 {
+        lines.push(format!("  … and {} more", crate::text::count(more)));
+    }
+    anyhow::anyhow!(lines.join("\n"))
 }
 
 fn is_data(name: &str) -> bool {

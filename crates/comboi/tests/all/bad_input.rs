@@ -47,6 +47,23 @@ fn a_truncated_parquet_file() {
 }
 
 #[test]
+fn a_bronze_file_with_a_damaged_page() {
+    let world = World::small();
+    world.run();
+    let file = world
+        .files("data/bronze/shop/orders")
+        .into_iter()
+        .find(|name| name.ends_with(".parquet"))
+        .unwrap();
+    let path = world.path("data/bronze/shop/orders").join(&file);
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[4..30].fill(0xEE);
+    std::fs::write(&path, bytes).unwrap();
+    let said = world.expect(1, &["run", "silver", "--rebuild"]);
+    assert!(said.out.contains(&file), "{file} is not in:\n{}", said.out);
+}
+
+#[test]
 fn a_csv_file_with_another_number_of_columns() {
     check(1, &["orders/day2.csv:3: 4 values for 3 columns"], |world| {
         world.write(

@@ -186,6 +186,71 @@ fn data_is_held_to_a_contract_wherever_it_lies() {
 }
 
 #[test]
+fn data_that_can_not_be_read_is_named_by_its_lines() {
+    let world = World::small();
+    for (name, text, expected) in [
+        (
+            "a.csv",
+            "id,day,amount\n1,2024-05-01,10.00\n2,2024-05-01\n3,soon,5.00\n",
+            "2 rows do not fit:\n  a.csv:3: 2 values for 3 columns\n  a.csv:4: `day` is not a DATE\n",
+        ),
+        (
+            "a.ndjson",
+            "{\"id\": 1, \"day\": \"2024-05-01\", \"amount\": 10}\n{\"id\": \n",
+            "1 row does not fit:\n  a.ndjson:2: not a JSON object\n",
+        ),
+        (
+            "a.json",
+            "[{\"id\": 1, \"amount\": 10},\n {\"id\": 2, \"amount\": \"much\"}]",
+            "1 row does not fit:\n  a.json:2: `amount` is not a DECIMAL(12,2)\n",
+        ),
+    ] {
+        world.write(name, text);
+        let contract = "transformations/contracts/orders_clean.yml";
+        let words = ["validate-contract", "--contract", contract, "--data", name];
+        let said = world.expect(1, &words);
+        assert_eq!(said.err, format!("error: {expected}"), "{name}");
+        assert_eq!(said.out, "", "{name}");
+    }
+}
+
+#[test]
+fn a_column_that_the_data_lacks_is_a_verdict() {
+    let world = World::small();
+    world.write("a.tsv.gz", gzip(b"id\tday\n1\t2024-05-01\n"));
+    world.write("none.csv", "id,day\n");
+    for data in ["a.tsv.gz", "none.csv"] {
+        let contract = "transformations/contracts/orders_clean.yml";
+        let words = ["validate-contract", "--contract", contract, "--data", data];
+        let said = world.expect(3, &words);
+        assert!(
+            said.out.contains("amount") && said.out.contains("has no column"),
+            "{data}: {}",
+            said.out
+        );
+    }
+}
+
+/// Stored, not compressed: one block of at most 65,535 bytes.
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(bytes.len()).unwrap();
+    let mut crc = !0_u32;
+    for byte in bytes {
+        crc ^= u32::from(*byte);
+        for _ in 0..8 {
+            crc = (crc >> 1) ^ (0xEDB8_8320 & (crc & 1).wrapping_neg());
+        }
+    }
+    let mut out = vec![0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 255, 1];
+    out.extend(length.to_le_bytes());
+    out.extend((!length).to_le_bytes());
+    out.extend(bytes);
+    out.extend((!crc).to_le_bytes());
+    out.extend(u32::from(length).to_le_bytes());
+    out
+}
+
+#[test]
 fn a_failed_run_is_taken_up_where_it_stopped() {
     let world = World::small();
     world.write(

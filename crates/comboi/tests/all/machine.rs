@@ -131,6 +131,11 @@ fn a_file_that_can_not_grow_ends_in_an_error_and_the_next_run_goes_on() {
         "{}",
         said.out
     );
+    assert!(
+        said.out.contains("the scratch folder") && !said.out.contains("a good file"),
+        "no file of the source is to blame: {}",
+        said.out
+    );
     assert_eq!(world.rows("bronze/shop/orders"), before);
     assert_eq!(
         world.outcomes(&["retry"]),

@@ -29,7 +29,7 @@ impl Job<'_> {
         }
         *pieces = closer;
         pieces.retain(|piece| !piece.group.files.is_empty());
-        self.rejects.finish().map_err(|source| Error::Unreadable {
+        self.rejects.finish().map_err(|source| Error::Staging {
             file: self.rejects.path.clone(),
             source,
         })?;

@@ -123,9 +123,17 @@ impl Job<'_> {
                     .map(|name| Column::new(name, SqlType::Null)),
             )
             .collect();
+        let there = |column: &&Column| {
+            !self.declared_if_there
+                || found
+                    .iter()
+                    .chain(so_far.into_iter().flatten())
+                    .any(|it| it.name.eq_ignore_ascii_case(&column.name))
+        };
+        let declared: Vec<Column> = self.declared.iter().filter(there).cloned().collect();
         let rules = Rules {
             known,
-            declared: &self.declared,
+            declared: &declared,
             policy: self.policies.on_schema_change,
             typed_files,
         };
