@@ -18,7 +18,7 @@ CREATE TABLE lineitem (
 INSERT INTO lineitem SELECT
     i / 4 + 1, (i * 7919::bigint) % 200000 + 1, (i * 104729::bigint) % 10000 + 1, i % 4 + 1,
     (i * 31::bigint) % 50 + 1, ((i * 48271::bigint) % 10494950 + 90091) / 100.0, (i % 11) / 100.0, (i % 9) / 100.0,
-    substr('ANR', (i % 3)::int + 1, 1), substr('FO', (i % 2)::int + 1, 1),
+    substr('ANR', (i % 3)::int + 1, 1), (ARRAY['F', 'O'])[i % 2 + 1],
     date '1992-01-02' + (i * 17 % 2526)::int, date '1992-01-31' + (i * 13 % 2466)::int, date '1992-01-04' + (i * 11 % 2554)::int,
     (ARRAY['DELIVER IN PERSON', 'COLLECT COD', 'NONE', 'TAKE BACK RETURN'])[i % 4 + 1],
     (ARRAY['REG AIR', 'AIR', 'RAIL', 'SHIP', 'TRUCK', 'MAIL', 'FOB'])[i % 7 + 1],

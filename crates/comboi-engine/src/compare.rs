@@ -20,8 +20,9 @@ pub struct ComparedRange {
     pub same: bool,
 }
 
-/// Compares two sets of rows in these columns, in about `ranges` ranges of a column (or all at once). Rows are compared by a
-/// hash of all their values, 64 bits each, added up: two sets that differ are taken for the same once in 2^64.
+/// Compares two sets of rows in these columns, in about `ranges` ranges of a column (or all at once).
+///
+/// Rows are compared by a hash of all their values, 64 bits each, added up: two sets that differ are taken for the same once in 2^64.
 pub fn compare(
     session: &Session,
     left: &Known,

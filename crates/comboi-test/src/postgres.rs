@@ -44,7 +44,7 @@ impl Postgres {
         format!("{}/{}", self.server, self.name)
     }
 
-    /// The same database by way of PgBouncer in transaction mode.
+    /// The same database by way of `PgBouncer` in transaction mode.
     pub fn pooled_url(&self) -> String {
         format!("{}/{}", service("COMBOI_TEST_PGBOUNCER"), self.name)
     }

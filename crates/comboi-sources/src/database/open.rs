@@ -31,9 +31,11 @@ impl Databases {
                 let opened = Postgres::new(&database.connection, self.secrets.as_ref(), tokens)?;
                 Ok((Arc::new(opened), Vec::new()))
             }
-            Source::AzureSql(_) | Source::Files(_) => {
-                Err(Error::Configuration("it is no database".into()))
-            }
+            Source::AzureSql(_) => Err(Error::Configuration(
+                "extracting from a source of type `azure_sql` is not built in yet; nothing was read"
+                    .into(),
+            )),
+            Source::Files(_) => Err(Error::Configuration("it is no database".into())),
         }
     }
 }

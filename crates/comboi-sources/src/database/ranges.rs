@@ -3,7 +3,9 @@
 use chrono::{DateTime, Days, NaiveDate, NaiveDateTime, TimeDelta};
 use comboi_project::Lookback;
 
-/// Divides the range from a value (itself too) to another one (itself not) into pieces of this size. Values are whole numbers, dates, or
+/// Divides the range from a value (itself too) to another one (itself not) into pieces of this size.
+///
+/// Values are whole numbers, dates, or
 /// moments such as `2026-03-01 12:00:00` and `2026-03-01T12:00:00Z`; the ends of the range stay as they were written.
 ///
 /// An error says what does not fit.

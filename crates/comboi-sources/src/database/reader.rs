@@ -163,7 +163,7 @@ impl<'a> DatabaseReader<'a> {
             let how = match () {
                 () if checkpoint.is_none() => How::Replace,
                 () if rowversions_only => How::Add,
-                () => self.into_what_is_there(),
+                () => self.joining_what_is_there(),
             };
             reading.connections[0].freeze(None).await?;
             reading.work = Work::Window { bounds, how };
@@ -203,7 +203,7 @@ impl<'a> DatabaseReader<'a> {
         };
         reading.work = Work::Window {
             bounds,
-            how: self.into_what_is_there(),
+            how: self.joining_what_is_there(),
         };
         Ok(reading)
     }
@@ -399,7 +399,7 @@ impl<'a> DatabaseReader<'a> {
     }
 
     /// What becomes of rows that may be in the table already.
-    fn into_what_is_there(&self) -> How {
+    fn joining_what_is_there(&self) -> How {
         if self.table.key().is_empty() {
             How::AddUnknown
         } else {

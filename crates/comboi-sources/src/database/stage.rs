@@ -226,9 +226,8 @@ fn comes_again(column: &ArrayRef) -> bool {
     const LOOKED_AT: usize = 8192;
     let column = column.slice(0, column.len().min(LOOKED_AT));
     let data = column.to_data();
-    let width = match column.data_type().primitive_width() {
-        Some(width) => width,
-        None => return texts_come_again(&column),
+    let Some(width) = column.data_type().primitive_width() else {
+        return texts_come_again(&column);
     };
     let Some(values) = data.buffers().first() else {
         return true;

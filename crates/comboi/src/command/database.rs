@@ -62,7 +62,7 @@ pub(crate) fn test_connection(
                 match output {
                     Output::Text => writeln!(out, "{name}: {error}")?,
                     Output::Json => {
-                        answers.push(serde_json::json!({ "source": name, "error": error }))
+                        answers.push(serde_json::json!({ "source": name, "error": error }));
                     }
                 }
             }

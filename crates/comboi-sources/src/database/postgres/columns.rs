@@ -111,7 +111,7 @@ async fn types(session: &mut Session, from: &str, names: &[String]) -> Result<Ve
         .collect())
 }
 
-/// Rows of pg_type by oid.
+/// Rows of `pg_type` by oid.
 struct Catalog(BTreeMap<String, Entry>);
 
 struct Entry {

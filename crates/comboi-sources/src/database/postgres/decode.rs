@@ -223,7 +223,7 @@ impl Column {
                 Values::Float32(values) => values.push(0.0),
                 Values::Float64(values) => values.push(0.0),
                 Values::Bytes(ends, _) | Values::List(ends, _) => {
-                    ends.push(*ends.last().unwrap_or(&0))
+                    ends.push(*ends.last().unwrap_or(&0));
                 }
             }
             return Ok(());

@@ -133,7 +133,7 @@ mod tests {
     #[test]
     fn a_query_ends_before_its_semicolon() {
         let check = |text: &str, expected: Result<&str, Mistake>| {
-            assert_eq!(one_query(text), expected, "{text}")
+            assert_eq!(one_query(text), expected, "{text}");
         };
         check("SELECT 1", Ok("SELECT 1"));
         check("SELECT 1; -- done;\n ;", Ok("SELECT 1"));

@@ -18,7 +18,7 @@ pub(super) enum Kind {
     Base(String),
     Array(Box<PgType>),
     Enum,
-    /// A geometry of PostGIS, with the schema that PostGIS is in.
+    /// A geometry of `PostGIS`, with the schema that `PostGIS` is in.
     Geometry(String),
     /// Anything else: composites, ranges, types of extensions.
     Other,
