@@ -76,27 +76,28 @@ impl Postgres {
             doing: doing.clone(),
             why: "the server does not answer".into(),
         };
+        let tls = tls::connector(&self.settings.encryption)?;
         if self.settings.encryption.only_if_asked {
             let mut plain = config.clone();
             plain.ssl_mode(tokio_postgres::config::SslMode::Disable);
             let connecting = tokio::time::timeout(CONNECT_TIMEOUT * 2, plain.connect(NoTls));
             match connecting.await.map_err(|_| silent())? {
                 Ok((client, connection)) => {
-                    tokio::spawn(connection);
-                    return Session::new(client).await;
+                    let connection = tokio::spawn(connection).abort_handle();
+                    return Session::new(client, connection, tls).await;
                 }
                 // The server's rules may want encryption.
                 Err(e) if e.code() == Some(&SqlState::INVALID_AUTHORIZATION_SPECIFICATION) => {}
                 Err(e) => return Err(explained(&e, doing)),
             }
         }
-        let tls = tls::connector(&self.settings.encryption)?;
-        let connecting = tokio::time::timeout(CONNECT_TIMEOUT * 2, config.connect(tls)).await;
+        let connecting =
+            tokio::time::timeout(CONNECT_TIMEOUT * 2, config.connect(tls.clone())).await;
         let connected = connecting.map_err(|_| silent())?;
         let (client, connection) = connected.map_err(|e| explained(&e, doing))?;
         // It ends when the client is dropped.
-        tokio::spawn(connection);
-        Session::new(client).await
+        let connection = tokio::spawn(connection).abort_handle();
+        Session::new(client, connection, tls).await
     }
 }
 

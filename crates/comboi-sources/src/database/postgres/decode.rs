@@ -130,16 +130,18 @@ impl Decoder {
     }
 
     /// The rows so far.
-    pub(super) fn batch(&mut self) -> Result<RecordBatch, ArrowError> {
-        let arrays: Result<Vec<ArrayRef>, ArrowError> = self
-            .columns
-            .iter_mut()
-            .zip(self.schema.fields())
-            .map(|(column, field)| column.finish(field.data_type()))
+    pub(super) fn batch(&mut self) -> Result<RecordBatch, (Option<usize>, Refusal)> {
+        let columns = self.columns.iter_mut().zip(self.schema.fields());
+        let arrays: Result<Vec<ArrayRef>, (Option<usize>, Refusal)> = columns
+            .enumerate()
+            .map(|(place, (column, field))| {
+                let finished = column.finish(field.data_type());
+                finished.map_err(|_| (Some(place), Malformed))
+            })
             .collect();
         self.rows = 0;
         self.bytes = 0;
-        RecordBatch::try_new(Arc::clone(&self.schema), arrays?)
+        RecordBatch::try_new(Arc::clone(&self.schema), arrays?).map_err(|_| (None, Malformed))
     }
 }
 

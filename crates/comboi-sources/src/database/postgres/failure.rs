@@ -72,7 +72,9 @@ fn why(said: &DbError) -> String {
 
 /// The server's words. An error about a value (class 22) quotes it, so only what kind it is remains.
 fn masked(said: &DbError) -> String {
-    if said.code().code().starts_with("22") {
+    if *said.code() == SqlState::CHARACTER_NOT_IN_REPERTOIRE {
+        "a text is not in the encoding that the database says it has; in a `query`, `convert(textsend(column), 'LATIN1', 'UTF8')` gives its bytes in UTF-8".into()
+    } else if said.code().code().starts_with("22") {
         format!(
             "a value is not what the statement takes it for (SQLSTATE {})",
             said.code().code()

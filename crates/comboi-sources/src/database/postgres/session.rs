@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use comboi_project::SqlType;
 use futures::{FutureExt as _, StreamExt as _, pin_mut};
+use tokio::task::AbortHandle;
 use tokio_postgres::{Client, SimpleQueryMessage};
+use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::columns::columns;
 use super::decode::{Decoder, Refusal};
@@ -31,38 +34,67 @@ const LOCAL: &str = "SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO, YMD
     SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL lock_timeout = '60s'";
 
 pub(super) struct Session {
-    pub(super) client: Client,
+    client: Client,
+    /// What moves the bytes.
+    connection: AbortHandle,
+    tls: MakeRustlsConnect,
     /// Whether a transaction is open that everything is read in.
     frozen: bool,
+    /// Whether the server has an answer to give that nobody has taken yet.
+    busy: AtomicBool,
 }
 
 impl Session {
-    pub(super) async fn new(client: Client) -> Result<Self, Error> {
+    pub(super) async fn new(
+        client: Client,
+        connection: AbortHandle,
+        tls: MakeRustlsConnect,
+    ) -> Result<Self, Error> {
         let mut session = Self {
             client,
+            connection,
+            tls,
             frozen: false,
+            busy: AtomicBool::new(false),
         };
         session.texts("SELECT 1").await?;
         Ok(session)
     }
 
-    async fn begin(&mut self, isolation: &str, doing: &str) -> Result<(), Error> {
-        let begin = format!("BEGIN ISOLATION LEVEL {isolation} READ ONLY; {LOCAL}");
-        within(doing, self.client.batch_execute(&begin)).await
+    /// Waits for an answer, but not for ever.
+    async fn within<T>(
+        &self,
+        doing: &str,
+        work: impl Future<Output = Result<T, tokio_postgres::Error>>,
+    ) -> Result<T, Error> {
+        self.busy.store(true, Ordering::Relaxed);
+        let done = tokio::time::timeout(IDLE, work)
+            .await
+            .map_err(|_| silent(doing))?;
+        self.busy.store(false, Ordering::Relaxed);
+        done.map_err(|e| explained(&e, doing))
     }
 
-    async fn end(&mut self) {
+    async fn begin(&self, isolation: &str, doing: &str) -> Result<(), Error> {
+        let begin = format!("BEGIN ISOLATION LEVEL {isolation} READ ONLY; {LOCAL}");
+        self.within(doing, self.client.batch_execute(&begin)).await
+    }
+
+    async fn end(&self) {
         // A connection that can't even do that is of no more use, which the next statement finds.
-        drop(within("end a transaction", self.client.batch_execute("ROLLBACK")).await);
+        drop(
+            self.within("end a transaction", self.client.batch_execute("ROLLBACK"))
+                .await,
+        );
     }
 
     /// Does something within a transaction: the one that is open, or one of its own.
-    async fn query(&mut self, sql: &str, doing: &str) -> Result<Vec<SimpleQueryMessage>, Error> {
+    async fn query(&self, sql: &str, doing: &str) -> Result<Vec<SimpleQueryMessage>, Error> {
         if self.frozen {
-            return within(doing, self.client.simple_query(sql)).await;
+            return self.within(doing, self.client.simple_query(sql)).await;
         }
         self.begin("READ COMMITTED", doing).await?;
-        let answer = within(doing, self.client.simple_query(sql)).await;
+        let answer = self.within(doing, self.client.simple_query(sql)).await;
         self.end().await;
         answer
     }
@@ -85,7 +117,7 @@ impl Session {
         if !self.frozen {
             self.begin("READ COMMITTED", doing).await?;
         }
-        let rows = within(doing, self.client.query_typed(sql, &[])).await;
+        let rows = self.within(doing, self.client.query_typed(sql, &[])).await;
         if !self.frozen {
             self.end().await;
         }
@@ -98,6 +130,58 @@ impl Session {
             .iter()
             .map(tokio_postgres::Column::type_modifier)
             .collect())
+    }
+
+    async fn copy(
+        &self,
+        sql: &str,
+        columns: &[SourceColumn],
+        to: &mut dyn Sink,
+    ) -> Result<u64, Error> {
+        const DOING: &str = "read rows";
+        let schema = arrow_schema(columns);
+        let forms: Vec<_> = columns
+            .iter()
+            .map(|it| form(&it.source_type, &it.sql_type, it.sent_as.as_deref()))
+            .collect();
+        let mut decoder = Decoder::new(schema, &forms);
+        let statement = format!("COPY ({sql}) TO STDOUT (FORMAT binary)");
+        let refused = |(place, refusal): (Option<usize>, Refusal)| {
+            refused(place.and_then(|at| columns.get(at)), &refusal)
+        };
+        let stream = self
+            .within(DOING, self.client.copy_out(statement.as_str()))
+            .await?;
+        self.busy.store(true, Ordering::Relaxed);
+        pin_mut!(stream);
+        let mut count = 0;
+        loop {
+            // Most rows are here already; a clock is only asked when one has to be waited for.
+            let next = match stream.next().now_or_never() {
+                Some(next) => next,
+                None => tokio::time::timeout(IDLE, stream.next())
+                    .await
+                    .map_err(|_| silent(DOING))?,
+            };
+            let message = match next {
+                Some(Ok(message)) => message,
+                ended => {
+                    self.busy.store(false, Ordering::Relaxed);
+                    match ended {
+                        Some(Err(e)) => return Err(explained(&e, DOING)),
+                        _ => break,
+                    }
+                }
+            };
+            decoder.take(&message).map_err(refused)?;
+            if decoder.rows() >= BATCH_ROWS || decoder.bytes() >= BATCH_BYTES {
+                count += decoder.rows() as u64;
+                to.put(decoder.batch().map_err(refused)?)?;
+            }
+        }
+        count += decoder.rows() as u64;
+        to.put(decoder.batch().map_err(refused)?)?;
+        Ok(count)
     }
 }
 
@@ -130,28 +214,20 @@ impl Connection for Session {
         self.frozen = true;
         if let Some(Snapshot(name)) = other {
             let set = format!("SET TRANSACTION SNAPSHOT {}", text(name));
-            within(doing, self.client.batch_execute(&set)).await?;
+            self.within(doing, self.client.batch_execute(&set)).await?;
             return Ok(other.cloned());
         }
-        // A replica can't export its state; then the first statement fixes it for this connection alone.
-        let exported = within(
-            doing,
-            self.client
-                .simple_query("SAVEPOINT export; SELECT pg_export_snapshot(); RELEASE export"),
-        )
-        .await;
-        match exported {
+        let export = self.client.simple_query("SELECT pg_export_snapshot()");
+        match self.within(doing, export).await {
             Ok(messages) => Ok(messages.iter().find_map(|message| match message {
                 SimpleQueryMessage::Row(row) => row.get(0).map(|name| Snapshot(name.to_owned())),
                 _ => None,
             })),
             Err(Error::Lost { doing, why }) => Err(Error::Lost { doing, why }),
+            // A server that can't share its state: this connection has one for itself.
             Err(_) => {
-                within(
-                    doing,
-                    self.client.batch_execute("ROLLBACK TO SAVEPOINT export"),
-                )
-                .await?;
+                self.end().await;
+                self.begin("REPEATABLE READ", doing).await?;
                 Ok(None)
             }
         }
@@ -184,59 +260,28 @@ impl Connection for Session {
         if own {
             self.begin("REPEATABLE READ", "begin to read").await?;
         }
-        let read = copy(&self.client, sql, columns, to).await;
-        if own {
+        let read = self.copy(sql, columns, to).await;
+        if own && !self.busy.load(Ordering::Relaxed) {
             self.end().await;
         }
         read
     }
 }
 
-async fn copy(
-    client: &Client,
-    sql: &str,
-    columns: &[SourceColumn],
-    to: &mut dyn Sink,
-) -> Result<u64, Error> {
-    const DOING: &str = "read rows";
-    let schema = arrow_schema(columns);
-    let forms: Vec<_> = columns
-        .iter()
-        .map(|it| form(&it.source_type, &it.sql_type, it.sent_as.as_deref()))
-        .collect();
-    let mut decoder = Decoder::new(schema, &forms);
-    let statement = format!("COPY ({sql}) TO STDOUT (FORMAT binary)");
-    let stream = within(DOING, client.copy_out(statement.as_str())).await?;
-    pin_mut!(stream);
-    let mut count = 0;
-    loop {
-        // Most rows are here already; a clock is only asked when one has to be waited for.
-        let next = match stream.next().now_or_never() {
-            Some(next) => next,
-            None => tokio::time::timeout(IDLE, stream.next())
-                .await
-                .map_err(|_| silent(DOING))?,
-        };
-        let Some(message) = next else { break };
-        let message = message.map_err(|e| explained(&e, DOING))?;
-        decoder
-            .take(&message)
-            .map_err(|(place, refusal)| refused(place.and_then(|at| columns.get(at)), &refusal))?;
-        if decoder.rows() >= BATCH_ROWS || decoder.bytes() >= BATCH_BYTES {
-            count += decoder.rows() as u64;
-            to.put(batch(&mut decoder)?)?;
+/// An answer that is still on its way is not waited for: the client would take all of it, and the server would go on working.
+impl Drop for Session {
+    fn drop(&mut self) {
+        if !*self.busy.get_mut() {
+            return;
+        }
+        self.connection.abort();
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let (cancel, tls) = (self.client.cancel_token(), self.tls.clone());
+            runtime.spawn(async move {
+                drop(cancel.cancel_query(tls).await);
+            });
         }
     }
-    count += decoder.rows() as u64;
-    to.put(batch(&mut decoder)?)?;
-    Ok(count)
-}
-
-fn batch(decoder: &mut Decoder) -> Result<arrow_array::RecordBatch, Error> {
-    decoder.batch().map_err(|e| Error::Refused {
-        doing: "understand the rows that the server sent".into(),
-        why: e.to_string(),
-    })
 }
 
 fn refused(column: Option<&SourceColumn>, refusal: &Refusal) -> Error {
@@ -254,16 +299,5 @@ fn silent(doing: &str) -> Error {
     Error::Lost {
         doing: doing.to_owned(),
         why: format!("the server has said nothing for {} seconds", IDLE.as_secs()),
-    }
-}
-
-/// Waits for an answer, but not for ever.
-async fn within<T>(
-    doing: &str,
-    work: impl Future<Output = Result<T, tokio_postgres::Error>>,
-) -> Result<T, Error> {
-    match tokio::time::timeout(IDLE, work).await {
-        Ok(done) => done.map_err(|e| explained(&e, doing)),
-        Err(_) => Err(silent(doing)),
     }
 }

@@ -111,7 +111,7 @@ fn natural(of: &PgType) -> Reading {
         "real" => Float,
         "double precision" => Double,
         "numeric" => decimal(&of.name).unwrap_or(Varchar(None)),
-        "text" | "character varying" | "character" | "name" | "\"char\"" => Varchar(None),
+        "text" | "character varying" | "character" | "name" => Varchar(None),
         "json" | "jsonb" => Json,
         "bytea" => Blob,
         "date" => Date,

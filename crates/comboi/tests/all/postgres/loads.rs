@@ -142,3 +142,42 @@ fn a_table_that_was_rewritten_since_is_read_anew() {
     assert_eq!(shop.world.rows("many").len(), 20_000);
     assert_eq!(shop.run(), ["bronze/shop/many skipped 0"]);
 }
+
+/// Connections that read parts of a table see one state of it, however busy it is: what is taken from one row is in another.
+#[test]
+fn parts_that_are_read_at_once_are_of_one_state() {
+    let shop = Shop::new(
+        "CREATE TABLE account (id int PRIMARY KEY, balance bigint) WITH (fillfactor = 50); \
+         INSERT INTO account SELECT i, 100 FROM generate_series(1, 20000) i; ANALYZE account",
+        &table(&["account", "parallelism: 4"]),
+    );
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let mut found = Vec::new();
+    std::thread::scope(|threads| {
+        for writer in 1..=2 {
+            let (shop, done) = (&shop, &done);
+            threads.spawn(move || {
+                let client = shop.database.session();
+                let mut from = writer * 31;
+                while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                    from = (from * 7919 + 1) % 10_000;
+                    let to = 10_001 + from * 13 % 10_000;
+                    let sql = format!(
+                        "UPDATE account SET balance = balance + CASE id WHEN {from} THEN -1 ELSE 1 END WHERE id IN ({from}, {to})"
+                    );
+                    // The other writer may have locked the same two rows the other way round.
+                    drop(shop.database.block_on(client.batch_execute(&sql)));
+                }
+            });
+        }
+        for _ in 0..5 {
+            found.push((shop.run(), shop.world.rows("account")));
+        }
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+    for (outcome, rows) in found {
+        assert_eq!(outcome, ["bronze/shop/account succeeded 20000"]);
+        let balance = |row: &String| row.split(',').nth(1).unwrap().parse::<i64>().unwrap();
+        assert_eq!(rows.iter().map(balance).sum::<i64>(), 2_000_000);
+    }
+}
