@@ -45,7 +45,8 @@ pub enum Error {
     },
     /// What is stored is not what was written. Nothing was changed.
     #[error(
-        "`{dataset}` is damaged: {what} (`{file}`); bring the file back from a backup, or see `comboi history {dataset}` for a version to `comboi restore`"
+        "`{dataset}` is damaged: {what} (`{file}`); {}",
+        way_out(dataset, file)
     )]
     Damaged {
         /// The dataset.
@@ -74,6 +75,17 @@ pub enum Error {
         /// Why.
         why: String,
     },
+}
+
+/// What works: without its log a dataset has no history to go back in.
+fn way_out(dataset: &str, file: &str) -> String {
+    if file.starts_with("_delta_log") {
+        "bring the file back from a backup, or move the dataset's folder away: the next run makes it anew, without its earlier versions".to_owned()
+    } else {
+        format!(
+            "bring the file back from a backup, or see `comboi history {dataset}` for a version to `comboi restore`"
+        )
+    }
 }
 
 /// Whether the very same call may succeed if it is tried again.

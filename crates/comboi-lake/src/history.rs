@@ -1,10 +1,13 @@
 //! What happened to a dataset, version by version.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use comboi_project::RunId;
 use serde_json::Value;
 
 use crate::error::Error;
+use crate::notes::Notes;
 use crate::table::Table;
 
 /// One version of a dataset and how it came to be.
@@ -30,6 +33,8 @@ pub struct Version {
     pub bytes_added: u64,
     /// Whether the version can be read: its files are kept.
     pub readable: bool,
+    /// What comboi noted with it; empty when somebody else committed it.
+    pub properties: BTreeMap<String, String>,
 }
 
 /// A log entry, as far as anything here wants to know.
@@ -94,7 +99,14 @@ impl Entry {
                 .filter_map(|file| file["size"].as_u64())
                 .sum(),
             readable,
+            properties: self.properties(),
         }
+    }
+
+    fn properties(&self) -> BTreeMap<String, String> {
+        let noted: BTreeMap<String, String> =
+            serde_json::from_value(self.metadata["configuration"].clone()).unwrap_or_default();
+        Notes::parse(noted.iter()).unwrap_or_default().properties
     }
 }
 

@@ -51,13 +51,24 @@ impl Table {
         now: DateTime<Utc>,
         dry_run: bool,
     ) -> Result<Vacuumed, Error> {
+        self.vacuum_before(u64::MAX, keep, now, dry_run).await
+    }
+
+    /// The same, and keeps this version and all later ones, however old they are.
+    pub async fn vacuum_before(
+        &self,
+        version: u64,
+        keep: std::time::Duration,
+        now: DateTime<Utc>,
+        dry_run: bool,
+    ) -> Result<Vacuumed, Error> {
         let newest = self.snapshot().await?.ok_or_else(|| self.missing())?;
         let keep = Duration::from_std(keep).unwrap_or(Duration::MAX);
         let cutoff = now
             .checked_sub_signed(keep)
             .unwrap_or(DateTime::<Utc>::MIN_UTC);
         let entries = self.entries(newest.version).await?;
-        let oldest = self.oldest_kept(&newest, &entries, cutoff).await?;
+        let oldest = self.oldest_kept(&newest, &entries, cutoff, version).await?;
         let needed = self.needed(&newest, &entries, oldest).await?;
         let mentioned: BTreeSet<String> = entries.values().flat_map(names).collect();
         let garbage = self.garbage(&newest, &needed, &mentioned, now).await?;
@@ -108,12 +119,13 @@ impl Table {
         Ok(entries)
     }
 
-    /// The version that was current at the cutoff, or the first one that can be read.
+    /// The version that was current at the cutoff or is wanted anyway, or the first one that can be read.
     async fn oldest_kept(
         &self,
         newest: &Snapshot,
         entries: &BTreeMap<u64, Entry>,
         cutoff: DateTime<Utc>,
+        wanted: u64,
     ) -> Result<u64, Error> {
         // Who does not say when it committed may have done so just now. Clocks may go back, so it is the
         // first version after the cutoff that counts, not the last one before it.
@@ -122,6 +134,7 @@ impl Table {
             .find(|(_, entry)| entry.committed_at().is_none_or(|at| at > cutoff));
         let current = after.map_or(newest.version, |(version, _)| version.saturating_sub(1));
         Ok(current
+            .min(wanted)
             .max(newest.oldest)
             .max(crate::damage::first_readable(self).await?)
             .min(newest.version))

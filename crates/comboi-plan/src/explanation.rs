@@ -1,10 +1,11 @@
 //! What a plan would do, for people and for programs.
 
+mod print;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use chrono::{DateTime, Utc};
-use comboi_project::{DatasetId, Project, Stage, text};
+use comboi_project::{DatasetId, Project, Stage};
 use serde::Serialize;
 
 use crate::plan::{Plan, Task, TaskKind};
@@ -129,10 +130,6 @@ impl Explanation {
             tasks,
         }
     }
-
-    fn in_stage(&self, stage: Stage) -> impl Iterator<Item = &ExplainedTask> {
-        self.tasks.iter().filter(move |task| task.stage == stage)
-    }
 }
 
 fn extract(task: &Task, observed: &Observed) -> ExplainedTask {
@@ -195,153 +192,5 @@ fn build(
         lake_rows: found.rows,
         notes: Vec::new(),
         failed: None,
-    }
-}
-
-impl fmt::Display for Explanation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.tasks.is_empty() {
-            return writeln!(f, "Nothing is selected.");
-        }
-        writeln!(f, "Planning `{}`\n", self.pipeline)?;
-        self.metadata(f)?;
-        writeln!(f, "Pipeline DAG:")?;
-        for stage in Stage::ALL {
-            self.stage(f, stage)?;
-        }
-        self.queue(f)?;
-        self.estimate(f)
-    }
-}
-
-impl Explanation {
-    fn metadata(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let tables = || self.in_stage(Stage::Bronze);
-        if tables().next().is_none() {
-            return Ok(());
-        }
-        let sources = text::counted(self.sources.len() as u64, "source");
-        let names: Vec<&str> = tables().map(|task| task.dataset.name()).collect();
-        writeln!(f, "Metadata Extraction:")?;
-        writeln!(f, "  Found {sources} ({})", self.sources.join(", "))?;
-        writeln!(
-            f,
-            "  Found {} ({})",
-            text::counted(names.len() as u64, "table"),
-            names.join(", ")
-        )?;
-        match self.last_run {
-            Some(time) => writeln!(
-                f,
-                "  Checkpoint: last run {} UTC\n",
-                time.format("%Y-%m-%d %H:%M:%S")
-            ),
-            None => writeln!(f, "  Checkpoint: none, nothing has been read yet\n"),
-        }
-    }
-
-    fn stage(&self, f: &mut fmt::Formatter<'_>, stage: Stage) -> fmt::Result {
-        let tasks: Vec<&ExplainedTask> = self.in_stage(stage).collect();
-        let Some(last) = tasks.len().checked_sub(1) else {
-            return Ok(());
-        };
-        writeln!(f, "  Stage: {}", capital(stage))?;
-        for (i, task) in tasks.iter().enumerate() {
-            let (branch, trunk) = if i == last {
-                ("└─", "  ")
-            } else {
-                ("├─", "│ ")
-            };
-            let name = task.dataset.to_string();
-            let name = name.split_once('/').map_or("", |(_, name)| name);
-            match task.kind {
-                TaskKind::Extract => writeln!(f, "    {branch} {name} ({})", task.because)?,
-                TaskKind::Build => {
-                    let inputs: Vec<String> = task.inputs.iter().map(ToString::to_string).collect();
-                    writeln!(f, "    {branch} {name} (depends on: {})", inputs.join(", "))?;
-                }
-            }
-            let mut details: Vec<String> = task
-                .contracts
-                .iter()
-                .map(|file| format!("Contract: {file}"))
-                .collect();
-            if task.kind == TaskKind::Build {
-                details.push(format!(
-                    "{}: {}",
-                    if task.works { "build" } else { "skip" },
-                    task.because
-                ));
-            }
-            details.extend(task.notes.iter().map(|note| format!("note: {note}")));
-            details.extend(task.failed.iter().map(|why| format!("would fail: {why}")));
-            for (i, detail) in details.iter().enumerate() {
-                let leaf = if i + 1 == details.len() {
-                    "└─"
-                } else {
-                    "├─"
-                };
-                writeln!(f, "    {trunk}  {leaf} {detail}")?;
-            }
-        }
-        writeln!(f)
-    }
-
-    fn queue(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "Execution Queue:")?;
-        let queue: Vec<&ExplainedTask> = self.tasks.iter().filter(|task| task.works).collect();
-        for (i, task) in queue.iter().enumerate() {
-            let verb = match task.kind {
-                TaskKind::Extract => "Extract",
-                TaskKind::Build => "Transform",
-            };
-            writeln!(f, "  {}. {verb} {}", i + 1, task.dataset)?;
-        }
-        match (queue.len(), self.tasks.len() - queue.len()) {
-            (0, _) => writeln!(f, "  nothing to do\n"),
-            (_, 0) => writeln!(f),
-            (_, skipped) => writeln!(
-                f,
-                "  {} with nothing to do\n",
-                text::counted(skipped as u64, "task")
-            ),
-        }
-    }
-
-    fn estimate(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "Estimated Data:")?;
-        for stage in Stage::ALL {
-            let tasks = || self.in_stage(stage).filter(|task| task.works);
-            let number = tasks().count() as u64;
-            if self.in_stage(stage).next().is_none() {
-                continue;
-            }
-            let what = match stage {
-                Stage::Bronze => {
-                    let mut line = text::counted(number, "table");
-                    let bytes: u64 = tasks().filter_map(|task| task.bytes).sum();
-                    if number > 0 && tasks().any(|task| task.bytes.is_some()) {
-                        line.push_str(&format!(", ~{}", text::bytes(bytes)));
-                    }
-                    let rows: u64 = tasks().filter_map(|task| task.rows).sum();
-                    if number > 0 && tasks().all(|task| task.rows.is_some()) {
-                        line.push_str(&format!(", ~{}", text::counted(rows, "row")));
-                    }
-                    line
-                }
-                Stage::Silver => text::counted(number, "transformation"),
-                Stage::Gold => text::counted(number, "aggregation"),
-            };
-            writeln!(f, "  {}: {what}", capital(stage))?;
-        }
-        Ok(())
-    }
-}
-
-fn capital(stage: Stage) -> &'static str {
-    match stage {
-        Stage::Bronze => "Bronze",
-        Stage::Silver => "Silver",
-        Stage::Gold => "Gold",
     }
 }

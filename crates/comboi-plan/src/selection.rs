@@ -6,10 +6,54 @@ use comboi_project::{DatasetId, Project, Stage, did_you_mean};
 
 use crate::graph::Graph;
 
-/// A selection that can't be understood, or that means nothing.
+/// A selection that can't be understood, or that means nothing: every mistake in it, one line each.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct BadSelection(String);
+#[error("{}", .0.join("\n"))]
+pub struct BadSelection(Vec<String>);
+
+impl BadSelection {
+    fn because(what: impl Into<String>) -> Self {
+        Self(vec![what.into()])
+    }
+}
+
+/// What went well of several, or all that did not.
+fn all<T>(
+    results: impl IntoIterator<Item = Result<T, BadSelection>>,
+) -> Result<Vec<T>, BadSelection> {
+    let (mut good, mut bad) = (Vec::new(), Vec::new());
+    for result in results {
+        match result {
+            Ok(value) => good.push(value),
+            Err(BadSelection(mistakes)) => bad.extend(mistakes),
+        }
+    }
+    // The same word may stand there twice.
+    let mut seen = BTreeSet::new();
+    bad.retain(|mistake| seen.insert(mistake.clone()));
+    if bad.is_empty() {
+        Ok(good)
+    } else {
+        Err(BadSelection(bad))
+    }
+}
+
+/// Both, or what is wrong with either.
+fn both<A, B>(
+    a: Result<A, BadSelection>,
+    b: Result<B, BadSelection>,
+) -> Result<(A, B), BadSelection> {
+    match (a, b) {
+        (Ok(a), Ok(b)) => Ok((a, b)),
+        (a, b) => Err(BadSelection(
+            [a.err(), b.err()]
+                .into_iter()
+                .flatten()
+                .flat_map(|bad| bad.0)
+                .collect(),
+        )),
+    }
+}
 
 /// Which datasets a person means.
 ///
@@ -49,18 +93,16 @@ impl Selection {
         exclude: Option<&str>,
     ) -> Result<Self, BadSelection> {
         let stage = match stage {
-            "all" => None,
-            stage => Some(
-                stage
-                    .parse()
-                    .map_err(|e: comboi_project::BadStage| BadSelection(e.to_string()))?,
-            ),
+            "all" => Ok(None),
+            stage => stage_called(stage).map(Some),
         };
-        let select = select.map(Expression::parse).transpose()?;
+        let expression = |text: Option<&str>| text.map(Expression::parse).transpose();
+        let (stage, (select, exclude)) =
+            both(stage, both(expression(select), expression(exclude)))?;
         Ok(Self {
             stage,
             select,
-            exclude: exclude.map(Expression::parse).transpose()?,
+            exclude,
         })
     }
 
@@ -72,15 +114,16 @@ impl Selection {
         project: &Project,
         graph: &Graph,
     ) -> Result<BTreeSet<DatasetId>, BadSelection> {
-        let mut chosen = match &self.select {
-            Some(select) => select.datasets(project, graph)?,
-            None => graph.datasets().iter().cloned().collect(),
-        };
+        let of = |expression: &Expression| expression.datasets(project, graph);
+        let (chosen, excluded) = both(
+            self.select.as_ref().map(of).transpose(),
+            self.exclude.as_ref().map(of).transpose(),
+        )?;
+        let mut chosen = chosen.unwrap_or_else(|| graph.datasets().iter().cloned().collect());
         if let Some(stage) = self.stage {
             chosen.retain(|id| id.stage() == stage);
         }
-        if let Some(exclude) = &self.exclude {
-            let excluded = exclude.datasets(project, graph)?;
+        if let Some(excluded) = excluded {
             chosen.retain(|id| !excluded.contains(id));
         }
         Ok(chosen)
@@ -99,7 +142,7 @@ pub fn find_dataset(project: &Project, text: &str) -> Result<DatasetId, BadSelec
         [] => Err(What::Name(text.to_owned()).nothing(project, &Graph::of(project))),
         several => {
             let listed: Vec<String> = several.iter().map(|id| format!("`{id}`")).collect();
-            Err(BadSelection(format!(
+            Err(BadSelection::because(format!(
                 "`{text}` may be {}: say which",
                 listed.join(" or ")
             )))
@@ -109,14 +152,11 @@ pub fn find_dataset(project: &Project, text: &str) -> Result<DatasetId, BadSelec
 
 impl Expression {
     fn parse(text: &str) -> Result<Self, BadSelection> {
-        let terms: Result<Vec<Vec<Part>>, BadSelection> = text
-            .split_whitespace()
-            .map(|term| term.split(',').map(Part::parse).collect())
-            .collect();
-        let terms = terms?;
+        let term = |term: &str| all(term.split(',').map(Part::parse));
+        let terms = all(text.split_whitespace().map(term))?;
         if terms.is_empty() {
-            return Err(BadSelection(
-                "the selection is empty; `*` selects everything".to_owned(),
+            return Err(BadSelection::because(
+                "the selection is empty; `*` selects everything",
             ));
         }
         Ok(Self(terms))
@@ -127,19 +167,17 @@ impl Expression {
         project: &Project,
         graph: &Graph,
     ) -> Result<BTreeSet<DatasetId>, BadSelection> {
-        let mut chosen = BTreeSet::new();
-        for term in &self.0 {
-            let mut all: Option<BTreeSet<DatasetId>> = None;
-            for part in term {
-                let these = part.datasets(project, graph)?;
-                all = Some(match all {
-                    Some(before) => before.intersection(&these).cloned().collect(),
-                    None => these,
-                });
-            }
-            chosen.extend(all.into_iter().flatten());
-        }
-        Ok(chosen)
+        let term = |parts: &Vec<Part>| {
+            let parts = all(parts.iter().map(|part| part.datasets(project, graph)))?;
+            let common = parts
+                .into_iter()
+                .reduce(|a, b| a.intersection(&b).cloned().collect());
+            Ok(common.unwrap_or_default())
+        };
+        Ok(all(self.0.iter().map(term))?
+            .into_iter()
+            .flatten()
+            .collect())
     }
 }
 
@@ -153,20 +191,16 @@ impl Part {
             .map_or((false, rest), |rest| (true, rest));
         let what = match rest.split_once(':') {
             None if rest.is_empty() => {
-                return Err(BadSelection(format!(
+                return Err(BadSelection::because(format!(
                     "`{text}` in the selection names nothing"
                 )));
             }
             None => What::Name(rest.to_owned()),
-            Some(("stage", stage)) => What::Stage(
-                stage
-                    .parse()
-                    .map_err(|e: comboi_project::BadStage| BadSelection(e.to_string()))?,
-            ),
+            Some(("stage", stage)) => What::Stage(stage_called(stage)?),
             Some(("source", source)) => What::Source(source.to_owned()),
             Some(("tag", tag)) => What::Tag(tag.to_owned()),
             Some((method, _)) => {
-                return Err(BadSelection(format!(
+                return Err(BadSelection::because(format!(
                     "`{method}:` can't be selected by; there is `stage:`, `source:` and `tag:`, or a dataset's name"
                 )));
             }
@@ -248,10 +282,15 @@ impl What {
             Self::Stage(_) => "",
         };
         match did_you_mean(wanted, known.iter().map(String::as_str)) {
-            Some(hint) => BadSelection(format!("{what}; {hint}")),
-            None => BadSelection(what),
+            Some(hint) => BadSelection::because(format!("{what}; {hint}")),
+            None => BadSelection::because(what),
         }
     }
+}
+
+fn stage_called(text: &str) -> Result<Stage, BadSelection> {
+    text.parse()
+        .map_err(|e: comboi_project::BadStage| BadSelection::because(e.to_string()))
 }
 
 /// `bronze/shop/orders`, `shop/orders`, `orders`.
@@ -313,5 +352,17 @@ mod tests {
         for wrong in ["+", "", "state:modified", "stage:copper"] {
             assert!(part(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn every_mistake_is_told_at_once() {
+        let told = Selection::parse("copper", Some("orders+ state:new,+ state:new"), Some(" "));
+        assert_eq!(
+            told.unwrap_err().to_string(),
+            "`copper` is not a stage: expected `bronze`, `silver` or `gold`\n\
+             `state:` can't be selected by; there is `stage:`, `source:` and `tag:`, or a dataset's name\n\
+             `+` in the selection names nothing\n\
+             the selection is empty; `*` selects everything"
+        );
     }
 }

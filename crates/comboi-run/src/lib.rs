@@ -12,6 +12,7 @@ mod receipt;
 mod ledger;
 mod observe;
 mod runner;
+mod walk;
 
 mod task;
 
@@ -23,6 +24,7 @@ mod backfill;
 mod maintenance;
 mod reconcile;
 mod record;
+mod vacuum;
 
 pub use backfill::Backfilled;
 pub use clock::Clock;
@@ -33,3 +35,4 @@ pub use receipt::{Failure, FailureKind, Outcome, Receipt, RunReport};
 pub use reconcile::Reconciled;
 pub use runner::{RunError, Runner};
 pub use stop::Stop;
+pub use vacuum::vacuum;

@@ -145,6 +145,9 @@ pub struct RunReport {
     pub ended_at: DateTime<Utc>,
     /// Whether it was asked to stop before it was through.
     pub stopped: bool,
+    /// What a person should know of the run as a whole, one line each.
+    #[serde(default)]
+    pub notes: Vec<String>,
     /// One for each task, in the order of the plan.
     pub tasks: Vec<Receipt>,
 }

@@ -1,28 +1,24 @@
-//! Doing a plan: each task as soon as what it reads is done, several at once within the memory limit.
+//! Doing a plan: from its order to its report.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use comboi_engine::Limits;
 use comboi_lake::{Lake, State};
-use comboi_plan::{Plan, Task, TaskKind};
+use comboi_plan::Plan;
 use comboi_project::{DatasetId, Project, RunId};
 use comboi_sources::database::Databases;
-use tokio::task::JoinSet;
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 use crate::clock::Clock;
 use crate::event::{Event, Listener, Phase};
 use crate::ledger::{Ledger, LedgerError, Order, RunKind};
-use crate::receipt::{Failure, FailureKind, Outcome, Receipt, RunReport};
+use crate::receipt::{Outcome, RunReport};
+use crate::record;
 use crate::stop::Stop;
-use crate::task::{Done, TaskError, chain};
-use crate::{build, extract, record};
-
-/// How often a task is tried when the lake or the machine did not answer as it should.
-const TRIES: u32 = 4;
+use crate::task::chain;
 
 /// What doing a plan needs.
 #[derive(Clone)]
@@ -190,6 +186,7 @@ impl Runner {
             begun_at: order.begun_at,
             ended_at: self.clock.now(),
             stopped: self.stop.requested(),
+            notes: Vec::new(),
             tasks: order
                 .plan
                 .tasks
@@ -199,10 +196,11 @@ impl Runner {
         };
         if let Err(e) = record::write(self, &report).await {
             let error = chain(&e);
-            warn!(
-                run = run.0,
-                error, "the record of run {run} was not written to the lake: {error}"
+            let note = format!(
+                "the record of run {run} (`_comboi/tasks`, `_comboi/verdicts`) was not written to the lake: {error}; what the run did to datasets is there"
             );
+            warn!(run = run.0, error, "{note}");
+            report.notes.push(note);
         }
         report.ended_at = self.clock.now();
         let ledger = self.ledger();
@@ -241,174 +239,6 @@ impl Runner {
         }
     }
 
-    /// Does every task as soon as those before it are done.
-    async fn walk(&self, order: &Arc<Order>) -> BTreeMap<DatasetId, Receipt> {
-        let widest = order.plan.widest().min(self.jobs).max(1);
-        let limits = self.limits.shared_by(widest);
-        let mut receipts: BTreeMap<DatasetId, Receipt> = BTreeMap::new();
-        let mut waiting: Vec<&Task> = order.plan.tasks.iter().collect();
-        let mut running = JoinSet::new();
-        let mut names = HashMap::new();
-        loop {
-            let mut still_waiting = Vec::new();
-            for task in waiting {
-                let ready = task
-                    .after
-                    .iter()
-                    .all(|before| receipts.contains_key(before));
-                if !ready || running.len() >= widest && !self.stop.requested() {
-                    still_waiting.push(task);
-                } else if self.stop.requested() {
-                    receipts.insert(
-                        task.dataset.clone(),
-                        self.unbegun(order.run, task, Outcome::Stopped),
-                    );
-                } else if task
-                    .after
-                    .iter()
-                    .any(|before| !receipts[before].outcome.is_good())
-                {
-                    let receipt = self.unbegun(order.run, task, Outcome::UpstreamFailed);
-                    receipts.insert(task.dataset.clone(), self.hand_in(receipt).await);
-                } else {
-                    let versions = inputs_of(task, &receipts, order);
-                    let (runner, order, task) = (self.clone(), Arc::clone(order), task.clone());
-                    let dataset = task.dataset.clone();
-                    let spawned = running
-                        .spawn(async move { runner.one(&order, &task, versions, &limits).await });
-                    names.insert(spawned.id(), dataset);
-                }
-            }
-            waiting = still_waiting;
-            match running.join_next_with_id().await {
-                Some(Ok((_, receipt))) => {
-                    receipts.insert(receipt.dataset.clone(), receipt);
-                }
-                Some(Err(e)) => {
-                    let dataset = &names[&e.id()];
-                    let done = Err(TaskError::Defect(e.to_string()));
-                    let receipt = self
-                        .hand_in(self.receipt(order.run, dataset, self.clock.now(), done))
-                        .await;
-                    log_end(&receipt);
-                    (self.listener)(Event::TaskEnded { receipt: &receipt });
-                    receipts.insert(dataset.clone(), receipt);
-                }
-                // An `UpstreamFailed` of this round may make more tasks ready.
-                None if waiting.iter().any(|task| {
-                    task.after
-                        .iter()
-                        .all(|before| receipts.contains_key(before))
-                }) => {}
-                None => return receipts,
-            }
-        }
-    }
-
-    /// One task to its end; what it throws becomes part of its receipt.
-    async fn one(
-        &self,
-        order: &Order,
-        task: &Task,
-        inputs: BTreeMap<DatasetId, Option<u64>>,
-        limits: &Limits,
-    ) -> Receipt {
-        let dataset = &task.dataset;
-        let begun_at = self.clock.now();
-        info!(run = order.run.0, %dataset, "`{dataset}` begins");
-        (self.listener)(Event::TaskBegan { dataset });
-        let mut tries = 0;
-        let done = loop {
-            tries += 1;
-            let done = match &task.kind {
-                TaskKind::Extract => extract::extract(self, order, dataset, limits).await,
-                TaskKind::Build => build::build(self, order, dataset, &inputs, limits).await,
-            };
-            match done {
-                Err(e) if e.worth_retrying() && tries < TRIES && !self.stop.requested() => {
-                    let error = chain(&e);
-                    warn!(run = order.run.0, %dataset, error, "`{dataset}` is tried again: {error}");
-                    tokio::time::sleep(Duration::from_millis(250 * u64::from(tries * tries))).await;
-                }
-                done => break done,
-            }
-        };
-        let receipt = self.receipt(order.run, dataset, begun_at, done);
-        let receipt = if receipt.outcome == Outcome::Stopped {
-            receipt
-        } else {
-            self.hand_in(receipt).await
-        };
-        log_end(&receipt);
-        (self.listener)(Event::TaskEnded { receipt: &receipt });
-        receipt
-    }
-
-    fn receipt(
-        &self,
-        run: RunId,
-        dataset: &DatasetId,
-        begun_at: chrono::DateTime<chrono::Utc>,
-        done: Result<Done, TaskError>,
-    ) -> Receipt {
-        let mut receipt = Receipt {
-            run,
-            dataset: dataset.clone(),
-            outcome: Outcome::Failed,
-            reason: None,
-            failure: None,
-            version: None,
-            inputs: BTreeMap::new(),
-            rows: 0,
-            total_rows: None,
-            quarantined_rows: 0,
-            published: None,
-            notes: Vec::new(),
-            verdicts: Vec::new(),
-            late: false,
-            begun_at,
-            ended_at: self.clock.now(),
-        };
-        match done {
-            Ok(done) => done.put_into(&mut receipt),
-            Err(TaskError::Contract(verdicts)) => {
-                receipt.failure = Some(Failure {
-                    kind: FailureKind::Contract,
-                    message: "its contract does not hold; nothing was published, readers see the last good version".to_owned(),
-                });
-                receipt.verdicts = verdicts;
-            }
-            Err(_) if self.stop.requested() => receipt.outcome = Outcome::Stopped,
-            Err(e) => {
-                receipt.failure = Some(Failure {
-                    kind: FailureKind::Task,
-                    message: chain(&e),
-                });
-            }
-        }
-        receipt
-    }
-
-    fn unbegun(&self, run: RunId, task: &Task, outcome: Outcome) -> Receipt {
-        let mut receipt = self.receipt(run, &task.dataset, self.clock.now(), Ok(Done::default()));
-        receipt.outcome = outcome;
-        (self.listener)(Event::TaskEnded { receipt: &receipt });
-        receipt
-    }
-
-    /// Writes a receipt. The lake has what the task did: a receipt that can't be written costs a look at the lake later.
-    async fn hand_in(&self, receipt: Receipt) -> Receipt {
-        let dataset = receipt.dataset.clone();
-        match self.ledger().write_receipt(receipt.for_keeping()).await {
-            Ok(()) => {}
-            Err(e) => {
-                let error = chain(&e);
-                warn!(%dataset, error, "the receipt of `{dataset}` was not written: {error}");
-            }
-        }
-        receipt
-    }
-
     pub(crate) fn ledger(&self) -> Ledger {
         Ledger::new(self.state.clone())
     }
@@ -418,43 +248,6 @@ impl Runner {
     }
 }
 
-/// The versions that a task reads: from the receipts of this run, else pinned when it began.
-fn inputs_of(
-    task: &Task,
-    receipts: &BTreeMap<DatasetId, Receipt>,
-    order: &Order,
-) -> BTreeMap<DatasetId, Option<u64>> {
-    let version = |input: &DatasetId| match receipts.get(input) {
-        Some(receipt) => receipt.version,
-        None => order.pins.get(input).copied().flatten(),
-    };
-    task.inputs
-        .iter()
-        .map(|input| (input.clone(), version(input)))
-        .collect()
-}
-
-fn millis(time: Duration) -> u64 {
+pub(crate) fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
-fn log_end(receipt: &Receipt) {
-    let (dataset, outcome, run) = (&receipt.dataset, receipt.outcome, receipt.run.0);
-    let elapsed_ms = millis(receipt.took());
-    match &receipt.failure {
-        Some(failure) => {
-            error!(run, %dataset, %outcome, elapsed_ms, error = failure.message, "`{dataset}` failed: {}", failure.message);
-        }
-        None if receipt.outcome == Outcome::Skipped => {
-            let reason = receipt.reason.as_deref().unwrap_or_default();
-            info!(run, %dataset, %outcome, reason, elapsed_ms, version = receipt.version, "`{dataset}` skipped: {reason}");
-        }
-        None => {
-            let row_count = receipt.rows;
-            info!(run, %dataset, %outcome, row_count, elapsed_ms, version = receipt.version, "`{dataset}` {outcome}: {row_count} rows");
-        }
-    }
-    for note in &receipt.notes {
-        warn!(run, %dataset, "`{dataset}`: {note}");
-    }
 }

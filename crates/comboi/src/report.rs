@@ -153,6 +153,7 @@ pub(crate) fn summary(report: &RunReport, paint: Paint) -> String {
             .filter_map(|stage| stage_line(report, stage)),
     );
     lines.extend(rules_line(report, paint));
+    lines.extend(report.notes.iter().map(|note| format!("note: {note}")));
     if !report.is_good() {
         lines.push(
             "`comboi retry` takes up what was left undone; what succeeded is not done again."
@@ -255,6 +256,13 @@ mod tests {
              Silver  1 of 1 dataset                   1 row    53.0 s  1 of 2 rules passed\n\
              Contracts: 1 of 2 rules passed, 1 broken with severity warning"
         );
+    }
+
+    #[test]
+    fn what_concerns_the_whole_run_ends_its_summary() {
+        let mut report = report();
+        report.notes = vec!["no record".to_owned()];
+        assert!(summary(&report, Paint::Plain).ends_with("severity warning\nnote: no record"));
     }
 
     #[test]

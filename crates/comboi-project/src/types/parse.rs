@@ -1,8 +1,13 @@
 //! Types from text: every spelling that DuckDB accepts.
 
+mod tokens;
+mod words;
+
 use std::str::FromStr;
 
 use super::SqlType;
+use tokens::{Parser, Token};
+use words::{named, unknown};
 
 /// A text is not a type of DuckDB.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -32,8 +37,7 @@ impl FromStr for SqlType {
             reason: wrong.reason,
             suggestion: wrong.suggestion,
         };
-        let tokens = tokens(text).map_err(bad)?;
-        let mut parser = Parser { tokens, next: 0 };
+        let mut parser = Parser::of(text).map_err(bad)?;
         let sql_type = parser.sql_type(0).map_err(bad)?;
         match parser.peek() {
             None => Ok(sql_type),
@@ -59,146 +63,7 @@ fn wrong(reason: impl Into<String>) -> Wrong {
 
 type Parsed<T> = Result<T, Wrong>;
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Token {
-    /// A bare word, in lower case; with its own case beside it.
-    Word(String, String),
-    /// A name in double quotes.
-    Name(String),
-    /// A text in single quotes.
-    Text(String),
-    Number(String),
-    Sign(char),
-}
-
-impl Token {
-    fn shown(&self) -> String {
-        match self {
-            Self::Word(_, word) => format!("`{word}`"),
-            Self::Name(name) => format!("`\"{name}\"`"),
-            Self::Text(text) => format!("`'{text}'`"),
-            Self::Number(digits) => format!("`{digits}`"),
-            Self::Sign(sign) => format!("`{sign}`"),
-        }
-    }
-}
-
-fn tokens(text: &str) -> Parsed<Vec<Token>> {
-    let mut tokens = Vec::new();
-    let mut chars = text.chars().peekable();
-    while let Some(&c) = chars.peek() {
-        if c.is_whitespace() {
-            chars.next();
-        } else if c == '"' || c == '\'' {
-            chars.next();
-            let quoted = until_quote(&mut chars, c)?;
-            tokens.push(if c == '"' {
-                Token::Name(quoted)
-            } else {
-                Token::Text(quoted)
-            });
-        } else if c.is_ascii_digit() {
-            tokens.push(Token::Number(take_while(&mut chars, |c| {
-                c.is_ascii_digit()
-            })));
-        } else if c.is_alphabetic() || c == '_' {
-            let word = take_while(&mut chars, |c| c.is_alphanumeric() || c == '_' || c == '$');
-            tokens.push(Token::Word(word.to_ascii_lowercase(), word));
-        } else if "()[],".contains(c) {
-            chars.next();
-            tokens.push(Token::Sign(c));
-        } else {
-            return Err(wrong(format!("`{c}` has no place in a type")));
-        }
-    }
-    Ok(tokens)
-}
-
-type Chars<'a> = std::iter::Peekable<std::str::Chars<'a>>;
-
-fn take_while(chars: &mut Chars<'_>, belongs: impl Fn(char) -> bool) -> String {
-    let mut text = String::new();
-    while let Some(c) = chars.next_if(|&c| belongs(c)) {
-        text.push(c);
-    }
-    text
-}
-
-/// The text up to the closing quote; two quotes stand for one.
-fn until_quote(chars: &mut Chars<'_>, quote: char) -> Parsed<String> {
-    let mut text = String::new();
-    while let Some(c) = chars.next() {
-        if c != quote {
-            text.push(c);
-        } else if chars.next_if_eq(&quote).is_some() {
-            text.push(quote);
-        } else {
-            return Ok(text);
-        }
-    }
-    Err(wrong(format!("a quote {quote} is not closed")))
-}
-
-struct Parser {
-    tokens: Vec<Token>,
-    next: usize,
-}
-
 impl Parser {
-    fn peek(&self) -> Option<&Token> {
-        self.tokens.get(self.next)
-    }
-
-    fn take(&mut self) -> Option<Token> {
-        let token = self.tokens.get(self.next).cloned();
-        self.next += usize::from(token.is_some());
-        token
-    }
-
-    fn take_sign(&mut self, sign: char) -> bool {
-        let found = self.peek() == Some(&Token::Sign(sign));
-        self.next += usize::from(found);
-        found
-    }
-
-    fn take_word(&mut self, wanted: &str) -> bool {
-        let found = matches!(self.peek(), Some(Token::Word(word, _)) if word == wanted);
-        self.next += usize::from(found);
-        found
-    }
-
-    fn take_words(&mut self, wanted: &[&str]) -> bool {
-        let start = self.next;
-        let found = wanted.iter().all(|word| self.take_word(word));
-        if !found {
-            self.next = start;
-        }
-        found
-    }
-
-    fn expect_sign(&mut self, sign: char) -> Parsed<()> {
-        if self.take_sign(sign) {
-            return Ok(());
-        }
-        Err(wrong(match self.peek() {
-            None => format!("`{sign}` is missing at the end"),
-            Some(other) => format!("`{sign}` is missing before {}", other.shown()),
-        }))
-    }
-
-    fn number(&mut self) -> Parsed<u32> {
-        match self.take() {
-            Some(Token::Number(digits)) => digits
-                .parse()
-                .map_err(|_too_long| wrong(format!("`{digits}` is too large"))),
-            Some(other) => Err(wrong(format!(
-                "a number is missing before {}",
-                other.shown()
-            ))),
-            None => Err(wrong("a number is missing at the end")),
-        }
-    }
-
     fn sql_type(&mut self, depth: usize) -> Parsed<SqlType> {
         if depth > MAX_DEPTH {
             return Err(wrong(format!(
@@ -419,101 +284,6 @@ impl Parser {
             self.expect_sign(')')?;
         }
         Ok(SqlType::Geometry)
-    }
-}
-
-/// Types of one word and no parameters, by every name that `duckdb_types()` lists.
-fn named(word: &str) -> Option<SqlType> {
-    use SqlType::*;
-    Some(match word {
-        "boolean" | "bool" | "logical" => Boolean,
-        "tinyint" | "int1" => TinyInt,
-        "smallint" | "int2" | "int16" | "short" => SmallInt,
-        "integer" | "int" | "int4" | "int32" | "integral" | "signed" => Integer,
-        "bigint" | "int8" | "int64" | "long" | "oid" => BigInt,
-        "hugeint" | "int128" => HugeInt,
-        "utinyint" | "uint8" => UTinyInt,
-        "usmallint" | "uint16" => USmallInt,
-        "uinteger" | "uint32" => UInteger,
-        "ubigint" | "uint64" => UBigInt,
-        "uhugeint" | "uint128" => UHugeInt,
-        "bignum" | "varint" => BigNum,
-        "real" | "float4" => Float,
-        "float8" => Double,
-        "blob" | "bytea" | "binary" | "varbinary" => Blob,
-        "bit" | "bitstring" => Bit,
-        "uuid" | "guid" => Uuid,
-        "json" => Json,
-        "date" => Date,
-        "time_ns" => TimeNs,
-        "timetz" => TimeTz,
-        "timestamp_s" => TimestampS,
-        "timestamp_ms" => TimestampMs,
-        "datetime" | "timestamp_us" => Timestamp,
-        "timestamp_ns" => TimestampNs,
-        "timestamptz" => TimestampTz,
-        "null" => Null,
-        "variant" => Variant,
-        _ => return None,
-    })
-}
-
-fn unknown(shown: &str) -> Wrong {
-    const NAMES: [&str; 42] = [
-        "BOOLEAN",
-        "TINYINT",
-        "SMALLINT",
-        "INTEGER",
-        "INT",
-        "BIGINT",
-        "HUGEINT",
-        "UTINYINT",
-        "USMALLINT",
-        "UINTEGER",
-        "UBIGINT",
-        "UHUGEINT",
-        "BIGNUM",
-        "FLOAT",
-        "REAL",
-        "DOUBLE",
-        "DECIMAL",
-        "NUMERIC",
-        "VARCHAR",
-        "TEXT",
-        "STRING",
-        "CHAR",
-        "BLOB",
-        "BIT",
-        "UUID",
-        "JSON",
-        "DATE",
-        "TIME",
-        "TIME_NS",
-        "TIMETZ",
-        "TIMESTAMP",
-        "TIMESTAMP_S",
-        "TIMESTAMP_MS",
-        "TIMESTAMP_NS",
-        "TIMESTAMPTZ",
-        "DATETIME",
-        "INTERVAL",
-        "ENUM",
-        "STRUCT",
-        "MAP",
-        "UNION",
-        "LIST",
-    ];
-    let suggestion = match shown.to_ascii_lowercase().as_str() {
-        "list" | "array" => Some("VARCHAR[]".to_owned()),
-        "number" | "money" => Some("DECIMAL(18,2)".to_owned()),
-        "datetime2" | "smalldatetime" => Some("TIMESTAMP".to_owned()),
-        "datetimeoffset" => Some("TIMESTAMPTZ".to_owned()),
-        "uniqueidentifier" => Some("UUID".to_owned()),
-        lower => crate::suggest::nearest(&lower.to_ascii_uppercase(), NAMES).map(str::to_owned),
-    };
-    Wrong {
-        reason: format!("DuckDB has no type `{shown}`"),
-        suggestion,
     }
 }
 

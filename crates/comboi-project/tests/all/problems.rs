@@ -311,6 +311,9 @@ fn names_are_there_once() {
           - { name: b, inputs: [shop/a] }
         gold:
           - { name: a, inputs: [shop/a] }
+          - { name: b__quarantine, inputs: [b] }
+        == transformations/sql/b__quarantine.sql
+        SELECT 1
         == transformations/sql/a.sql
         SELECT 1
         == transformations/sql/b.sql
@@ -321,6 +324,7 @@ fn names_are_there_once() {
         configs/transformations.yml:3:25 `a` may be `bronze/shop/a` or `bronze/web/a` or `silver/a` (write which one)
         configs/transformations.yml:4:13 there are two datasets `silver/b` (the other one is at configs/transformations.yml:3:13)
         configs/transformations.yml:6:13 `gold/a` and `silver/a` would both live at `a.parquet` of the same folder (`silver/a` is at configs/transformations.yml:2:13; give their stages different `local_path`s or templates)
+        configs/transformations.yml:7:13 `b__quarantine` is the name that the quarantine of another dataset may have (choose a name that does not end in `__quarantine`)
         ",
     );
 }

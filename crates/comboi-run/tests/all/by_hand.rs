@@ -1,11 +1,13 @@
 //! `reset-checkpoint` and `restore`, dying at each write.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use chrono::TimeDelta;
 use comboi_run::Runner;
 use comboi_test::{Fault, Faulty, Store, copy, memory};
 
-use crate::shop::{CLEAN, ORDERS, Shop, id, rows, state};
+use crate::shop::{CLEAN, ORDERS, Shop, id, lake, rows, state};
 
 /// A shop with two days in two runs, and how it looks.
 async fn shop() -> (Shop, Store, String) {
@@ -120,6 +122,49 @@ async fn bad_rows_come_and_go_with_the_restored_rows() {
     assert_eq!(
         files_of_rows(&store, quarantine).await,
         ["day1.csv", "day2.csv", "day3.csv"]
+    );
+}
+
+/// A version of the quarantine that is no more than history may be what the current version of its table goes with.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bad_rows_of_a_kept_version_outlive_a_vacuum() {
+    let (shop, store, _) = shop().await;
+    let quarantine = "bronze/shop/orders__quarantine";
+    let restore = async |version| {
+        let runner = shop.runner(Arc::clone(&store));
+        runner.restore(&id(ORDERS), version).await.unwrap();
+    };
+    restore(0).await;
+    shop.remove_day(2);
+    shop.add_day(3);
+    shop.run(&store).await;
+    restore(1).await;
+    let later = shop.runner(Arc::clone(&store)).clock.now() + TimeDelta::days(99);
+    let vacuumed = comboi_run::vacuum(&lake(&store), &id(ORDERS), Duration::ZERO, later, false)
+        .await
+        .unwrap();
+    let names: Vec<&str> = vacuumed.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, [ORDERS, quarantine]);
+    shop.run(&store).await;
+    assert_eq!(
+        files_of_rows(&store, quarantine).await,
+        ["day1.csv", "day2.csv", "day3.csv"]
+    );
+    // Once no version goes with it any more, it does go.
+    let much_later = later + TimeDelta::days(99);
+    comboi_run::vacuum(
+        &lake(&store),
+        &id(ORDERS),
+        Duration::ZERO,
+        much_later,
+        false,
+    )
+    .await
+    .unwrap();
+    let gone = lake(&store).quarantine(&id(ORDERS)).snapshot_at(1).await;
+    assert!(
+        matches!(gone, Err(comboi_lake::Error::NoSuchVersion { .. })),
+        "{gone:?}"
     );
 }
 

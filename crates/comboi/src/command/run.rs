@@ -39,7 +39,7 @@ fn nothing_selected(
     match output {
         Output::Text => writeln!(out, "Nothing is selected.")?,
         Output::Json => {
-            let none = serde_json::json!({ "run": null, "pipeline": project.name, "stopped": false, "tasks": [] });
+            let none = serde_json::json!({ "run": null, "pipeline": project.name, "stopped": false, "notes": [], "tasks": [] });
             super::json(out, &none)?;
         }
     }

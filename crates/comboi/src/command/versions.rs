@@ -111,19 +111,20 @@ pub(crate) fn vacuum(
             Some(id) => vec![id],
             None => lake.datasets().await?,
         };
+        let verb = if dry_run {
+            "would be deleted"
+        } else {
+            "deleted"
+        };
         for id in ids {
-            let vacuumed = lake.table(&id).vacuum(keep, now, dry_run).await?;
-            let verb = if dry_run {
-                "would be deleted"
-            } else {
-                "deleted"
-            };
-            writeln!(
-                out,
-                "{id}: {} {verb}, {}",
-                text::counted(vacuumed.files.len() as u64, "file"),
-                text::bytes(vacuumed.size_bytes)
-            )?;
+            for (name, vacuumed) in comboi_run::vacuum(&lake, &id, keep, now, dry_run).await? {
+                writeln!(
+                    out,
+                    "{name}: {} {verb}, {}",
+                    text::counted(vacuumed.files.len() as u64, "file"),
+                    text::bytes(vacuumed.size_bytes)
+                )?;
+            }
         }
         anyhow::Ok(())
     })??;

@@ -109,6 +109,45 @@ fn one_damaged_dataset_does_not_hide_the_others() {
 }
 
 #[test]
+fn a_dataset_whose_log_is_damaged_is_made_anew_once_its_folder_is_moved_away() {
+    let world = World::small();
+    world.run();
+    for (dataset, folder) in [
+        ("bronze/shop/orders", "data/bronze/shop/orders"),
+        ("silver/orders_clean", "data/silver/refined/orders_clean"),
+        ("gold/daily", "data/gold/metrics/daily"),
+    ] {
+        let before = world.rows("gold/daily");
+        world.write(
+            &format!("{folder}/_delta_log/00000000000000000000.json"),
+            "",
+        );
+        let said = world.expect(1, &["history", dataset]);
+        let advice = "move the dataset's folder away: the next run makes it anew";
+        assert!(said.err.contains(advice), "{}", said.err);
+        std::fs::rename(world.path(folder), world.path("moved")).unwrap();
+        world.expect(0, &["run", "all"]);
+        assert_eq!(world.rows("gold/daily"), before, "{dataset}");
+        std::fs::remove_dir_all(world.path("moved")).unwrap();
+    }
+}
+
+#[test]
+fn a_run_that_can_not_be_put_on_record_says_so() {
+    let world = World::small();
+    world.run();
+    let log = "data/bronze/_comboi/tasks/_delta_log/00000000000000000000.json";
+    world.write(log, "{ half a line");
+    world.write("in/orders/day2.csv", "id,day,amount\n3,2024-05-02,5.25\n");
+    let told = "note: the record of run 2 (`_comboi/tasks`, `_comboi/verdicts`) was not written to the lake: ";
+    let said = world.expect(0, &["run", "all"]);
+    assert!(said.out.contains(told), "{}", said.out);
+    let report = world.json(&["run", "all"]);
+    let note = report["notes"][0].as_str().unwrap();
+    assert!(note.contains("record of run 3"), "{note}");
+}
+
+#[test]
 fn a_dry_vacuum_writes_nothing() {
     let world = World::small();
     world.run();
