@@ -17,6 +17,7 @@ mod postgres;
 mod ranges;
 mod reader;
 mod stage;
+mod stop;
 
 pub use catalog::{Answer, FoundColumn, FoundTable, Suggestion, ask, discover};
 pub use checkpoint::{Load, Pending, Position};

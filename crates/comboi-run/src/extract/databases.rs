@@ -47,7 +47,9 @@ impl Extraction<'_> {
         let (reader, notes) = self.reader()?;
         let known = latest.as_ref().map(|latest| &latest.columns);
         let has_rows = latest.as_ref().is_some_and(|latest| latest.row_count > 0);
+        let watch = self.runner.stop.watch(reader.stop.clone());
         let reading = reader.open(position.as_ref(), known, has_rows).await?;
+        drop(watch);
         let mut done = self
             .commit_all(reading, latest.as_ref(), first_chunk)
             .await?;

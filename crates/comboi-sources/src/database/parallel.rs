@@ -4,9 +4,12 @@ use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use comboi_engine::Interrupter;
+
 use super::client::Connection;
 use super::columns::SourceColumn;
 use super::stage::{Stager, Staging};
+use super::stop::unless_stopped;
 use crate::Error;
 
 /// The statement that reads a part.
@@ -34,10 +37,12 @@ pub(super) async fn read(
     for (number, connection) in std::mem::take(connections).into_iter().enumerate() {
         let stager = Stager::new(staging.clone(), folder, &format!("{prefix}-{number}"));
         let (queue, columns) = (std::sync::Arc::clone(&queue), columns.to_vec());
+        let stop = staging.stop.clone();
         let handle = tokio::runtime::Handle::current();
         // Decoding and compressing keep a processor busy: not on the threads that answer others.
-        readers
-            .spawn_blocking(move || handle.block_on(drain(connection, &queue, &columns, stager)));
+        readers.spawn_blocking(move || {
+            handle.block_on(drain(connection, &queue, &columns, stager, stop))
+        });
     }
     let mut all = Read::default();
     while let Some(done) = readers.join_next().await {
@@ -70,6 +75,7 @@ async fn drain(
     queue: &Mutex<VecDeque<Piece>>,
     columns: &[SourceColumn],
     mut stager: Stager,
+    stop: Interrupter,
 ) -> Result<(Box<dyn Connection>, Read), Error> {
     loop {
         let next = queue
@@ -77,7 +83,7 @@ async fn drain(
             .unwrap_or_else(PoisonError::into_inner)
             .pop_front();
         let Some(Piece(sql)) = next else { break };
-        connection.read(&sql, columns, &mut stager).await?;
+        unless_stopped(&stop, connection.read(&sql, columns, &mut stager)).await?;
     }
     stager.finish()?;
     let read = Read {

@@ -19,6 +19,7 @@ use super::columns::{SourceColumn, arrow_schema};
 use super::parallel::{self, Piece};
 use super::request::{Cursor, Filter, Part, Relation};
 use super::stage::{Cut, Nulls, Staging};
+use super::stop::unless_stopped;
 use crate::columns::{Decision, Rules, decide, names};
 use crate::{BadCheckpoint, Error, Note, Stamp};
 
@@ -134,6 +135,15 @@ impl<'a> DatabaseReader<'a> {
     /// Connects and settles what is to be read. `known` are the columns that the table has in the lake, comboi's own among them;
     /// `has_rows` says whether it has any rows.
     pub async fn open(
+        &self,
+        checkpoint: Option<&Position>,
+        known: Option<&Columns>,
+        has_rows: bool,
+    ) -> Result<Reading<'a>, Error> {
+        unless_stopped(&self.stop, self.settled(checkpoint, known, has_rows)).await
+    }
+
+    async fn settled(
         &self,
         checkpoint: Option<&Position>,
         known: Option<&Columns>,

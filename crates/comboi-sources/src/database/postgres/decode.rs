@@ -359,6 +359,13 @@ fn text(form: &Form, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Refusal> {
             let micros = i64::from_be_bytes(fixed(&mut rest).ok_or(Malformed)?);
             let days = i32::from_be_bytes(fixed(&mut rest).ok_or(Malformed)?);
             let months = i32::from_be_bytes(fixed(&mut rest).ok_or(Malformed)?);
+            // PostgreSQL 17 has infinite ones: the ends of all three.
+            if matches!(
+                (months, days, micros),
+                (i32::MAX, i32::MAX, i64::MAX) | (i32::MIN, i32::MIN, i64::MIN)
+            ) {
+                return Err(Refusal::Value(INFINITE));
+            }
             write_interval(out, months, days, micros);
         }
         Form::Uuid => uuid(exact(bytes)?, out),
@@ -393,4 +400,61 @@ fn elements(bytes: &[u8], items: &mut Column) -> Result<i32, Refusal> {
         items.push(value(&mut rest).ok_or(Malformed)?)?;
     }
     Ok(count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow_schema::Schema;
+
+    fn decoder(form: Form, data_type: DataType) -> Decoder {
+        let schema = Schema::new(vec![Field::new("v", data_type, true)]);
+        Decoder::new(Arc::new(schema), &[form])
+    }
+
+    fn stream(rows: &[&[u8]]) -> Vec<u8> {
+        let mut bytes = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0".to_vec();
+        for row in rows {
+            bytes.extend(1_i16.to_be_bytes());
+            bytes.extend(i32::try_from(row.len()).unwrap().to_be_bytes());
+            bytes.extend(*row);
+        }
+        bytes.extend((-1_i16).to_be_bytes());
+        bytes
+    }
+
+    #[test]
+    fn a_stream_that_is_cut_off_or_longer_is_refused() {
+        let whole = stream(&[&7_i32.to_be_bytes(), &8_i32.to_be_bytes()]);
+        let mut good = decoder(Form::Int4, DataType::Int32);
+        assert_eq!(good.take(&whole), Ok(()));
+        assert_eq!(good.batch().unwrap().num_rows(), 2);
+        let after_header = 19;
+        for length in 1..whole.len() - 2 {
+            // Whole rows, of ten bytes each, are a good beginning.
+            if length >= after_header && (length - after_header).is_multiple_of(10) {
+                continue;
+            }
+            let taken = decoder(Form::Int4, DataType::Int32).take(&whole[..length]);
+            assert_eq!(taken.unwrap_err().1, Malformed, "{length} bytes");
+        }
+        for wrong in [stream(&[b"too long"]), stream(&[b""]), b"no copy".to_vec()] {
+            let taken = decoder(Form::Int4, DataType::Int32).take(&wrong);
+            assert_eq!(taken.unwrap_err().1, Malformed);
+        }
+    }
+
+    #[test]
+    fn an_interval_without_an_end_is_refused() {
+        let sent = |micros: i64, days: i32, months: i32| {
+            let mut bytes = micros.to_be_bytes().to_vec();
+            bytes.extend(days.to_be_bytes());
+            bytes.extend(months.to_be_bytes());
+            decoder(Form::Interval, DataType::Utf8).take(&stream(&[&bytes]))
+        };
+        let refused = Err((Some(0), Refusal::Value(INFINITE)));
+        assert_eq!(sent(i64::MAX, i32::MAX, i32::MAX), refused);
+        assert_eq!(sent(i64::MIN, i32::MIN, i32::MIN), refused);
+        assert_eq!(sent(i64::MAX, i32::MAX, 0), Ok(()));
+    }
 }

@@ -240,18 +240,24 @@ fn condition(filter: &Filter) -> String {
             Some(to) => format!(" WHERE q.ctid >= '({from},0)'::tid AND q.ctid < '({to},0)'::tid"),
             None => format!(" WHERE q.ctid >= '({from},0)'::tid"),
         },
-        Filter::Part(Part::Keys { columns, after, to }) => {
-            let bounds: Vec<String> = after
-                .iter()
-                .map(|values| compared(columns, ">", values))
-                .chain(to.iter().map(|values| compared(columns, "<=", values)))
-                .collect();
-            if bounds.is_empty() {
-                String::new()
-            } else {
-                format!(" WHERE {}", bounds.join(" AND "))
+        Filter::Part(Part::Keys { columns, after, to }) => match (after, to) {
+            (None, None) => String::new(),
+            (Some(after), None) => format!(" WHERE {}", compared(columns, ">", after)),
+            (Some(after), Some(to)) => format!(
+                " WHERE {} AND {}",
+                compared(columns, ">", after),
+                compared(columns, "<=", to)
+            ),
+            // Rows without a key are in the first part: it is for others to refuse them.
+            (None, Some(to)) => {
+                let first = columns.first().map(|(name, _)| column(name));
+                format!(
+                    " WHERE ({} OR {} IS NULL)",
+                    compared(columns, "<=", to),
+                    first.unwrap_or_default()
+                )
             }
-        }
+        },
         Filter::Window {
             cursor,
             from,
@@ -381,6 +387,29 @@ mod tests {
                 file: "1".into(),
             }),
             &format!("{select} WHERE q.ctid >= '(5,0)'::tid AND q.ctid < '(9,0)'::tid"),
+        );
+        let keys = |after: Option<&str>, to: Option<&str>| {
+            let value = |it: &str| vec![it.to_owned()];
+            Filter::Part(Part::Keys {
+                columns: vec![("id".into(), "bigint".into())],
+                after: after.map(value),
+                to: to.map(value),
+            })
+        };
+        check(
+            &table,
+            &keys(None, Some("5")),
+            &format!("{select} WHERE (q.\"id\" <= '5'::bigint OR q.\"id\" IS NULL)"),
+        );
+        check(
+            &table,
+            &keys(Some("5"), Some("9")),
+            &format!("{select} WHERE q.\"id\" > '5'::bigint AND q.\"id\" <= '9'::bigint"),
+        );
+        check(
+            &table,
+            &keys(Some("9"), None),
+            &format!("{select} WHERE q.\"id\" > '9'::bigint"),
         );
     }
 

@@ -27,6 +27,9 @@ pub(super) fn write_time_tz(out: &mut Vec<u8>, micros: i64, west: i32) {
     }
 }
 
+/// In microseconds.
+const HOUR: u64 = 3_600_000_000;
+
 /// Months, days and microseconds, each with its own sign.
 pub(super) fn write_interval(out: &mut Vec<u8>, months: i32, days: i32, micros: i64) {
     let begin = out.len();
@@ -42,6 +45,12 @@ pub(super) fn write_interval(out: &mut Vec<u8>, months: i32, days: i32, micros: 
     unit(i64::from(months / 12), "year");
     unit(i64::from(months % 12), "month");
     unit(i64::from(days), "day");
+    // DuckDB does not read more hours than these in front of a colon.
+    if micros.unsigned_abs() / HOUR > 99_999_999 {
+        unit(micros / HOUR.cast_signed(), "hour");
+        unit(micros % HOUR.cast_signed(), "microsecond");
+        return;
+    }
     if micros != 0 || out.len() == begin {
         if out.len() > begin {
             out.push(b' ');
@@ -103,6 +112,10 @@ mod tests {
         assert_eq!(
             text(|out| write_interval(out, 0, 1, 360_000_000_000)),
             "1 day 100:00:00"
+        );
+        assert_eq!(
+            text(|out| write_interval(out, i32::MIN, i32::MAX, i64::MIN)),
+            "-178956970 years -8 months 2147483647 days -2562047788 hours -54775808 microseconds"
         );
     }
 }

@@ -1,11 +1,12 @@
 //! Dividing a relation into parts.
 
-use super::dialect::{from, ident, name_parts, text};
+use super::dialect::{Sql, from, ident, name_parts, text};
 use super::session::Session;
 use crate::Error;
-use crate::database::{Connection as _, Part, Relation, SourceColumn};
+use crate::database::{Connection as _, Dialect as _, Filter, Part, Relation, SourceColumn};
 
-/// Pages of an ordinary table; ranges of a key that is one whole number elsewhere; else everything at once.
+/// Pages of tables; ranges of a key that is one whole number elsewhere, if they can be found without reading everything; else
+/// everything at once.
 pub(super) async fn parts(
     session: &mut Session,
     relation: &Relation,
@@ -32,6 +33,8 @@ pub(super) async fn parts(
     }
 }
 
+/// The same pages of each partition, where a table has partitions. Before PostgreSQL 14 a range of pages is found by reading all of
+/// them, and tables that are not PostgreSQL's own heaps may have no pages.
 async fn pages(
     session: &mut Session,
     name: &str,
@@ -41,8 +44,14 @@ async fn pages(
     let name = text(&quoted.join("."));
     let asked = session
         .texts(&format!(
-            "SELECT pg_relation_filenode(oid)::text, (pg_relation_size(oid) / current_setting('block_size')::bigint)::text \
-             FROM pg_class WHERE oid = to_regclass({name}) AND relkind IN ('r', 'm') AND NOT EXISTS (SELECT FROM pg_inherits WHERE inhparent = oid)"
+            "WITH whole AS (SELECT oid, relkind FROM pg_class WHERE oid = to_regclass({name})), \
+             leaf AS (SELECT oid FROM whole WHERE relkind IN ('r', 'm') AND NOT EXISTS (SELECT FROM pg_inherits WHERE inhparent = oid) \
+               UNION ALL SELECT p.relid FROM whole CROSS JOIN LATERAL pg_partition_tree(whole.oid) AS p WHERE whole.relkind = 'p' AND p.isleaf) \
+             SELECT CASE WHEN count(*) = 1 THEN min(pg_relation_filenode(c.oid)::text) \
+               ELSE md5(string_agg(pg_relation_filenode(c.oid)::text, ',' ORDER BY c.oid)) END, \
+             max(pg_relation_size(c.oid) / current_setting('block_size')::bigint)::text \
+             FROM leaf JOIN pg_class c ON c.oid = leaf.oid LEFT JOIN pg_am ON pg_am.oid = c.relam \
+             HAVING bool_and(c.relkind IN ('r', 'm') AND pg_am.amname = 'heap') AND current_setting('server_version_num')::int >= 140000"
         ))
         .await?;
     let Some(row) = asked.into_iter().next() else {
@@ -56,6 +65,9 @@ async fn pages(
         return Ok(None);
     };
     let step = size.div_ceil(count as u64).max(1);
+    if size <= step {
+        return Ok(Some(vec![Part::All]));
+    }
     let mut parts = Vec::new();
     let mut page = 0;
     loop {
@@ -81,12 +93,16 @@ async fn keys(
     count: usize,
 ) -> Result<Vec<Part>, Error> {
     let name = ident(&column.name);
-    let asked = session
-        .texts(&format!(
-            "SELECT min(q.{name})::text, max(q.{name})::text FROM {} AS q",
-            from(relation)
-        ))
-        .await?;
+    let ends = format!(
+        "SELECT min(q.{name})::text, max(q.{name})::text FROM {} AS q",
+        from(relation)
+    );
+    let all = Sql.select(relation, std::slice::from_ref(column), &Filter::All);
+    // Without an index below, each range would read everything again.
+    if cost(session, &ends).await? * 4.0 > cost(session, &all).await? {
+        return Ok(vec![Part::All]);
+    }
+    let asked = session.texts(&ends).await?;
     let mut bounds = asked
         .into_iter()
         .flatten()
@@ -118,4 +134,10 @@ async fn keys(
         to: None,
     });
     Ok(parts)
+}
+
+/// What PostgreSQL thinks that a statement costs, in its own unit.
+async fn cost(session: &mut Session, sql: &str) -> Result<f64, Error> {
+    let plan = session.explained(sql).await?;
+    Ok(plan["Total Cost"].as_f64().unwrap_or_default())
 }

@@ -132,6 +132,14 @@ impl Session {
             .collect())
     }
 
+    /// How a statement would be done.
+    pub(super) async fn explained(&mut self, sql: &str) -> Result<serde_json::Value, Error> {
+        let rows = self.texts(&format!("EXPLAIN (FORMAT JSON) {sql}")).await?;
+        let text: String = rows.into_iter().flatten().flatten().collect();
+        let mut plans: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+        Ok(plans[0]["Plan"].take())
+    }
+
     async fn copy(
         &self,
         sql: &str,
@@ -244,10 +252,7 @@ impl Connection for Session {
     }
 
     async fn estimate(&mut self, sql: &str) -> Result<Option<u64>, Error> {
-        let rows = self.texts(&format!("EXPLAIN (FORMAT JSON) {sql}")).await?;
-        let text: String = rows.into_iter().flatten().flatten().collect();
-        let plan: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
-        Ok(plan[0]["Plan"]["Plan Rows"].as_u64())
+        Ok(self.explained(sql).await?["Plan Rows"].as_u64())
     }
 
     async fn read(

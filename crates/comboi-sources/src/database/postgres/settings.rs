@@ -82,7 +82,7 @@ impl Settings {
             (None, Some(text)) => Some(ssl_mode(&text)?),
             (None, None) => None,
         };
-        let root_certificates = options.take("sslrootcert").filter(|file| file != "system");
+        let root_certificates = options.take("sslrootcert");
         let mut config: tokio_postgres::Config =
             options.text().parse().map_err(|e: tokio_postgres::Error| {
                 let cause = std::error::Error::source(&e)
@@ -92,12 +92,20 @@ impl Settings {
                     "the connection string can't be understood: {cause}"
                 ))
             })?;
-        let only_if_asked = mode.is_none() && is_here(&config);
-        let mode = mode.unwrap_or(if only_if_asked {
-            SslMode::Prefer
-        } else {
-            SslMode::VerifyFull
-        });
+        let only_if_asked = mode.is_none() && root_certificates.is_none() && is_here(&config);
+        let mode = match (mode, root_certificates.as_deref()) {
+            (None, _) if only_if_asked => SslMode::Prefer,
+            (None, _) | (Some(SslMode::Require), Some("system")) => SslMode::VerifyFull,
+            // As libpq has it: whoever names an authority wants it to be asked.
+            (Some(SslMode::Require), Some(_)) => SslMode::VerifyCa,
+            (Some(mode), _) => mode,
+        };
+        let by_token = connection.authentication == Some(Authentication::Entra);
+        if by_token && matches!(mode, SslMode::Disable | SslMode::Prefer) && !is_here(&config) {
+            return Err(Error::Configuration(format!(
+                "a token is not sent without encryption, which `sslmode: {mode}` allows; leave `sslmode` out"
+            )));
+        }
         config.ssl_mode(match mode {
             SslMode::Disable => tokio_postgres::config::SslMode::Disable,
             SslMode::Prefer => tokio_postgres::config::SslMode::Prefer,
@@ -113,9 +121,9 @@ impl Settings {
             encryption: Encryption {
                 mode,
                 only_if_asked,
-                root_certificates,
+                root_certificates: root_certificates.filter(|file| file != "system"),
             },
-            by_token: connection.authentication == Some(Authentication::Entra),
+            by_token,
         })
     }
 

@@ -186,3 +186,113 @@ fn queries_as_people_write_them() {
         assert_eq!(shop.world.rows("t"), ["1,a", "2,b"], "{query}");
     }
 }
+
+/// What the server does for nobody any more.
+fn still_at_work(shop: &Shop) -> bool {
+    shop.database
+        .value("SELECT (count(*) > 0)::text FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'")
+        == "true"
+}
+
+#[test]
+fn ctrl_c_does_not_wait_for_a_silent_server() {
+    let asleep = "query: \"SELECT 1 AS i, pg_sleep(600)::text AS p\"";
+    let shop = Shop::new(T, "");
+    for (tables, blocked) in [
+        (table(&["t", asleep]), false),
+        // Nothing is said of a table that somebody has locked.
+        (table(&["t"]), true),
+    ] {
+        shop.configure(&tables);
+        let lock = shop.database.session();
+        if blocked {
+            let locking = lock.batch_execute("BEGIN; LOCK TABLE t");
+            shop.database.block_on(locking).unwrap();
+        }
+        let child = shop
+            .world
+            .command(&["run", "bronze"])
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let waiting = "SELECT (count(*) > 0)::text FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'comboi' AND wait_event IN ('PgSleep', 'relation')";
+        while shop.database.value(waiting) != "true" {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        let kill = std::process::Command::new("kill")
+            .args(["-INT", &child.id().to_string()])
+            .status();
+        assert!(kill.unwrap().success());
+        let ended = child.wait_with_output().unwrap();
+        assert_eq!(ended.status.code(), Some(130), "{ended:?}");
+        drop(lock);
+        while still_at_work(&shop) {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+    }
+}
+
+#[test]
+fn a_value_that_is_refused_ends_the_query() {
+    // The first row can't be kept; the last one is not waited for.
+    let query = "query: \"SELECT CASE i WHEN 1 THEN date 'infinity' END AS d, CASE i WHEN 20000 THEN pg_sleep(600)::text END AS p FROM generate_series(1, 20000) i\"";
+    let shop = Shop::new("", &table(&["t", query]));
+    assert!(
+        shop.failure()
+            .starts_with("a value of column `d` can't be kept")
+    );
+    while still_at_work(&shop) {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn whoever_names_an_authority_wants_it_to_be_asked() {
+    let shop = Shop::new(T, "");
+    let url = shop.database.url();
+    let other = shop.world.path("other.crt");
+    let made = std::process::Command::new("openssl")
+        .args([
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-days",
+            "1",
+            "-subj",
+            "/CN=somebody else",
+        ])
+        .arg("-keyout")
+        .arg(shop.world.path("other.key"))
+        .arg("-out")
+        .arg(&other)
+        .stderr(std::process::Stdio::null())
+        .status();
+    assert!(made.unwrap().success());
+    for options in ["?sslmode=require&", "?"] {
+        for (file, code) in [
+            (service("COMBOI_TEST_POSTGRES_CA"), 0),
+            (other.display().to_string(), 1),
+        ] {
+            let connection = format!("conn_str: \"{url}{options}sslrootcert={file}\"");
+            shop.connect_by(&connection, &table(&["t"]));
+            shop.world.expect(code, &["test-connection"]);
+        }
+    }
+}
+
+#[test]
+fn a_token_is_not_sent_to_where_others_can_read_it() {
+    let shop = Shop::new(T, "");
+    shop.connect_by(
+        "host: db.example.com\ndatabase: shop\nuser: app\nauthentication: entra\nsslmode: prefer",
+        &table(&["t"]),
+    );
+    let said = shop.world.expect(1, &["test-connection"]).out;
+    assert!(
+        said.contains("a token is not sent without encryption"),
+        "{said}"
+    );
+}

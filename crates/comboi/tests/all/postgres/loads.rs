@@ -24,6 +24,62 @@ fn a_first_load_is_committed_in_parts() {
     assert_eq!(shop.world.rows("many").len(), 20_000);
 }
 
+#[test]
+fn tables_with_partitions_and_views_are_divided_too() {
+    let shop = Shop::new(
+        &format!(
+            "{MANY}; CREATE VIEW seen AS SELECT * FROM many; \
+             CREATE TABLE parted (LIKE many) PARTITION BY RANGE (id); \
+             CREATE TABLE parted_1 PARTITION OF parted FOR VALUES FROM (1) TO (8000); \
+             CREATE TABLE parted_2 PARTITION OF parted DEFAULT PARTITION BY LIST (filler); \
+             CREATE TABLE parted_2_all PARTITION OF parted_2 DEFAULT; \
+             INSERT INTO parted SELECT * FROM many; ANALYZE parted"
+        ),
+        &(table(&[
+            "seen",
+            "incremental_column: at",
+            "primary_key: id",
+            "commit_rows: 5000",
+        ]) + &table(&["parted", "incremental_column: at", "commit_rows: 5000"])),
+    );
+    assert_eq!(
+        shop.run(),
+        [
+            "bronze/shop/seen succeeded 20000",
+            "bronze/shop/parted succeeded 20000"
+        ]
+    );
+    for name in ["seen", "parted"] {
+        let history = shop.world.json(&["history", name]);
+        assert!(history.as_array().unwrap().len() >= 4, "{name} {history:#}");
+        let mut rows = shop.world.rows(name);
+        rows.dedup();
+        assert_eq!(rows.len(), 20_000, "{name}");
+    }
+    assert_eq!(
+        shop.run(),
+        ["bronze/shop/seen skipped 0", "bronze/shop/parted skipped 0"]
+    );
+}
+
+/// A range of the key is only asked for where it costs less than everything.
+#[test]
+fn a_query_that_has_to_read_everything_is_asked_once() {
+    let shop = Shop::new(
+        MANY,
+        &table(&[
+            "many",
+            "query: SELECT max(id) AS id, at, md5(filler) AS filler FROM many GROUP BY at, md5(filler)",
+            "incremental_column: at",
+            "primary_key: id",
+            "commit_rows: 2000",
+        ]),
+    );
+    assert_eq!(shop.run(), ["bronze/shop/many succeeded 20000"]);
+    let history = shop.world.json(&["history", "many"]);
+    assert_eq!(history.as_array().unwrap().len(), 1, "{history:#}");
+}
+
 /// The program is killed after so many commits of a first load; what it then does is the rest, and what changed meanwhile is right.
 #[test]
 fn a_first_load_that_was_killed_goes_on() {
