@@ -26,7 +26,7 @@ pub trait Database: fmt::Debug + Send + Sync {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot(pub String);
 
-/// A connection to a database. After an error of kind [`Error::Lost`](crate::Error::Lost) it is of no more use.
+/// A connection to a database. After an error of kind [`Error::Lost`] it is of no more use.
 #[async_trait]
 pub trait Connection: Send {
     /// The columns of a relation, in its order, with the types that the lake gets. `said` are types that people want
