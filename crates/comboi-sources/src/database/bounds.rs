@@ -278,7 +278,10 @@ impl Asking<'_> {
                 ));
                 Filter::All
             }
-            (OwnCursor::Xmin, Some(low)) => Filter::WrittenSince(low.to_owned()),
+            (OwnCursor::Xmin, Some(low)) => Filter::WrittenSince {
+                transaction: low.to_owned(),
+                below_page: None,
+            },
         };
         Ok(bounds)
     }
@@ -293,7 +296,7 @@ impl Asking<'_> {
     }
 }
 
-fn far_apart(low: &str, high: &str) -> bool {
+pub(super) fn far_apart(low: &str, high: &str) -> bool {
     match (low.parse::<u64>(), high.parse::<u64>()) {
         (Ok(low), Ok(high)) => high.saturating_sub(low) > MOST_TRANSACTIONS,
         _ => true,

@@ -52,6 +52,10 @@ pub struct Load {
     pub parts: Vec<Part>,
     /// How many of them are in the lake.
     pub done: usize,
+    /// For parts that are pages: the oldest transaction whose rows may not have been seen when the load began. What it and later
+    /// ones wrote may have come to lie on pages that are done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub began: Option<String>,
 }
 
 const FORMAT: u32 = 1;
@@ -99,7 +103,7 @@ mod tests {
 
     #[test]
     fn the_same_state_gives_the_same_text_and_comes_back() {
-        let text = r#"{"format":1,"mode":"watermark","cursor":["at","id"],"low":["2026-03-01 00:00:00.123456+00","7"],"pending":{"value":["2026-03-02 00:00:00+00","9"],"at":1772409600000000},"load":{"parts":[{"pages":{"from":0,"to":10,"file":"16384"}},{"keys":{"columns":[["id","integer"]],"after":["5"],"to":null}},"all"],"done":1},"row_count":7}"#;
+        let text = r#"{"format":1,"mode":"watermark","cursor":["at","id"],"low":["2026-03-01 00:00:00.123456+00","7"],"pending":{"value":["2026-03-02 00:00:00+00","9"],"at":1772409600000000},"load":{"parts":[{"pages":{"from":0,"to":10,"file":"16384"}},{"keys":{"columns":[["id","integer"]],"after":["5"],"to":null}},"all"],"done":1,"began":"742"},"row_count":7}"#;
         let position: Position = text.parse().unwrap();
         assert_eq!(position.to_string(), text);
     }

@@ -11,13 +11,13 @@ use comboi_project::{
     SchemaChangePolicy, SqlType, did_you_mean,
 };
 
-use super::bounds::{Asking, Bounds};
+use super::bounds::{Asking, Bounds, far_apart, one_row};
 use super::checkpoint::{Load, Position};
 use super::chunk::{Chunk, How};
 use super::client::{Connection, Database};
 use super::columns::{SourceColumn, arrow_schema};
 use super::parallel::{self, Piece};
-use super::request::{Cursor, Filter, Part, Relation};
+use super::request::{Cursor, Filter, OwnCursor, Part, Relation};
 use super::stage::{Cut, Nulls, Staging};
 use super::stop::unless_stopped;
 use crate::columns::{Decision, Rules, decide, names};
@@ -74,6 +74,16 @@ pub struct Reading<'a> {
     chunks: usize,
 }
 
+/// What has become of the parts of a load that are done.
+enum Since {
+    /// What they were.
+    Nothing,
+    /// These rows are new there.
+    Moved(Filter),
+    /// It can't be told, so everything is read again.
+    Anew,
+}
+
 enum Work {
     /// Everything that is new, at once.
     Window {
@@ -82,13 +92,14 @@ enum Work {
     },
     /// A first load or the whole table anew, in parts.
     Parts {
-        parts: Vec<Part>,
-        done: usize,
+        load: Load,
         /// How many are committed at once.
         group: usize,
         bounds: Bounds,
         /// Rows of an earlier session are in the lake: some may have been read in another state since.
         resumed: bool,
+        /// Rows that have come to lie where an earlier session has read.
+        moved: Option<Filter>,
     },
     Nothing,
 }
@@ -448,13 +459,35 @@ impl Reading<'_> {
             .parts(&self.relation, &self.columns, &key, wanted)
             .await?;
         let begun = self.position.load.take();
-        let resumed = begun.filter(|load| same_table(&load.parts, &found));
-        let restarts = has_rows && resumed.is_none();
-        let (parts, done) = match &resumed {
-            Some(load) => (load.parts.clone(), load.done),
-            None => (found, 0),
+        let (resumed, moved) = match begun.filter(|load| same_table(&load.parts, &found)) {
+            Some(load) => match self.since(&load).await? {
+                Since::Anew => (None, None),
+                Since::Nothing => (Some(load), None),
+                Since::Moved(moved) => (Some(load), Some(moved)),
+            },
+            None => (None, None),
         };
-        for _ in 1..self.reader.connection_count().min(parts.len() - done) {
+        let is_resumed = resumed.is_some();
+        let restarts = has_rows && !is_resumed;
+        if !is_resumed {
+            self.position.row_count = 0;
+        }
+        let load = match resumed {
+            Some(load) => load,
+            None => Load {
+                began: self.oldest_unseen(&found).await?,
+                parts: found,
+                done: 0,
+            },
+        };
+        // A row may move from page to page between one state and another.
+        let shared = snapshot.is_some() || load.began.is_none();
+        let wanted = if shared {
+            self.reader.connection_count()
+        } else {
+            1
+        };
+        for _ in 1..wanted.min(load.parts.len() - load.done) {
             let mut another = self.reader.database.connect().await?;
             another.freeze(snapshot.as_ref()).await?;
             self.connections.push(another);
@@ -466,18 +499,68 @@ impl Reading<'_> {
         // Readers see a table that is read anew before or after, not in between.
         let replaces = bounds.replaces || restarts;
         let group = if replaces {
-            parts.len()
+            load.parts.len()
         } else {
-            parts.len().div_ceil(groups)
+            load.parts.len().div_ceil(groups)
         };
         self.work = Work::Parts {
-            parts,
-            done,
+            load,
             group: group.max(1),
             bounds: Bounds { replaces, ..bounds },
-            resumed: resumed.is_some(),
+            resumed: is_resumed,
+            moved,
         };
         Ok(())
+    }
+
+    /// What has become of the pages that an earlier session has read. PostgreSQL writes a row that changes anew, wherever there is
+    /// room: one that had not been read may lie there now, and its cursor need not have moved.
+    async fn since(&mut self, load: &Load) -> Result<Since, Error> {
+        let Some(Part::Pages { from: page, .. }) = load.parts.get(load.done) else {
+            return Ok(Since::Nothing);
+        };
+        let now = self.oldest_unseen(&load.parts).await?;
+        let (Some(began), Some(now)) = (load.began.clone(), now) else {
+            return Ok(Since::Anew);
+        };
+        if far_apart(&began, &now) {
+            return Ok(Since::Anew);
+        }
+        let moved = Filter::WrittenSince {
+            transaction: began,
+            below_page: Some(*page),
+        };
+        if !self.reader.table.key().is_empty() {
+            return Ok(Since::Moved(moved));
+        }
+        // Nothing tells which of the rows there are new. If they are not just those that were read, the load begins anew.
+        let read = Filter::Part(Part::Pages {
+            from: 0,
+            to: Some(*page),
+            file: String::new(),
+        });
+        let there = self.count(&read).await?;
+        let written = self.count(&moved).await?;
+        let same = there == Some(self.position.row_count) && written == Some(0);
+        Ok(if same { Since::Nothing } else { Since::Anew })
+    }
+
+    /// The oldest transaction whose rows may not be seen now, if parts are pages.
+    async fn oldest_unseen(&mut self, parts: &[Part]) -> Result<Option<String>, Error> {
+        let dialect = self.reader.database.dialect();
+        let (Some(Part::Pages { .. }), Some(sql)) = (parts.first(), dialect.bound(OwnCursor::Xmin))
+        else {
+            return Ok(None);
+        };
+        let row = one_row(self.connections[0].as_mut(), &sql).await?;
+        Ok(row.into_iter().next().flatten())
+    }
+
+    async fn count(&mut self, filter: &Filter) -> Result<Option<u64>, Error> {
+        let sql = self.reader.database.dialect().count(&self.relation, filter);
+        let row = one_row(self.connections[0].as_mut(), &sql).await?;
+        let count = row.first().and_then(Option::as_deref);
+        Ok(count.and_then(|count| count.parse().ok()))
     }
 
     /// Reads the next chunk into files in this folder, which must be there. `None` when everything has been read.
@@ -493,16 +576,17 @@ impl Reading<'_> {
                 (vec![self.piece(&bounds.filter)], how)
             }
             Work::Parts {
-                parts,
-                done,
+                mut load,
                 group,
                 bounds,
                 resumed,
+                moved,
             } => {
-                let until = (done + group).min(parts.len());
-                let pieces = parts[done..until]
-                    .iter()
+                let until = (load.done + group).min(load.parts.len());
+                let parts = load.parts[load.done..until].iter();
+                let pieces = parts
                     .map(|part| self.piece(&Filter::Part(part.clone())))
+                    .chain(moved.iter().map(|moved| self.piece(moved)))
                     .collect();
                 position.low.clone_from(&bounds.low);
                 position.pending.clone_from(&bounds.pending);
@@ -511,20 +595,16 @@ impl Reading<'_> {
                     () if resumed && !key.is_empty() => How::Merge,
                     () => How::Add,
                 };
-                if until < parts.len() {
-                    position.load = Some(Load {
-                        parts: parts.clone(),
-                        done: until,
-                    });
+                load.done = until;
+                position.load = (until < load.parts.len()).then(|| load.clone());
+                if position.load.is_some() {
                     self.work = Work::Parts {
-                        parts,
-                        done: until,
+                        load,
                         group,
                         bounds,
                         resumed,
+                        moved: None,
                     };
-                } else {
-                    position.load = None;
                 }
                 (pieces, how)
             }

@@ -30,8 +30,13 @@ pub enum Filter {
         /// Whether rows without a value in the first of the columns belong to them.
         nulls: bool,
     },
-    /// Those that were written by transactions from this one on (PostgreSQL's `xmin`; the text is a 64-bit transaction id).
-    WrittenSince(String),
+    /// Those that were written by transactions from this one on (PostgreSQL's `xmin`).
+    WrittenSince {
+        /// A 64-bit transaction id.
+        transaction: String,
+        /// Only those on pages below this one.
+        below_page: Option<u64>,
+    },
 }
 
 /// What grows.

@@ -136,7 +136,7 @@ impl Dialect for Sql {
     fn told(&self, filter: &Filter) -> String {
         match filter {
             Filter::All | Filter::Part(_) => "everything".to_owned(),
-            Filter::WrittenSince(xid) => format!("xmin >= {xid}"),
+            Filter::WrittenSince { transaction, .. } => format!("xmin >= {transaction}"),
             Filter::Window {
                 cursor,
                 from,
@@ -231,10 +231,17 @@ fn literal(value: &str, of: &str) -> String {
 fn condition(filter: &Filter) -> String {
     match filter {
         Filter::All | Filter::Part(Part::All) => String::new(),
-        Filter::WrittenSince(xid) => {
+        Filter::WrittenSince {
+            transaction,
+            below_page,
+        } => {
             // Ages are told against the snapshot's own next transaction, so they do not wrap; frozen rows keep the xid that they were
             // written by, which age() takes for as old as it is.
-            format!(" WHERE age(q.xmin) <= age({}::xid8::xid)", text(xid))
+            let age = format!("age(q.xmin) <= age({}::xid8::xid)", text(transaction));
+            match below_page {
+                Some(page) => format!(" WHERE q.ctid < '({page},0)'::tid AND {age}"),
+                None => format!(" WHERE {age}"),
+            }
         }
         Filter::Part(Part::Pages { from, to, .. }) => match to {
             Some(to) => format!(" WHERE q.ctid >= '({from},0)'::tid AND q.ctid < '({to},0)'::tid"),
