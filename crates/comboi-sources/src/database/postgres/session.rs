@@ -1,28 +1,20 @@
 //! One connection.
 
-use std::collections::BTreeMap;
-use std::future::Future;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
-
 use async_trait::async_trait;
 use comboi_project::SqlType;
 use futures::{FutureExt as _, StreamExt as _, pin_mut};
-use tokio::task::AbortHandle;
+use std::collections::BTreeMap;
 use tokio_postgres::{Client, SimpleQueryMessage};
-use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::columns::columns;
 use super::decode::{Decoder, Refusal};
 use super::dialect::text;
-use super::failure::explained;
 use super::parts::parts;
 use super::types::form;
+use super::wire::Wire;
 use crate::Error;
 use crate::database::{Connection, Part, Relation, Sink, Snapshot, SourceColumn, arrow_schema};
 
-/// A server that says nothing for so long is taken for dead.
-const IDLE: Duration = Duration::from_secs(300);
 /// A batch is handed on when it has so many rows or bytes.
 const BATCH_ROWS: usize = 16_384;
 const BATCH_BYTES: usize = 8 * 1024 * 1024;
@@ -33,68 +25,57 @@ const LOCAL: &str = "SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO, YMD
     SET LOCAL extra_float_digits = 3; SET LOCAL bytea_output = 'hex'; SET LOCAL standard_conforming_strings = on; \
     SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL lock_timeout = '60s'";
 
+/// Which process answers.
+const PROCESS: &str = "SELECT pg_backend_pid()::text";
+
 pub(super) struct Session {
     client: Client,
-    /// What moves the bytes.
-    connection: AbortHandle,
-    tls: MakeRustlsConnect,
+    wire: Wire,
     /// Whether a transaction is open that everything is read in.
     frozen: bool,
-    /// Whether the server has an answer to give that nobody has taken yet.
-    busy: AtomicBool,
 }
 
 impl Session {
-    pub(super) async fn new(
-        client: Client,
-        connection: AbortHandle,
-        tls: MakeRustlsConnect,
-    ) -> Result<Self, Error> {
+    pub(super) async fn new(client: Client, wire: Wire) -> Result<Self, Error> {
         let mut session = Self {
             client,
-            connection,
-            tls,
+            wire,
             frozen: false,
-            busy: AtomicBool::new(false),
         };
         session.texts("SELECT 1").await?;
         Ok(session)
     }
 
-    /// Waits for an answer, but not for ever.
-    async fn within<T>(
-        &self,
+    /// Begins a transaction, with a statement that returns what [`PROCESS`] does and perhaps one value more.
+    async fn begin(
+        &mut self,
+        isolation: &str,
+        with: &str,
         doing: &str,
-        work: impl Future<Output = Result<T, tokio_postgres::Error>>,
-    ) -> Result<T, Error> {
-        self.busy.store(true, Ordering::Relaxed);
-        let done = tokio::time::timeout(IDLE, work)
-            .await
-            .map_err(|_| silent(doing))?;
-        self.busy.store(false, Ordering::Relaxed);
-        done.map_err(|e| explained(&e, doing))
+    ) -> Result<Option<String>, Error> {
+        let begin = format!("BEGIN ISOLATION LEVEL {isolation} READ ONLY; {LOCAL}; {with}");
+        let messages = self.ask(&begin, doing).await?;
+        let mut cells = rows(&messages).into_iter().flatten();
+        self.wire.process = cells.next().flatten();
+        Ok(cells.next().flatten())
     }
 
-    async fn begin(&self, isolation: &str, doing: &str) -> Result<(), Error> {
-        let begin = format!("BEGIN ISOLATION LEVEL {isolation} READ ONLY; {LOCAL}");
-        self.within(doing, self.client.batch_execute(&begin)).await
-    }
-
-    async fn end(&self) {
+    async fn end(&mut self) {
         // A connection that can't even do that is of no more use, which the next statement finds.
-        drop(
-            self.within("end a transaction", self.client.batch_execute("ROLLBACK"))
-                .await,
-        );
+        drop(self.ask("ROLLBACK", "end a transaction").await);
+    }
+
+    async fn ask(&mut self, sql: &str, doing: &str) -> Result<Vec<SimpleQueryMessage>, Error> {
+        self.wire.within(doing, self.client.simple_query(sql)).await
     }
 
     /// Does something within a transaction: the one that is open, or one of its own.
-    async fn query(&self, sql: &str, doing: &str) -> Result<Vec<SimpleQueryMessage>, Error> {
+    async fn query(&mut self, sql: &str, doing: &str) -> Result<Vec<SimpleQueryMessage>, Error> {
         if self.frozen {
-            return self.within(doing, self.client.simple_query(sql)).await;
+            return self.ask(sql, doing).await;
         }
-        self.begin("READ COMMITTED", doing).await?;
-        let answer = self.within(doing, self.client.simple_query(sql)).await;
+        self.begin("READ COMMITTED", PROCESS, doing).await?;
+        let answer = self.ask(sql, doing).await;
         self.end().await;
         answer
     }
@@ -115,9 +96,12 @@ impl Session {
     pub(super) async fn modifiers(&mut self, sql: &str) -> Result<Vec<i32>, Error> {
         let doing = "understand what is to be read";
         if !self.frozen {
-            self.begin("READ COMMITTED", doing).await?;
+            self.begin("READ COMMITTED", PROCESS, doing).await?;
         }
-        let rows = self.within(doing, self.client.query_typed(sql, &[])).await;
+        let rows = self
+            .wire
+            .within(doing, self.client.query_typed(sql, &[]))
+            .await;
         if !self.frozen {
             self.end().await;
         }
@@ -141,7 +125,7 @@ impl Session {
     }
 
     async fn copy(
-        &self,
+        &mut self,
         sql: &str,
         columns: &[SourceColumn],
         to: &mut dyn Sink,
@@ -158,25 +142,24 @@ impl Session {
             refused(place.and_then(|at| columns.get(at)), &refusal)
         };
         let stream = self
+            .wire
             .within(DOING, self.client.copy_out(statement.as_str()))
             .await?;
-        self.busy.store(true, Ordering::Relaxed);
+        self.wire.busy = true;
         pin_mut!(stream);
         let mut count = 0;
         loop {
             // Most rows are here already; a clock is only asked when one has to be waited for.
             let next = match stream.next().now_or_never() {
                 Some(next) => next,
-                None => tokio::time::timeout(IDLE, stream.next())
-                    .await
-                    .map_err(|_| silent(DOING))?,
+                None => self.wire.wait(DOING, stream.next()).await?,
             };
             let message = match next {
                 Some(Ok(message)) => message,
                 ended => {
-                    self.busy.store(false, Ordering::Relaxed);
+                    self.wire.busy = false;
                     match ended {
-                        Some(Err(e)) => return Err(explained(&e, DOING)),
+                        Some(Err(e)) => return Err(self.wire.explained(&e, DOING)),
                         _ => break,
                     }
                 }
@@ -205,37 +188,25 @@ impl Connection for Session {
 
     async fn texts(&mut self, sql: &str) -> Result<Vec<Vec<Option<String>>>, Error> {
         let messages = self.query(sql, "ask the server").await?;
-        let row = |message: &SimpleQueryMessage| match message {
-            SimpleQueryMessage::Row(row) => Some(
-                (0..row.len())
-                    .map(|i| row.get(i).map(str::to_owned))
-                    .collect(),
-            ),
-            _ => None,
-        };
-        Ok(messages.iter().filter_map(row).collect())
+        Ok(rows(&messages))
     }
 
     async fn freeze(&mut self, other: Option<&Snapshot>) -> Result<Option<Snapshot>, Error> {
         let doing = "fix the state that is read";
-        self.begin("REPEATABLE READ", doing).await?;
         self.frozen = true;
         if let Some(Snapshot(name)) = other {
-            let set = format!("SET TRANSACTION SNAPSHOT {}", text(name));
-            self.within(doing, self.client.batch_execute(&set)).await?;
+            let with = format!("SET TRANSACTION SNAPSHOT {}; {PROCESS}", text(name));
+            self.begin("REPEATABLE READ", &with, doing).await?;
             return Ok(other.cloned());
         }
-        let export = self.client.simple_query("SELECT pg_export_snapshot()");
-        match self.within(doing, export).await {
-            Ok(messages) => Ok(messages.iter().find_map(|message| match message {
-                SimpleQueryMessage::Row(row) => row.get(0).map(|name| Snapshot(name.to_owned())),
-                _ => None,
-            })),
+        let with = format!("{PROCESS}, pg_export_snapshot()");
+        match self.begin("REPEATABLE READ", &with, doing).await {
+            Ok(name) => Ok(name.map(Snapshot)),
             Err(Error::Lost { doing, why }) => Err(Error::Lost { doing, why }),
             // A server that can't share its state: this connection has one for itself.
             Err(_) => {
                 self.end().await;
-                self.begin("REPEATABLE READ", doing).await?;
+                self.begin("REPEATABLE READ", PROCESS, doing).await?;
                 Ok(None)
             }
         }
@@ -263,30 +234,33 @@ impl Connection for Session {
     ) -> Result<u64, Error> {
         let own = !self.frozen;
         if own {
-            self.begin("REPEATABLE READ", "begin to read").await?;
+            self.begin("REPEATABLE READ", PROCESS, "begin to read")
+                .await?;
         }
         let read = self.copy(sql, columns, to).await;
-        if own && !self.busy.load(Ordering::Relaxed) {
+        if own && !self.wire.busy {
             self.end().await;
         }
         read
     }
 }
 
-/// An answer that is still on its way is not waited for: the client would take all of it, and the server would go on working.
 impl Drop for Session {
     fn drop(&mut self) {
-        if !*self.busy.get_mut() {
-            return;
-        }
-        self.connection.abort();
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            let (cancel, tls) = (self.client.cancel_token(), self.tls.clone());
-            runtime.spawn(async move {
-                drop(cancel.cancel_query(tls).await);
-            });
-        }
+        self.wire.leave(&self.client);
     }
+}
+
+fn rows(messages: &[SimpleQueryMessage]) -> Vec<Vec<Option<String>>> {
+    let row = |message: &SimpleQueryMessage| match message {
+        SimpleQueryMessage::Row(row) => Some(
+            (0..row.len())
+                .map(|i| row.get(i).map(str::to_owned))
+                .collect(),
+        ),
+        _ => None,
+    };
+    messages.iter().filter_map(row).collect()
 }
 
 fn refused(column: Option<&SourceColumn>, refusal: &Refusal) -> Error {
@@ -297,12 +271,5 @@ fn refused(column: Option<&SourceColumn>, refusal: &Refusal) -> Error {
             doing: format!("read column `{name}`"),
             why: "the server sent it in a form that is not known; write `VARCHAR` for it under `columns:`".into(),
         },
-    }
-}
-
-fn silent(doing: &str) -> Error {
-    Error::Lost {
-        doing: doing.to_owned(),
-        why: format!("the server has said nothing for {} seconds", IDLE.as_secs()),
     }
 }
