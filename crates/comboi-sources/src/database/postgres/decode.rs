@@ -75,6 +75,8 @@ pub(super) struct Decoder {
     bytes: usize,
     /// Whether the header of the stream has been read.
     begun: bool,
+    /// Whether its end has been read.
+    ended: bool,
 }
 
 impl Decoder {
@@ -89,7 +91,13 @@ impl Decoder {
             rows: 0,
             bytes: 0,
             begun: false,
+            ended: false,
         }
+    }
+
+    /// Whether the stream said that there is no more.
+    pub(super) fn ended(&self) -> bool {
+        self.ended
     }
 
     pub(super) fn rows(&self) -> usize {
@@ -111,7 +119,8 @@ impl Decoder {
         }
         while !rest.is_empty() {
             let count = i16::from_be_bytes(fixed(&mut rest).ok_or(()).map_err(malformed)?);
-            if count == -1 {
+            if count == -1 && rest.is_empty() {
+                self.ended = true;
                 return Ok(());
             }
             if usize::try_from(count) != Ok(self.columns.len()) {
@@ -428,6 +437,7 @@ mod tests {
         let whole = stream(&[&7_i32.to_be_bytes(), &8_i32.to_be_bytes()]);
         let mut good = decoder(Form::Int4, DataType::Int32);
         assert_eq!(good.take(&whole), Ok(()));
+        assert!(good.ended());
         assert_eq!(good.batch().unwrap().num_rows(), 2);
         let after_header = 19;
         for length in 1..whole.len() - 2 {
@@ -438,7 +448,15 @@ mod tests {
             let taken = decoder(Form::Int4, DataType::Int32).take(&whole[..length]);
             assert_eq!(taken.unwrap_err().1, Malformed, "{length} bytes");
         }
-        for wrong in [stream(&[b"too long"]), stream(&[b""]), b"no copy".to_vec()] {
+        let mut half = decoder(Form::Int4, DataType::Int32);
+        assert_eq!(half.take(&whole[..whole.len() - 2]), Ok(()));
+        assert!(!half.ended());
+        for wrong in [
+            [&whole[..], &[0]].concat(),
+            stream(&[b"too long"]),
+            stream(&[b""]),
+            b"no copy".to_vec(),
+        ] {
             let taken = decoder(Form::Int4, DataType::Int32).take(&wrong);
             assert_eq!(taken.unwrap_err().1, Malformed);
         }

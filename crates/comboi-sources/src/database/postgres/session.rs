@@ -170,6 +170,12 @@ impl Session {
                 to.put(decoder.batch().map_err(refused)?)?;
             }
         }
+        if !decoder.ended() {
+            return Err(Error::Lost {
+                doing: DOING.to_owned(),
+                why: "the server's answer ended too early".to_owned(),
+            });
+        }
         count += decoder.rows() as u64;
         to.put(decoder.batch().map_err(refused)?)?;
         Ok(count)
