@@ -104,7 +104,7 @@ pub fn worth_retrying(error: &Error) -> bool {
     }
 }
 
-/// Whether storage said something that it will say again: no permission, no such device to write to.
+/// Whether storage said something that it will say again: no permission, no such container or device to write to.
 fn is_settled(error: &(dyn std::error::Error + 'static)) -> bool {
     use std::io::ErrorKind;
     let mut cause = Some(error);
@@ -120,6 +120,16 @@ fn is_settled(error: &(dyn std::error::Error + 'static)) -> bool {
                     | ErrorKind::QuotaExceeded
             )
         {
+            return true;
+        }
+        if let Some(
+            object_store::Error::PermissionDenied { .. }
+            | object_store::Error::Unauthenticated { .. },
+        ) = error.downcast_ref::<object_store::Error>()
+        {
+            return true;
+        }
+        if error.downcast_ref::<crate::azure::Advice>().is_some() {
             return true;
         }
         cause = error.source();

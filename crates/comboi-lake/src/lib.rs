@@ -5,6 +5,7 @@
 //! or after a change, never in between. The tables are Delta's (reader 1, writer 2): DuckDB, Spark,
 //! Synapse, Fabric, Power BI and polars read them.
 
+mod azure;
 mod commit;
 mod damage;
 mod draft;
@@ -27,6 +28,7 @@ mod transfer;
 mod upkeep;
 mod vacuum;
 
+pub use azure::{Access, BadContainer, Container, StorageTokens};
 pub use commit::{Change, Operation, Remove};
 pub use error::{Error, Source, worth_retrying};
 pub use history::Version;

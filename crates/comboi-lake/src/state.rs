@@ -18,7 +18,10 @@ use comboi_project::{DatasetId, PipelineName, RunId};
 use futures::TryStreamExt;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as Key;
+use object_store::prefix::PrefixStore;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, UpdateVersion};
+
+use crate::root::Root;
 
 /// What can go wrong in reading or writing the state of runs.
 #[derive(Debug, thiserror::Error)]
@@ -78,6 +81,13 @@ impl State {
             pipeline,
             folder: Some(folder.to_owned()),
         })
+    }
+
+    /// State below `_comboi/runs` of a root that is no folder.
+    pub fn in_root(root: &Root, pipeline: PipelineName) -> Self {
+        let place = root.base.clone().join("_comboi").join("runs");
+        let store = PrefixStore::new(Arc::clone(&root.store), place);
+        Self::in_store(Arc::new(store), pipeline)
     }
 
     /// State in any store that has conditional writes.

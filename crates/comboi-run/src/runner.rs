@@ -225,14 +225,22 @@ impl Runner {
         Ok(report)
     }
 
-    /// Removes what killed runs left on their way into the lake. The lock is held: nobody is at work there.
+    /// Removes what processes left on their way into the lake that are no more.
     fn sweep_scratch(&self) {
         let left = std::fs::read_dir(&self.scratch)
             .into_iter()
             .flatten()
             .flatten();
         let own = format!("{}-", self.project.name);
-        for folder in left.filter(|entry| entry.file_name().to_string_lossy().starts_with(&own)) {
+        let is_left = |entry: &std::fs::DirEntry| {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            let process = name
+                .strip_prefix(&own)
+                .and_then(|rest| rest.split('-').next());
+            process.is_some_and(|process| !is_alive(process))
+        };
+        for folder in left.filter(is_left) {
             if let Err(error) = std::fs::remove_dir_all(folder.path()) {
                 warn!(%error, "a killed run's files could not be removed from `{}`: {error}", folder.path().display());
             }
@@ -246,6 +254,13 @@ impl Runner {
     pub(crate) fn phase(&self, dataset: &DatasetId, phase: Phase) {
         (self.listener)(Event::TaskReached { dataset, phase });
     }
+}
+
+/// Whether a process of this machine is there, as far as that can be seen. Without `/proc` the pipeline's lock says that there is none
+/// but this one.
+fn is_alive(process: &str) -> bool {
+    process == std::process::id().to_string()
+        || std::path::Path::new("/proc").join(process).exists()
 }
 
 pub(crate) fn millis(time: Duration) -> u64 {

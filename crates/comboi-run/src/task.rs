@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use comboi_engine::{Limits, Session, Verdict};
 use comboi_project::DatasetId;
@@ -127,10 +128,13 @@ impl Scratch {
         run: comboi_project::RunId,
         task: &str,
     ) -> Result<Self, TaskError> {
+        /// Two messages of a queue may ask one process for the same task.
+        static NEXT: AtomicU64 = AtomicU64::new(0);
         let name = format!(
-            "{}-{}-{:012}-{}",
+            "{}-{}-{}-{:012}-{}",
             runner.project.name,
             std::process::id(),
+            NEXT.fetch_add(1, Ordering::Relaxed),
             run.0,
             task.replace('/', "-")
         );

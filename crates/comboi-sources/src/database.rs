@@ -22,7 +22,7 @@ mod stop;
 pub use catalog::{Answer, FoundColumn, FoundTable, Suggestion, ask, discover};
 pub use checkpoint::{Load, Pending, Position};
 pub use chunk::{Chunk, How};
-pub use open::Databases;
+pub use open::{Databases, NoIdentity};
 pub use postgres::Postgres;
 pub use ranges::split_range;
 pub use reader::{DatabaseLook, DatabaseReader, Reading};

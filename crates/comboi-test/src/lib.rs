@@ -1,11 +1,15 @@
 //! What tests share: an object store that fails on demand, a look into one, and the servers that tests ask.
 
+mod azurite;
 mod faulty;
 mod look;
 mod postgres;
+mod proxy;
 mod services;
 
+pub use azurite::{ACCOUNT, ACCOUNT_KEY, Answer, Azurite};
 pub use faulty::{Fault, Faulty};
 pub use look::{Store, contents, copy, memory, names, put, remove};
 pub use postgres::Postgres;
+pub use proxy::{Mishap, Proxy};
 pub use services::service;

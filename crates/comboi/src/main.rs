@@ -1,6 +1,7 @@
 //! `comboi`: plans and runs a medallion lake from configuration.
 
 mod cli;
+mod cloud;
 mod command;
 mod env_file;
 mod exit;

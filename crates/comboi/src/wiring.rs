@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use comboi_engine::Limits;
-use comboi_lake::{Lake, Root, State};
+use comboi_lake::{Lake, State};
 use comboi_project::{
     Contract, DatasetId, NamedContract, Place, Problem, Problems, Project, Stage,
 };
@@ -15,6 +15,7 @@ use comboi_run::{Clock, Listener, Runner, Stop};
 use comboi_sources::database::Databases;
 
 use crate::cli::Global;
+use crate::cloud::Cloud;
 use crate::env_file;
 use crate::exit::{Exit, Usage};
 use crate::paint::Paint;
@@ -124,30 +125,12 @@ pub(crate) fn paint(stream: &impl IsTerminal) -> Paint {
 
 /// The lake of a project.
 pub(crate) fn lake(project: &Project) -> anyhow::Result<Lake> {
-    let mut stages = BTreeMap::new();
-    for stage in Stage::ALL {
-        if let Some(data_lake) = &project.stages.get(stage).data_lake {
-            let text = format!(
-                "stage `{stage}` lives in the data lake `{:?}`, and lakes on ADLS are not built in yet; without `data_lake` it lives in `{}`",
-                data_lake.account_name,
-                project.stages.local_path(stage).display(),
-            );
-            return Err(Usage(text).into());
-        }
-        stages.insert(
-            stage,
-            (
-                Root::folder(&project.stage_folder(stage))?,
-                project.stages.template(stage),
-            ),
-        );
-    }
-    Ok(Lake::new(stages)?)
+    Cloud::of(project).places(project)?.lake(project)
 }
 
 /// What opens the databases of sources.
-pub(crate) fn databases() -> Databases {
-    Databases::default()
+pub(crate) fn databases(project: &Project) -> Databases {
+    Cloud::of(project).databases()
 }
 
 /// What runs need. The state folder is made if it is not there.
@@ -157,19 +140,31 @@ pub(crate) fn runner(
     listener: Listener,
 ) -> anyhow::Result<Runner> {
     let own = project.folder.join(OWN_FOLDER);
+    let cloud = Cloud::of(&project);
+    let places = cloud.places(&project)?;
+    let state = match places.state(&project) {
+        Some(state) => state,
+        None => State::in_folder(&own.join("runs"), project.name.clone())?,
+    };
+    let in_folders = Stage::ALL
+        .into_iter()
+        .any(|stage| project.stages.get(stage).data_lake.is_none());
     let scratch = match &project.engine.temp_directory {
         // Not shared with other projects: what a killed run left behind there is swept away.
         Some(folder) => project.path(&folder.value).join(own_name(&own)?),
-        None => own.join("scratch"),
+        // Beside the datasets, so that files can be linked.
+        None if in_folders => own.join("scratch"),
+        // A project that was deployed may be read-only.
+        None => std::env::temp_dir().join("comboi").join(own_name(&own)?),
     };
     std::fs::create_dir_all(&scratch)
         .with_context(|| format!("the folder `{}` could not be made", scratch.display()))?;
     let limits = limits(&project);
     let project = Arc::new(project);
     Ok(Runner {
-        lake: lake(&project)?,
-        databases: databases(),
-        state: State::in_folder(&own.join("runs"), project.name.clone())?,
+        lake: places.lake(&project)?,
+        databases: cloud.databases(),
+        state,
         scratch,
         jobs: jobs.map_or_else(|| limits.threads.clamp(1, 4), usize::from),
         limits,

@@ -54,8 +54,8 @@ impl fmt::Debug for Databases {
 }
 
 /// Has no token for anybody.
-#[derive(Debug)]
-struct NoIdentity;
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoIdentity;
 
 #[async_trait]
 impl Tokens for NoIdentity {

@@ -25,7 +25,7 @@ pub(crate) fn test_connection(
             .filter(|it| !matches!(it, Source::Files(_)))
             .collect(),
     };
-    let databases = wiring::databases();
+    let databases = wiring::databases(&project);
     let mut answers = Vec::new();
     let mut code = Exit::Good;
     for source in sources {
@@ -82,7 +82,7 @@ pub(crate) fn discover(
     out: &mut dyn Write,
 ) -> anyhow::Result<Exit> {
     let project = wiring::project(global)?;
-    let (found, _) = wiring::databases().open(database_source(&project, source)?)?;
+    let (found, _) = wiring::databases(&project).open(database_source(&project, source)?)?;
     let tables = wiring::block_on(database::discover(found.as_ref()))??;
     match output {
         Output::Json => super::json(out, &tables)?,

@@ -32,7 +32,7 @@ pub(crate) fn plan(
     let lake = wiring::lake(&project)?;
     let observed = wiring::block_on(comboi_run::observe(
         &project,
-        &wiring::databases(),
+        &wiring::databases(&project),
         &lake,
         &plan,
     ))??;

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "what a test can not get ends the test")]
 
+mod azure;
 mod bad_input;
 mod commands;
 mod demo;

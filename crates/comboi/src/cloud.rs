@@ -1,0 +1,113 @@
+//! What a project has in Azure: its containers, and who comboi is there.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use comboi_lake::{Access, Container, Lake, Root, Source, State, StorageTokens};
+use comboi_project::{DataLake, NoVault, Project, Secrets, Setting, Stage};
+use comboi_sources::database::{Databases, Identity, NoIdentity, Tokens};
+
+use crate::exit::Usage;
+
+/// Whom tokens for Azure Storage are for.
+const STORAGE: &str = "https://storage.azure.com/.default";
+
+/// Where secrets and tokens come from. Nothing is asked for before it is needed.
+#[derive(Clone)]
+pub(crate) struct Cloud {
+    secrets: Arc<dyn Secrets>,
+    tokens: Arc<dyn Tokens>,
+}
+
+/// Where the datasets of each stage are.
+pub(crate) struct Places(BTreeMap<Stage, Root>);
+
+impl Cloud {
+    pub(crate) fn of(_project: &Project) -> Self {
+        Self {
+            secrets: Arc::new(NoVault),
+            tokens: Arc::new(NoIdentity),
+        }
+    }
+
+    /// What opens the databases of sources.
+    pub(crate) fn databases(&self) -> Databases {
+        Databases::new(Arc::clone(&self.secrets), Arc::clone(&self.tokens))
+    }
+
+    /// Where the stages are: folders of this machine, or containers.
+    pub(crate) fn places(&self, project: &Project) -> anyhow::Result<Places> {
+        let mut places = BTreeMap::new();
+        let mut taken: BTreeMap<String, Stage> = BTreeMap::new();
+        for stage in Stage::ALL {
+            let root = match &project.stages.get(stage).data_lake {
+                Some(data_lake) => {
+                    let container = self.container(data_lake)?;
+                    let place = format!("{}/{}", container.account, container.name);
+                    if let Some(other) = taken.insert(place.clone(), stage)
+                        && !project.stages.template(stage).as_str().contains("{stage}")
+                    {
+                        let text = format!(
+                            "stages `{other}` and `{stage}` both live in the container `{place}`; give each its own `file_system`, or begin the `remote_path_template` of each with `{{stage}}/`"
+                        );
+                        return Err(Usage(text).into());
+                    }
+                    Root::container(container)?
+                }
+                None => Root::folder(&project.stage_folder(stage))?,
+            };
+            places.insert(stage, root);
+        }
+        Ok(Places(places))
+    }
+
+    fn container(&self, data_lake: &DataLake) -> anyhow::Result<Container> {
+        let text = |setting: &Setting| -> anyhow::Result<String> {
+            Ok(setting.resolve(self.secrets.as_ref())?.expose().to_owned())
+        };
+        let access = match &data_lake.credential {
+            Some(credential) => Access::Credential(credential.resolve(self.secrets.as_ref())?),
+            None => Access::Tokens(Arc::new(Storage(Arc::clone(&self.tokens)))),
+        };
+        Ok(Container {
+            account: text(&data_lake.account_name)?,
+            name: text(&data_lake.file_system)?,
+            endpoint: data_lake.endpoint.as_ref().map(text).transpose()?,
+            access,
+        })
+    }
+}
+
+impl Places {
+    pub(crate) fn lake(&self, project: &Project) -> anyhow::Result<Lake> {
+        let stages = self.0.iter();
+        let stages =
+            stages.map(|(stage, root)| (*stage, (root.clone(), project.stages.template(*stage))));
+        Ok(Lake::new(stages.collect())?)
+    }
+
+    /// Where runs are written down, if bronze is in a container: beside it, so that every machine finds them.
+    pub(crate) fn state(&self, project: &Project) -> Option<State> {
+        project.stages.get(Stage::Bronze).data_lake.as_ref()?;
+        let root = self.0.get(&Stage::Bronze)?;
+        Some(State::in_root(root, project.name.clone()))
+    }
+}
+
+/// Tokens for Azure Storage.
+struct Storage(Arc<dyn Tokens>);
+
+impl fmt::Debug for Storage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[async_trait]
+impl StorageTokens for Storage {
+    async fn token(&self) -> Result<String, Source> {
+        Ok(self.0.token(STORAGE, &Identity::Default).await?)
+    }
+}

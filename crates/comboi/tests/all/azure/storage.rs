@@ -1,0 +1,118 @@
+//! A storage that fails, lies or sees its client die, at every write.
+
+use std::process::Stdio;
+
+use comboi_test::{ACCOUNT_KEY, Azurite, Mishap, Proxy};
+
+use super::Cloud;
+
+const DAY_TWO: &str = "id,day,amount\n3,2024-05-02,5.25\n4,2024-05-02,\n5,2024-05-02,1.00\n";
+
+/// Day one in the lake, day two waiting.
+fn waiting(proxy: &Proxy) -> Cloud {
+    let cloud = Cloud::small();
+    cloud.world.run();
+    cloud.world.write("in/orders/day2.csv", DAY_TWO);
+    cloud.reach(&proxy.address(&Azurite::blob_endpoint()), ACCOUNT_KEY);
+    cloud
+}
+
+/// What a run ends in that nothing happens to, and how often it writes.
+fn calm(proxy: &Proxy) -> (String, usize) {
+    let cloud = waiting(proxy);
+    proxy.arrange(None);
+    cloud.world.run();
+    let writes = proxy.writes();
+    let seen = cloud.seen();
+    assert!(
+        seen.contains("5,2024-05-02,1.00") && writes > 10,
+        "{writes} {seen}"
+    );
+    (seen, writes)
+}
+
+/// Every third instant, from this one on; all of them in three tests.
+fn killed(first: usize) {
+    let proxy = Proxy::before(&Azurite::blob_endpoint());
+    let (expected, writes) = calm(&proxy);
+    for at in (first..=writes).step_by(3) {
+        for mishap in [Mishap::KillBefore(at), Mishap::KillAfter(at)] {
+            let cloud = waiting(&proxy);
+            proxy.arrange(Some(mishap));
+            let mut child = cloud
+                .world
+                .command(&["run", "all", "--jobs", "1"])
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()
+                .unwrap();
+            proxy.client(child.id());
+            let status = child.wait().unwrap();
+            let signal = std::os::unix::process::ExitStatusExt::signal(&status);
+            assert_eq!(signal, Some(9), "{mishap:?}");
+            proxy.arrange(None);
+            cloud.world.run();
+            assert_eq!(cloud.seen(), expected, "{mishap:?}");
+            cloud.world.expect(0, &["vacuum", "--keep", "0s"]);
+            assert_eq!(cloud.seen(), expected, "{mishap:?}, after a vacuum");
+        }
+    }
+}
+
+#[test]
+fn killed_at_every_write_1() {
+    killed(1);
+}
+
+#[test]
+fn killed_at_every_write_2() {
+    killed(2);
+}
+
+#[test]
+fn killed_at_every_write_3() {
+    killed(3);
+}
+
+/// The run goes well all the same: what was done and not heard of is found out.
+#[test]
+fn answers_that_are_lost() {
+    let proxy = Proxy::before(&Azurite::blob_endpoint());
+    let (expected, writes) = calm(&proxy);
+    for at in 1..=writes {
+        let cloud = waiting(&proxy);
+        proxy.arrange(Some(Mishap::LoseAnswer(at)));
+        cloud.world.run();
+        proxy.arrange(None);
+        assert_eq!(cloud.seen(), expected, "answer {at} is lost");
+    }
+}
+
+#[test]
+fn a_storage_that_is_busy() {
+    let proxy = Proxy::before(&Azurite::blob_endpoint());
+    let (expected, writes) = calm(&proxy);
+    for at in (1..=writes).step_by(5) {
+        let cloud = waiting(&proxy);
+        proxy.arrange(Some(Mishap::Busy(at)));
+        cloud.world.run();
+        proxy.arrange(None);
+        assert_eq!(cloud.seen(), expected, "busy at write {at}");
+    }
+}
+
+#[test]
+fn a_run_that_finds_nothing_asks_little() {
+    let proxy = Proxy::before(&Azurite::blob_endpoint());
+    let cloud = waiting(&proxy);
+    cloud.world.run();
+    proxy.arrange(None);
+    cloud.world.run();
+    let requests = proxy.requests();
+    assert!(
+        requests.len() < 50,
+        "{} requests:\n{}",
+        requests.len(),
+        requests.join("\n")
+    );
+}
