@@ -4,6 +4,7 @@
 //! an account answers there the same as at its `dfs` endpoint.
 
 mod explained;
+mod shared_key;
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use crate::error::{Error, Source};
 use crate::root::Root;
 pub(crate) use explained::Advice;
 use explained::Explained;
+pub use shared_key::SharedKey;
 
 /// A container of an account.
 #[derive(Debug)]

@@ -28,7 +28,7 @@ mod transfer;
 mod upkeep;
 mod vacuum;
 
-pub use azure::{Access, BadContainer, Container, StorageTokens};
+pub use azure::{Access, BadContainer, Container, SharedKey, StorageTokens};
 pub use commit::{Change, Operation, Remove};
 pub use error::{Error, Source, worth_retrying};
 pub use history::Version;
