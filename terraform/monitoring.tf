@@ -60,11 +60,15 @@ resource "azurerm_monitor_action_group" "this" {
   }
 }
 
+# They ask the workspace, which has the function app's telemetry and the job's console. A table that is not there yet is no mistake.
 locals {
+  invocations = "union isfuzzy=true (datatable(AppRoleName: string, Name: string, Success: bool)[]), AppRequests | where AppRoleName =~ '${local.name}'"
+  lines       = "union isfuzzy=true (datatable(Message: string, Log_s: string)[]), AppTraces, ContainerAppConsoleLogs_CL | extend Line = strcat(Message, Log_s)"
+
   alerts = {
     poison = {
       description = "A message failed five times. The poison function has tried to go on or has recorded the failure; `comboi status` tells which task it was."
-      query       = "requests | where cloud_RoleName =~ '${local.name}' and name =~ 'poison'"
+      query       = "${local.invocations} | where Name =~ 'poison'"
       operator    = "GreaterThan"
       threshold   = 0
       every       = "PT15M"
@@ -73,7 +77,7 @@ locals {
     }
     freshness = {
       description = "A dataset is older than the SLA in its contract allows. `comboi status` tells which; its readers keep the last good version."
-      query       = "traces | where cloud_RoleName =~ '${local.name}' and message has 'is older than its SLA allows'"
+      query       = "${local.lines} | where Line has 'is older than its SLA allows'"
       operator    = "GreaterThan"
       threshold   = 0
       every       = "PT15M"
@@ -82,7 +86,7 @@ locals {
     }
     silence = {
       description = "The driver has not run well for ${var.silence_hours} hours: the function app does not start, its timer does not fire, or its configuration has mistakes."
-      query       = "requests | where cloud_RoleName =~ '${local.name}' and name =~ 'driver' and success == true"
+      query       = "${local.invocations} | where Name =~ 'driver' and Success == true"
       operator    = "LessThan"
       threshold   = 1
       every       = "PT1H"
@@ -101,11 +105,11 @@ resource "azurerm_monitor_scheduled_query_rules_alert_v2" "this" {
   display_name            = "comboi ${var.environment}: ${each.key}"
   description             = each.value.description
   severity                = each.value.severity
-  scopes                  = [azurerm_application_insights.this.id]
+  scopes                  = [azurerm_log_analytics_workspace.this.id]
   evaluation_frequency    = each.value.every
   window_duration         = each.value.over
   auto_mitigation_enabled = true
-  # The tables come with the first telemetry.
+  # The tables come with the first telemetry, and the query is held to them from then on.
   skip_query_validation = true
   tags                  = local.tags
 

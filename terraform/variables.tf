@@ -187,7 +187,7 @@ variable "job" {
     memory          = optional(string, "4Gi")
     schedule        = optional(string)
     timeout_seconds = optional(number, 21600)
-    arguments       = optional(list(string), ["run", "all"])
+    arguments       = optional(list(string), ["run", "all", "--log-format", "json"])
   })
   default = null
 
