@@ -41,6 +41,16 @@ pub struct TaskQueue {
     place: String,
 }
 
+impl Connection {
+    /// To an account by its name, as who this machine is.
+    pub fn of_account(account: &str) -> Self {
+        Self::ByIdentity {
+            service: format!("https://{account}.queue.core.windows.net"),
+            client_id: None,
+        }
+    }
+}
+
 /// What can go wrong with the queue. None shows a secret.
 #[derive(Debug, thiserror::Error)]
 pub enum QueueError {
@@ -90,16 +100,19 @@ impl Connection {
 }
 
 impl TaskQueue {
-    /// The queue that the settings name, `comboi-tasks` by default. Nothing is asked of it yet. The credential is for a connection by identity.
+    /// The name that the settings say, else `comboi-tasks`.
+    pub fn name_of(setting: &dyn Fn(&str) -> Option<String>) -> String {
+        let name = setting(NAME).filter(|name| !name.trim().is_empty());
+        name.unwrap_or_else(|| DEFAULT_NAME.to_owned())
+    }
+
+    /// A queue. Nothing is asked of it yet. The credential is for a connection by identity.
     pub fn new(
-        setting: &dyn Fn(&str) -> Option<String>,
+        name: &str,
         connection: &Connection,
         credential: Option<Arc<dyn TokenCredential>>,
     ) -> Result<Self, QueueError> {
-        let name = setting(NAME).filter(|name| !name.trim().is_empty());
-        let name = name
-            .unwrap_or_else(|| DEFAULT_NAME.to_owned())
-            .to_lowercase();
+        let name = name.to_lowercase();
         check_name(&name)?;
         let mut options = QueueClientOptions::default();
         let (service, credential) = match connection {
@@ -315,8 +328,9 @@ mod tests {
 
     fn place(pairs: &'static [(&str, &str)]) -> String {
         let setting = settings(pairs);
-        let queue = Connection::of(&setting)
-            .and_then(|connection| TaskQueue::new(&setting, &connection, None));
+        let queue = Connection::of(&setting).and_then(|connection| {
+            TaskQueue::new(&TaskQueue::name_of(&setting), &connection, None)
+        });
         queue.map_or_else(|e| e.to_string(), |queue| format!("{queue:?}"))
     }
 

@@ -3,8 +3,11 @@
 //!
 //! ```text
 //! {pipeline}/schedule.json                             changed by compare-and-swap
+//! {pipeline}/requests/{request}                        write-once: which run somebody's request became
+//! {pipeline}/refused/{message}.json                    write-once: why a message was not done
 //! {pipeline}/runs/{run:012}/plan.json                  write-once
 //! {pipeline}/runs/{run:012}/receipts/{dataset}.json    write-once
+//! {pipeline}/runs/{run:012}/alive                      written again and again by whoever works on the run
 //! {pipeline}/runs/{run:012}/closed.json                write-once
 //! ```
 //!
@@ -15,13 +18,16 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use comboi_project::{DatasetId, PipelineName, RunId};
-use futures::TryStreamExt;
+use futures::{StreamExt as _, TryStreamExt};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as Key;
 use object_store::prefix::PrefixStore;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, UpdateVersion};
 
 use crate::root::Root;
+
+/// Objects that are read at once.
+const READS_AT_ONCE: usize = 16;
 
 /// What can go wrong in reading or writing the state of runs.
 #[derive(Debug, thiserror::Error)]
@@ -218,6 +224,80 @@ impl State {
     /// What became of a task of a run; `None` while it has not ended.
     pub async fn receipt(&self, run: RunId, task: &DatasetId) -> Result<Option<Bytes>, StateError> {
         self.read(&self.receipt_key(run, task)).await
+    }
+
+    /// What became of the tasks of a run so far, in no order.
+    pub async fn receipts(&self, run: RunId) -> Result<Vec<Bytes>, StateError> {
+        let below = self.run_key(run, "receipts");
+        let listed: Vec<_> = self
+            .store
+            .list(Some(&below))
+            .try_collect()
+            .await
+            .map_err(|e| StateError::Unavailable("listed", e))?;
+        let reads = listed
+            .into_iter()
+            .map(|object| async move { self.read(&object.location).await });
+        let read: Vec<Option<Bytes>> = futures::stream::iter(reads)
+            .buffer_unordered(READS_AT_ONCE)
+            .try_collect()
+            .await?;
+        Ok(read.into_iter().flatten().collect())
+    }
+
+    /// Writes which run a request became, once. The request is a name of letters, digits and `-`.
+    pub async fn create_request(&self, request: &str, run: RunId) -> Result<Written, StateError> {
+        let bytes = run.0.to_string().into();
+        self.create(&self.key(&["requests", request]), bytes).await
+    }
+
+    /// Which run a request became; `None` if none yet.
+    pub async fn request(&self, request: &str) -> Result<Option<RunId>, StateError> {
+        let key = self.key(&["requests", request]);
+        let Some(bytes) = self.read(&key).await? else {
+            return Ok(None);
+        };
+        let number = std::str::from_utf8(&bytes)
+            .ok()
+            .and_then(|text| text.parse().ok());
+        match number {
+            Some(number) => Ok(Some(RunId(number))),
+            None => Err(StateError::Damaged(key.to_string())),
+        }
+    }
+
+    /// Forgets a request. Asked again, it is a new one.
+    pub async fn forget_request(&self, request: &str) -> Result<(), StateError> {
+        match self.store.delete(&self.key(&["requests", request])).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(e) => Err(StateError::Unavailable("removed", e)),
+        }
+    }
+
+    /// Writes why a message was refused, once. The name is of letters, digits and `-`.
+    pub async fn create_refusal(&self, message: &str, why: Bytes) -> Result<Written, StateError> {
+        let file = format!("{message}.json");
+        self.create(&self.key(&["refused", &file]), why).await
+    }
+
+    /// Says that somebody is at work on a run now.
+    pub async fn touch(&self, run: RunId) -> Result<(), StateError> {
+        let key = self.run_key(run, "alive");
+        let put = self.store.put(&key, PutPayload::new()).await;
+        put.map(|_| ())
+            .map_err(|e| StateError::Unavailable("written", e))
+    }
+
+    /// When somebody was last at work on a run, by the storage's clock; `None` if nobody ever was.
+    pub async fn touched(
+        &self,
+        run: RunId,
+    ) -> Result<Option<chrono::DateTime<chrono::Utc>>, StateError> {
+        match self.store.head(&self.run_key(run, "alive")).await {
+            Ok(found) => Ok(Some(found.last_modified)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(e) => Err(StateError::Unavailable("read", e)),
+        }
     }
 
     /// Writes that a run has ended, once.

@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::config::{
-    DatabaseSource, DatabaseTable, EngineSettings, FilesSource, FilesTable, KeyVault, Monitoring,
-    Queue, Source, Stages,
+    DatabaseSource, DatabaseTable, EngineSettings, FanOut, FilesSource, FilesTable, KeyVault,
+    Monitoring, Queue, Source, Stages,
 };
 use crate::{Alias, Contract, DatasetId, PipelineName, Place, Stage};
 
@@ -104,6 +104,13 @@ impl Project {
     /// The folder of a stage on this machine.
     pub fn stage_folder(&self, stage: Stage) -> PathBuf {
         self.path(self.stages.local_path(stage))
+    }
+
+    /// How much work one message of the queue stands for.
+    pub fn fan_out(&self) -> FanOut {
+        self.queue
+            .as_ref()
+            .map_or(FanOut::Stage, |queue| queue.fan_out)
     }
 
     /// Every dataset of the project: tables of the sources in the order of the file, then what is built.

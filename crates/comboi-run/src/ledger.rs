@@ -84,6 +84,9 @@ pub(crate) struct Order {
     pub(crate) pins: BTreeMap<DatasetId, Option<u64>>,
     /// Whether datasets are rebuilt even when nothing that shapes them has changed.
     pub(crate) rebuild: bool,
+    /// What asked for the run, if the same may ask again: a timer's slot, a message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) request: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -92,6 +95,9 @@ struct ScheduleRecord {
     last_run: RunId,
     /// The last run that did a plan; resets and restores take numbers too.
     last_pipeline_run: Option<RunId>,
+    /// Runs that are done message by message and have not ended.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    open: Vec<RunId>,
 }
 
 /// The record of one pipeline's runs.
@@ -135,6 +141,7 @@ impl Ledger {
             plan,
             pins,
             rebuild,
+            request: None,
         };
         loop {
             let (read, mut record) = self.schedule().await?;
@@ -150,6 +157,129 @@ impl Ledger {
                 return Ok(order);
             }
         }
+    }
+
+    /// The same for a request: however often it is asked, it is one run. The run is open until it is [closed](Self::close_open).
+    ///
+    /// Dying in it leaves at most a number whose plan nobody carries out.
+    pub(crate) async fn begin_requested(
+        &self,
+        request: &str,
+        plan: Plan,
+        pins: BTreeMap<DatasetId, Option<u64>>,
+        begun_at: DateTime<Utc>,
+        taken: RunId,
+    ) -> Result<Order, LedgerError> {
+        let (_, record) = self.schedule().await?;
+        let mut order = Order {
+            format: FORMAT,
+            run: RunId(record.last_run.max(taken).0 + 1),
+            kind: RunKind::Pipeline,
+            begun_at,
+            plan,
+            pins,
+            rebuild: false,
+            request: Some(request.to_owned()),
+        };
+        while self.state.create_plan(order.run, to_bytes(&order)).await? != Written::Now {
+            order.run.0 += 1;
+        }
+        if self.state.create_request(request, order.run).await? == Written::Now {
+            self.open(order.run).await?;
+            return Ok(order);
+        }
+        let run = self.state.request(request).await?.unwrap_or(order.run);
+        self.open(run).await?;
+        Ok(self.order(run).await?.unwrap_or(order))
+    }
+
+    /// The run that a request became, opened if it was not.
+    pub(crate) async fn requested(&self, request: &str) -> Result<Option<RunId>, LedgerError> {
+        let run = self.state.request(request).await?;
+        if let Some(run) = run
+            && !self.is_closed(run).await?
+        {
+            self.open(run).await?;
+        }
+        Ok(run)
+    }
+
+    async fn open(&self, run: RunId) -> Result<(), LedgerError> {
+        self.change(|record| {
+            record.last_run = record.last_run.max(run);
+            record.last_pipeline_run = record.last_pipeline_run.max(Some(run));
+            if !record.open.contains(&run) {
+                record.open.push(run);
+            }
+        })
+        .await
+    }
+
+    /// Writes down that an open run has ended.
+    pub(crate) async fn close_open(&self, report: &RunReport) -> Result<(), LedgerError> {
+        self.close(report).await?;
+        self.change(|record| record.open.retain(|run| *run != report.run))
+            .await
+    }
+
+    /// The runs that have not ended and are done message by message.
+    pub(crate) async fn open_runs(&self) -> Result<Vec<RunId>, LedgerError> {
+        Ok(self.schedule().await?.1.open)
+    }
+
+    /// The last run of all.
+    pub(crate) async fn last_run(&self) -> Result<RunId, LedgerError> {
+        Ok(self.schedule().await?.1.last_run)
+    }
+
+    async fn change(&self, change: impl Fn(&mut ScheduleRecord)) -> Result<(), LedgerError> {
+        loop {
+            let (read, mut record) = self.schedule().await?;
+            let before = to_bytes(&record);
+            change(&mut record);
+            let after = to_bytes(&record);
+            if (before == after && read.bytes.is_some())
+                || self.state.swap_schedule(&read, after).await?
+            {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Whether a run has ended.
+    pub(crate) async fn is_closed(&self, run: RunId) -> Result<bool, LedgerError> {
+        Ok(self.state.closed(run).await?.is_some())
+    }
+
+    /// How a run ended; `None` while it has not.
+    pub(crate) async fn closed(&self, run: RunId) -> Result<Option<RunReport>, LedgerError> {
+        let bytes = self.state.closed(run).await?;
+        bytes
+            .map(|bytes| from_bytes(&bytes, "end", run))
+            .transpose()
+    }
+
+    /// What became of the tasks of a run so far.
+    pub(crate) async fn receipts(
+        &self,
+        run: RunId,
+    ) -> Result<BTreeMap<DatasetId, Receipt>, LedgerError> {
+        let receipts = self.state.receipts(run).await?;
+        let receipts = receipts.iter().map(|bytes| {
+            let receipt: Receipt = from_bytes(bytes, "receipt", run)?;
+            Ok((receipt.dataset.clone(), receipt))
+        });
+        receipts.collect()
+    }
+
+    /// Says that somebody is at work on a run.
+    pub(crate) async fn touch(&self, run: RunId) -> Result<(), LedgerError> {
+        Ok(self.state.touch(run).await?)
+    }
+
+    /// When somebody was last at work on a run.
+    pub(crate) async fn touched(&self, run: RunId) -> Result<Option<DateTime<Utc>>, LedgerError> {
+        Ok(self.state.touched(run).await?)
     }
 
     /// Writes down what became of a task. If it was written before, what was written stands.
@@ -183,7 +313,14 @@ impl Ledger {
     /// Forgets the run that was [`KEPT_RUNS`] before this one: each run takes away what one run left.
     pub(crate) async fn forget_old(&self, run: RunId) -> Result<(), LedgerError> {
         match run.0.checked_sub(KEPT_RUNS) {
-            Some(old) if old > 0 => Ok(self.state.forget(RunId(old)).await?),
+            Some(old) if old > 0 => {
+                if let Ok(Some(order)) = self.order(RunId(old)).await
+                    && let Some(request) = order.request
+                {
+                    self.state.forget_request(&request).await?;
+                }
+                Ok(self.state.forget(RunId(old)).await?)
+            }
             _ => Ok(()),
         }
     }
@@ -220,6 +357,7 @@ impl Ledger {
                     format: FORMAT,
                     last_run: last_run.unwrap_or(RunId(0)),
                     last_pipeline_run: last_run,
+                    open: Vec::new(),
                 }
             }
         };

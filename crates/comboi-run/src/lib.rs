@@ -12,6 +12,7 @@ mod receipt;
 mod ledger;
 mod observe;
 mod runner;
+mod steps;
 mod walk;
 
 mod task;
@@ -21,6 +22,7 @@ mod extract;
 mod quarantine;
 
 mod backfill;
+mod history;
 mod maintenance;
 mod reconcile;
 mod record;
@@ -29,10 +31,12 @@ mod vacuum;
 pub use backfill::Backfilled;
 pub use clock::Clock;
 pub use event::{Event, Listener, Phase};
+pub use history::{RunStatus, RunView, TaskView, run, runs};
 pub use ledger::LedgerError;
 pub use observe::observe;
 pub use receipt::{Failure, FailureKind, Outcome, Receipt, RunReport};
 pub use reconcile::Reconciled;
 pub use runner::{RunError, Runner};
+pub use steps::{OpenRun, Step};
 pub use stop::Stop;
 pub use vacuum::vacuum;

@@ -15,7 +15,7 @@ use tracing::{info, warn};
 use crate::clock::Clock;
 use crate::event::{Event, Listener, Phase};
 use crate::ledger::{Ledger, LedgerError, Order, RunKind};
-use crate::receipt::{Outcome, RunReport};
+use crate::receipt::{Outcome, Receipt, RunReport};
 use crate::record;
 use crate::stop::Stop;
 use crate::task::chain;
@@ -118,7 +118,7 @@ impl Runner {
     }
 
     /// The versions to read of datasets that the plan does not make itself: the known ones, else the current ones.
-    async fn pins(
+    pub(crate) async fn pins(
         &self,
         plan: &Plan,
         known: &BTreeMap<DatasetId, Option<u64>>,
@@ -179,22 +179,42 @@ impl Runner {
             tasks: order.plan.tasks.len(),
         });
         let order = Arc::new(order);
-        let receipts = self.walk(&order).await;
-        let mut report = RunReport {
-            run,
+        let receipts = self.walk(&order, &order.plan.tasks, BTreeMap::new()).await;
+        let mut report = self.report(&order, &receipts);
+        report.stopped = self.stop.requested();
+        self.put_on_record(&mut report).await;
+        let ledger = self.ledger();
+        if !report.stopped {
+            ledger.close(&report).await?;
+        }
+        self.forget_old(run).await;
+        self.tell_end(&report);
+        Ok(report)
+    }
+
+    pub(crate) fn report(
+        &self,
+        order: &Order,
+        receipts: &BTreeMap<DatasetId, Receipt>,
+    ) -> RunReport {
+        let tasks = order.plan.tasks.iter();
+        RunReport {
+            run: order.run,
             pipeline: self.project.name.to_string(),
             begun_at: order.begun_at,
             ended_at: self.clock.now(),
-            stopped: self.stop.requested(),
+            stopped: false,
             notes: Vec::new(),
-            tasks: order
-                .plan
-                .tasks
-                .iter()
+            tasks: tasks
                 .filter_map(|task| receipts.get(&task.dataset).cloned())
                 .collect(),
-        };
-        if let Err(e) = record::write(self, &report).await {
+        }
+    }
+
+    /// Adds a run to the record in the lake; if that can't be done, to what people are told.
+    pub(crate) async fn put_on_record(&self, report: &mut RunReport) {
+        let run = report.run;
+        if let Err(e) = record::write(self, report).await {
             let error = chain(&e);
             let note = format!(
                 "the record of run {run} (`_comboi/tasks`, `_comboi/verdicts`) was not written to the lake: {error}; what the run did to datasets is there"
@@ -203,14 +223,17 @@ impl Runner {
             report.notes.push(note);
         }
         report.ended_at = self.clock.now();
-        let ledger = self.ledger();
-        if !report.stopped {
-            ledger.close(&report).await?;
-        }
-        if let Err(e) = ledger.forget_old(run).await {
+    }
+
+    pub(crate) async fn forget_old(&self, run: RunId) {
+        if let Err(e) = self.ledger().forget_old(run).await {
             let error = chain(&e);
             warn!(run = run.0, error, "an old run was not forgotten: {error}");
         }
+    }
+
+    pub(crate) fn tell_end(&self, report: &RunReport) {
+        let run = report.run;
         info!(
             run = run.0,
             succeeded = report.count(Outcome::Succeeded),
@@ -221,12 +244,11 @@ impl Runner {
             report.count(Outcome::Skipped),
             report.count(Outcome::Failed) + report.count(Outcome::UpstreamFailed),
         );
-        (self.listener)(Event::RunEnded { report: &report });
-        Ok(report)
+        (self.listener)(Event::RunEnded { report });
     }
 
     /// Removes what processes left on their way into the lake that are no more.
-    fn sweep_scratch(&self) {
+    pub(crate) fn sweep_scratch(&self) {
         let left = std::fs::read_dir(&self.scratch)
             .into_iter()
             .flatten()

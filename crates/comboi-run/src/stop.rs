@@ -36,6 +36,11 @@ impl Stop {
         self.0.requested.load(Ordering::SeqCst)
     }
 
+    /// Whether this is the same request as another one.
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// Interrupts these queries too, when the run is asked to stop before the watch is dropped.
     pub(crate) fn watch(&self, query: Interrupter) -> Watch {
         let mut queries = self.queries();

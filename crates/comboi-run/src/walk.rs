@@ -22,12 +22,20 @@ use crate::{build, extract};
 const TRIES: u32 = 4;
 
 impl Runner {
-    /// Does every task as soon as those before it are done.
-    pub(crate) async fn walk(&self, order: &Arc<Order>) -> BTreeMap<DatasetId, Receipt> {
-        let widest = order.plan.widest().min(self.jobs).max(1);
+    /// Does these tasks of a run, each as soon as those before it are done. `receipts` are those that there are already; they come
+    /// back with the new ones. A task whose predecessors are neither there nor among `tasks` is left out.
+    pub(crate) async fn walk(
+        &self,
+        order: &Arc<Order>,
+        tasks: &[Task],
+        mut receipts: BTreeMap<DatasetId, Receipt>,
+    ) -> BTreeMap<DatasetId, Receipt> {
+        let widest = order.plan.widest().min(self.jobs).min(tasks.len()).max(1);
         let limits = self.limits.shared_by(widest);
-        let mut receipts: BTreeMap<DatasetId, Receipt> = BTreeMap::new();
-        let mut waiting: Vec<&Task> = order.plan.tasks.iter().collect();
+        let mut waiting: Vec<&Task> = tasks
+            .iter()
+            .filter(|task| !receipts.contains_key(&task.dataset))
+            .collect();
         let mut running = JoinSet::new();
         let mut names = HashMap::new();
         loop {
@@ -170,7 +178,7 @@ impl Runner {
         receipt
     }
 
-    fn unbegun(&self, run: RunId, task: &Task, outcome: Outcome) -> Receipt {
+    pub(crate) fn unbegun(&self, run: RunId, task: &Task, outcome: Outcome) -> Receipt {
         let mut receipt = self.receipt(run, &task.dataset, self.clock.now(), Ok(Done::default()));
         receipt.outcome = outcome;
         (self.listener)(Event::TaskEnded { receipt: &receipt });
@@ -178,7 +186,7 @@ impl Runner {
     }
 
     /// Writes a receipt. The lake has what the task did: a receipt that can't be written costs a look at the lake later.
-    async fn hand_in(&self, receipt: Receipt) -> Receipt {
+    pub(crate) async fn hand_in(&self, receipt: Receipt) -> Receipt {
         let dataset = receipt.dataset.clone();
         match self.ledger().write_receipt(receipt.for_keeping()).await {
             Ok(()) => {}

@@ -2,6 +2,7 @@
 
 mod azurite;
 mod faulty;
+mod functions_host;
 mod look;
 mod postgres;
 mod proxy;
@@ -9,6 +10,7 @@ mod services;
 
 pub use azurite::{ACCOUNT, ACCOUNT_KEY, Answer, Azurite};
 pub use faulty::{Fault, Faulty};
+pub use functions_host::{FunctionsHost, Invocation, Settings, Timer};
 pub use look::{Store, contents, copy, memory, names, put, remove};
 pub use postgres::Postgres;
 pub use proxy::{Mishap, Proxy};

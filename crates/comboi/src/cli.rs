@@ -234,6 +234,41 @@ pub(crate) enum Command {
         #[arg(long)]
         dry_run: bool,
     },
+    /// Begin a run on Azure: send its first message to the queue.
+    Trigger {
+        /// `all`, or one stage.
+        #[arg(default_value = "all", value_parser = ["all", "bronze", "silver", "gold"])]
+        stage: String,
+        /// Wait until the run has ended, and end as it did.
+        #[arg(long)]
+        wait: bool,
+        /// How the run is told.
+        #[arg(long, value_enum, default_value = "text")]
+        output: Output,
+    },
+    /// List the last runs, newest first.
+    Runs {
+        /// How many at most.
+        #[arg(long, short = 'n', default_value_t = 20)]
+        limit: u32,
+        /// How the list is told.
+        #[arg(long, value_enum, default_value = "text")]
+        output: Output,
+    },
+    /// Show how far a run is, or how it ended.
+    Status {
+        /// The run's number.
+        run: u32,
+        /// How it is told.
+        #[arg(long, value_enum, default_value = "text")]
+        output: Output,
+    },
+    /// Answer the Azure Functions host: its timer, its queue.
+    Serve {
+        /// On this port of this machine. Default: what the host says by `FUNCTIONS_CUSTOMHANDLER_PORT`.
+        #[arg(long)]
+        port: Option<u16>,
+    },
     /// Print the JSON Schema of a kind of file, for editors.
     Schema {
         /// Which file.
@@ -260,11 +295,15 @@ impl Command {
             | Self::Backfill { output, .. }
             | Self::Reconcile { output, .. }
             | Self::Show { output, .. }
+            | Self::Trigger { output, .. }
+            | Self::Runs { output, .. }
+            | Self::Status { output, .. }
             | Self::History { output, .. } => *output,
             Self::Run { running, .. } | Self::Retry { running } => running.output,
             Self::Init { .. }
             | Self::ResetCheckpoint { .. }
             | Self::Restore { .. }
+            | Self::Serve { .. }
             | Self::Vacuum { .. }
             | Self::Schema { .. }
             | Self::Completions { .. } => Output::Text,

@@ -5,11 +5,13 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use comboi_azure::{Connection, TaskQueue};
 use comboi_lake::{Access, Container, Lake, Root, Source, State, StorageTokens};
 use comboi_project::{DataLake, NoVault, Project, Secrets, Setting, Stage};
 use comboi_sources::database::{Databases, Identity, NoIdentity, Tokens};
 
 use crate::exit::Usage;
+use crate::wiring;
 
 /// Whom tokens for Azure Storage are for.
 const STORAGE: &str = "https://storage.azure.com/.default";
@@ -35,6 +37,23 @@ impl Cloud {
     /// What opens the databases of sources.
     pub(crate) fn databases(&self) -> Databases {
         Databases::new(Arc::clone(&self.secrets), Arc::clone(&self.tokens))
+    }
+
+    /// The queue of tasks: what the configuration says, else the settings of the app.
+    pub(crate) fn queue(&self, project: &Project) -> anyhow::Result<TaskQueue> {
+        let said = project.queue.as_ref();
+        let connection = match said.map(|queue| (&queue.connection_string, &queue.account_name)) {
+            Some((Some(text), _)) => Connection::ByString(text.resolve(self.secrets.as_ref())?),
+            Some((None, Some(account))) => {
+                Connection::of_account(account.resolve(self.secrets.as_ref())?.expose())
+            }
+            _ => Connection::of(&wiring::setting)?,
+        };
+        let name = match said {
+            Some(queue) => queue.name.clone(),
+            None => TaskQueue::name_of(&wiring::setting),
+        };
+        Ok(TaskQueue::new(&name, &connection, None)?)
     }
 
     /// Where the stages are: folders of this machine, or containers.

@@ -6,6 +6,7 @@ mod database;
 mod init;
 mod look;
 mod plan;
+mod remote;
 mod run;
 mod validate;
 mod versions;
@@ -20,6 +21,8 @@ use crate::cli::{Cli, Command};
 use crate::exit::Exit;
 use crate::logging;
 
+pub(crate) use validate::hold_sql;
+
 /// Does what the command line asks for.
 pub(crate) fn dispatch(cli: Cli, out: &mut dyn Write) -> anyhow::Result<Exit> {
     let global = cli.global;
@@ -33,6 +36,9 @@ pub(crate) fn dispatch(cli: Cli, out: &mut dyn Write) -> anyhow::Result<Exit> {
             | Command::Restore { .. }
             | Command::Vacuum { .. }
     );
+    if let Command::Serve { port } = cli.command {
+        return crate::serve::serve(&global, port);
+    }
     if !changes {
         logging::start(&global, LogLevel::Info, None)?;
     }
@@ -105,6 +111,14 @@ pub(crate) fn dispatch(cli: Cli, out: &mut dyn Write) -> anyhow::Result<Exit> {
             keep,
             dry_run,
         } => versions::vacuum(&global, dataset.as_deref(), keep, dry_run, out),
+        Command::Serve { .. } => Ok(Exit::Good),
+        Command::Trigger {
+            stage,
+            wait,
+            output,
+        } => remote::trigger(&global, &stage, wait, output, out),
+        Command::Runs { limit, output } => remote::runs(&global, limit, output, out),
+        Command::Status { run, output } => remote::status_of(&global, run, output, out),
         Command::Schema { of } => schema(&of, out),
         Command::Completions { shell } => {
             // Into memory first: the generator panics when it can't write.

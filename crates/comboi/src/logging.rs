@@ -6,6 +6,7 @@ use std::sync::Mutex;
 
 use anyhow::Context as _;
 use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::fmt::writer::MakeWriterExt as _;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer, Registry};
@@ -65,6 +66,22 @@ pub(crate) fn start(
             .context("logging could not be started")?;
     }
     Ok(())
+}
+
+/// Starts logging for the Functions host, which reads the standard output for the log and the standard error for errors.
+pub(crate) fn start_for_host(level: LogLevel) -> anyhow::Result<()> {
+    let writer = std::io::stderr
+        .with_max_level(tracing::Level::ERROR)
+        .or_else(std::io::stdout);
+    let layer = tracing_subscriber::fmt::layer()
+        .json()
+        .flatten_event(true)
+        .with_writer(writer)
+        .with_filter(filter(level));
+    tracing_subscriber::registry()
+        .with(layer)
+        .try_init()
+        .context("logging could not be started")
 }
 
 fn open(file: &Path) -> std::io::Result<File> {

@@ -9,6 +9,7 @@ mod logging;
 mod paint;
 mod progress;
 mod report;
+mod serve;
 mod text;
 mod wiring;
 

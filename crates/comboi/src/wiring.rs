@@ -15,7 +15,7 @@ use comboi_run::{Clock, Listener, Runner, Stop};
 use comboi_sources::database::Databases;
 
 use crate::cli::Global;
-use crate::cloud::Cloud;
+use crate::cloud::{Cloud, Places};
 use crate::env_file;
 use crate::exit::{Exit, Usage};
 use crate::paint::Paint;
@@ -139,13 +139,20 @@ pub(crate) fn runner(
     jobs: Option<u16>,
     listener: Listener,
 ) -> anyhow::Result<Runner> {
-    let own = project.folder.join(OWN_FOLDER);
     let cloud = Cloud::of(&project);
+    runner_in(Arc::new(project), &cloud, jobs, listener)
+}
+
+/// The same with a cloud that is shared.
+pub(crate) fn runner_in(
+    project: Arc<Project>,
+    cloud: &Cloud,
+    jobs: Option<u16>,
+    listener: Listener,
+) -> anyhow::Result<Runner> {
+    let own = project.folder.join(OWN_FOLDER);
     let places = cloud.places(&project)?;
-    let state = match places.state(&project) {
-        Some(state) => state,
-        None => State::in_folder(&own.join("runs"), project.name.clone())?,
-    };
+    let state = state_in(&project, &places)?;
     let in_folders = Stage::ALL
         .into_iter()
         .any(|stage| project.stages.get(stage).data_lake.is_none());
@@ -160,7 +167,6 @@ pub(crate) fn runner(
     std::fs::create_dir_all(&scratch)
         .with_context(|| format!("the folder `{}` could not be made", scratch.display()))?;
     let limits = limits(&project);
-    let project = Arc::new(project);
     Ok(Runner {
         lake: places.lake(&project)?,
         databases: cloud.databases(),
@@ -173,6 +179,73 @@ pub(crate) fn runner(
         listener,
         project,
     })
+}
+
+/// Where the project's runs are written down.
+pub(crate) fn state(project: &Project) -> anyhow::Result<State> {
+    state_in(project, &Cloud::of(project).places(project)?)
+}
+
+fn state_in(project: &Project, places: &Places) -> anyhow::Result<State> {
+    let own = project.folder.join(OWN_FOLDER);
+    match places.state(project) {
+        Some(state) => Ok(state),
+        None => Ok(State::in_folder(&own.join("runs"), project.name.clone())?),
+    }
+}
+
+/// A word that nobody else has.
+pub(crate) fn unique() -> String {
+    uuid::Uuid::new_v4().simple().to_string()
+}
+
+/// The port that the Functions host wants to be answered on.
+pub(crate) fn functions_port() -> anyhow::Result<u16> {
+    const PORT: &str = "FUNCTIONS_CUSTOMHANDLER_PORT";
+    let said = setting(PORT).ok_or_else(|| {
+        Usage(format!(
+            "`{PORT}` is not set; it is for the Azure Functions host to set, or say `--port`"
+        ))
+    })?;
+    let port = said.parse().ok().filter(|port| *port > 0);
+    let wrong = || Usage(format!("`{PORT}` is `{said}`, which is no port"));
+    Ok(port.ok_or_else(wrong)?)
+}
+
+/// The folder that was deployed.
+pub(crate) fn app_folder() -> PathBuf {
+    setting("FUNCTIONS_APP_ROOT_PATH").map_or_else(PathBuf::new, PathBuf::from)
+}
+
+/// How long an invocation may work before what is left goes to another one: most of `functionTimeout` in host.json. `None`: for ever.
+pub(crate) fn time_limit() -> Option<std::time::Duration> {
+    /// What the host takes if nothing is said, on most plans.
+    const DEFAULT: u64 = 30 * 60;
+    if let Some(seconds) = setting("COMBOI_TIME_LIMIT").and_then(|text| text.parse().ok()) {
+        return Some(std::time::Duration::from_secs(seconds));
+    }
+    let host = std::fs::read(app_folder().join("host.json")).unwrap_or_default();
+    let host: serde_json::Value = serde_json::from_slice(&host).unwrap_or_default();
+    let seconds = match host.get("functionTimeout").and_then(|it| it.as_str()) {
+        Some("-1") => return None,
+        Some(text) => {
+            let parts = text.split(':').map(|part| part.parse::<u64>().ok());
+            parts
+                .collect::<Option<Vec<u64>>>()
+                .and_then(|parts| match parts.as_slice() {
+                    [hours, minutes, seconds] => Some(hours * 3600 + minutes * 60 + seconds),
+                    _ => None,
+                })
+        }
+        None => None,
+    };
+    let timeout = std::time::Duration::from_secs(seconds.unwrap_or(DEFAULT));
+    Some(crate::serve::limit_of(timeout))
+}
+
+/// What the environment says.
+pub(crate) fn setting(name: &str) -> Option<String> {
+    env(BTreeMap::new())(name)
 }
 
 /// A name that no other project on this machine has: its path in one word.
@@ -235,7 +308,7 @@ pub(crate) async fn stop_when_asked(stop: Stop) {
 }
 
 /// Returns when the process is asked to stop.
-async fn asked_to_stop() {
+pub(crate) async fn asked_to_stop() {
     let interrupted = tokio::signal::ctrl_c();
     #[cfg(unix)]
     {

@@ -11,5 +11,6 @@ mod incremental;
 mod killed;
 mod machine;
 mod postgres;
+mod serve;
 mod told;
 mod world;

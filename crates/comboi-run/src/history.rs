@@ -1,0 +1,116 @@
+//! Looking at runs, from anywhere.
+
+use chrono::{DateTime, Utc};
+use comboi_lake::State;
+use comboi_project::{DatasetId, RunId};
+use serde::Serialize;
+
+use crate::ledger::{Ledger, LedgerError, Order, RunKind};
+use crate::receipt::{Receipt, RunReport};
+
+/// How far a run is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunStatus {
+    /// It has not ended: it is being done, waits for its turn, or was killed.
+    Open,
+    /// Everything that it was to do is done and good.
+    Succeeded,
+    /// Something failed.
+    Failed,
+}
+
+/// A run, seen from outside.
+#[derive(Clone, Debug, Serialize)]
+pub struct RunView {
+    /// The run.
+    pub run: RunId,
+    /// What it was begun for: `pipeline`, `retry of run 3`, `restore` and the like.
+    pub kind: String,
+    /// How far it is.
+    pub status: RunStatus,
+    /// When it began.
+    pub begun_at: DateTime<Utc>,
+    /// When it ended, if it has.
+    pub ended_at: Option<DateTime<Utc>>,
+    /// Its tasks, in the order of the plan.
+    pub tasks: Vec<TaskView>,
+    /// What became of it, if it has ended.
+    #[serde(skip)]
+    pub report: Option<RunReport>,
+}
+
+/// A task of a run, seen from outside.
+#[derive(Clone, Debug, Serialize)]
+pub struct TaskView {
+    /// The dataset.
+    pub dataset: DatasetId,
+    /// What became of it; `None` while nothing has.
+    pub receipt: Option<Receipt>,
+}
+
+impl RunView {
+    /// How many tasks ended without doing what they should.
+    pub fn failed(&self) -> usize {
+        let receipts = self.tasks.iter().filter_map(|task| task.receipt.as_ref());
+        receipts.filter(|it| !it.outcome.is_good()).count()
+    }
+}
+
+/// One run; `None` when it was forgotten or never was.
+pub async fn run(state: &State, run: RunId) -> Result<Option<RunView>, LedgerError> {
+    let ledger = Ledger::new(state.clone());
+    let Some(Order {
+        kind,
+        plan,
+        begun_at,
+        ..
+    }) = ledger.order(run).await?
+    else {
+        return Ok(None);
+    };
+    let mut receipts = ledger.receipts(run).await?;
+    let closed = ledger.closed(run).await?;
+    let status = match &closed {
+        // What is done by hand is done at once.
+        None if plan.tasks.is_empty() => RunStatus::Succeeded,
+        None => RunStatus::Open,
+        Some(report) if report.is_good() => RunStatus::Succeeded,
+        Some(_) => RunStatus::Failed,
+    };
+    Ok(Some(RunView {
+        run,
+        kind: match kind {
+            RunKind::Pipeline => "pipeline".to_owned(),
+            RunKind::Retry { of } => format!("retry of run {of}"),
+            RunKind::ResetCheckpoint => "reset-checkpoint".to_owned(),
+            RunKind::Restore => "restore".to_owned(),
+            RunKind::Backfill => "backfill".to_owned(),
+        },
+        status,
+        begun_at,
+        ended_at: closed.as_ref().map(|report| report.ended_at),
+        tasks: plan
+            .tasks
+            .into_iter()
+            .map(|task| TaskView {
+                receipt: receipts.remove(&task.dataset),
+                dataset: task.dataset,
+            })
+            .collect(),
+        report: closed,
+    }))
+}
+
+/// The last runs, newest first.
+pub async fn runs(state: &State, most: u32) -> Result<Vec<RunView>, LedgerError> {
+    let last = Ledger::new(state.clone()).last_run().await?;
+    let mut views = Vec::new();
+    for number in (1..=last.0)
+        .rev()
+        .take(usize::try_from(most).unwrap_or(usize::MAX))
+    {
+        views.extend(run(state, RunId(number)).await?);
+    }
+    Ok(views)
+}

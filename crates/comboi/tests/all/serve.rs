@@ -1,0 +1,139 @@
+//! The Functions handler, under a stand-in for the Functions host, on a real Azurite.
+
+mod bad;
+mod killed;
+mod runs;
+
+use std::path::Path;
+
+use comboi_test::{Azurite, FunctionsHost, Settings};
+
+use crate::azure::Cloud;
+use crate::world::World;
+
+/// A deployed app: a project, the host's files, the program; containers and queues of its own.
+pub(crate) struct App {
+    pub(crate) cloud: Cloud,
+    pub(crate) tasks: String,
+}
+
+impl App {
+    pub(crate) fn small() -> Self {
+        let cloud = Cloud::small();
+        let app = Self {
+            tasks: cloud.azurite.queue("tasks"),
+            cloud,
+        };
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        for function in ["driver", "executor", "poison"] {
+            let text =
+                std::fs::read(root.join(format!("functions/{function}/function.json"))).unwrap();
+            app.world()
+                .write(&format!("{function}/function.json"), text);
+        }
+        app.world()
+            .write("host.json", std::fs::read(root.join("host.json")).unwrap());
+        std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_comboi"), app.world().path("comboi"))
+            .unwrap();
+        app
+    }
+
+    pub(crate) fn world(&self) -> &World {
+        &self.cloud.world
+    }
+
+    pub(crate) fn settings(&self) -> Settings {
+        let mut settings = Settings::default();
+        for (name, value) in [
+            ("COMBOI_QUEUE_CONNECTION", Azurite::connection_string()),
+            ("COMBOI_QUEUE_NAME", self.tasks.clone()),
+            ("COMBOI_TIMER_SCHEDULE", "0 0 * * * *".to_owned()),
+        ] {
+            settings.environment.insert(name.to_owned(), value);
+        }
+        settings
+    }
+
+    pub(crate) fn host(&self) -> FunctionsHost {
+        FunctionsHost::start(self.world().path("").as_path(), self.settings())
+    }
+
+    pub(crate) fn poison(&self) -> String {
+        format!("{}-poison", self.tasks)
+    }
+
+    /// Waits until nothing is left to do; nothing may have gone wrong.
+    pub(crate) fn drain(&self, host: &FunctionsHost) {
+        host.drain(&[&self.tasks, &self.poison()]);
+        assert_eq!(
+            host.violations(),
+            Vec::<String>::new(),
+            "{}",
+            host.lines().join("\n")
+        );
+        assert!(
+            !host
+                .lines()
+                .iter()
+                .any(|line| line.contains("Eby8vdM02xNOcqFl")),
+            "a log shows the key"
+        );
+    }
+
+    /// Puts a message into the queue, in base64.
+    pub(crate) fn send(&self, text: &str) {
+        self.put(&base64(text));
+    }
+
+    /// Puts a message into the queue as it is.
+    pub(crate) fn put(&self, stored: &str) {
+        let url = format!("{}/{}/messages", Azurite::queue_endpoint(), self.tasks);
+        let body = format!("<QueueMessage><MessageText>{stored}</MessageText></QueueMessage>");
+        let put = self.cloud.azurite.ask("POST", &url, body);
+        assert_eq!(put.status, 201, "{}", put.body);
+    }
+
+    /// The messages of a queue that nobody takes.
+    pub(crate) fn waiting(&self, queue: &str) -> String {
+        let url = format!(
+            "{}/{queue}/messages?peekonly=true&numofmessages=32",
+            Azurite::queue_endpoint()
+        );
+        self.cloud.azurite.ask("GET", &url, String::new()).body
+    }
+
+    /// A command with the settings of the app.
+    pub(crate) fn command(&self, words: &[&str]) -> crate::world::Said {
+        let mut command = self.world().command(words);
+        command.envs(self.settings().environment);
+        crate::world::said(command.output().unwrap())
+    }
+
+    pub(crate) fn runs(&self) -> Vec<serde_json::Value> {
+        let said = self.world().json(&["runs"]);
+        said.as_array().unwrap().clone()
+    }
+}
+
+pub(crate) fn base64(text: &str) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::new();
+    for chunk in text.as_bytes().chunks(3) {
+        let bytes = [
+            chunk[0],
+            *chunk.get(1).unwrap_or(&0),
+            *chunk.get(2).unwrap_or(&0),
+        ];
+        let number = u32::from_be_bytes([0, bytes[0], bytes[1], bytes[2]]);
+        for place in 0..4 {
+            if place <= chunk.len() {
+                out.push(char::from(
+                    LETTERS[(number >> (18 - 6 * place) & 63) as usize],
+                ));
+            } else {
+                out.push('=');
+            }
+        }
+    }
+    out
+}

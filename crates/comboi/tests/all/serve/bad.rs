@@ -1,0 +1,178 @@
+//! Messages and deployments that are wrong.
+
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use comboi_test::{ACCOUNT_KEY, Azurite, FunctionsHost, Timer};
+
+use super::App;
+
+/// Nobody can do these: they are put on record, and done with at the first time.
+#[test]
+fn messages_that_nobody_can_do() {
+    let app = App::small();
+    let host = app.host();
+    let long = format!(r#"{{"stage":"{}"}}"#, "x".repeat(45_000));
+    let messages = [
+        "bronze",
+        "[1, 2]",
+        r#"{"stage":"platinum"}"#,
+        r#"{"stage":"bronze","remaining":["iron"]}"#,
+        r#"{"stage":"bronze","config_path":"../other.yml"}"#,
+        r#"{"stage":"bronze","config_path":"/etc/passwd"}"#,
+        r#"{"stage":"bronze","config_path":"configs/absent.yml"}"#,
+        r#"{"stage":"bronze","run":77}"#,
+        &long,
+        r#"{"stage":"bron"#,
+    ];
+    for message in messages {
+        app.send(message);
+    }
+    app.drain(&host);
+    let invocations = host.invocations();
+    assert_eq!(invocations.len(), messages.len(), "{invocations:?}");
+    assert!(
+        invocations
+            .iter()
+            .all(|it| it.good && it.dequeue_count == 1),
+        "{invocations:?}"
+    );
+    let refused = app.cloud.objects("bronze");
+    let refused = refused
+        .iter()
+        .filter(|it| it.starts_with("_comboi/runs/default/refused/"));
+    assert_eq!(refused.count(), messages.len());
+    assert_eq!(app.runs().len(), 0);
+    assert!(!app.waiting(&app.poison()).contains("<MessageText>"));
+}
+
+#[test]
+fn hostile_fields_do_no_harm() {
+    let app = App::small();
+    let host = app.host();
+    app.send(r#"{"stage":"bronze","remaining":["silver","gold"],"id":"../../x","dequeueCount":"99","popReceipt":1,"sys":{},"note":"ü \"quoted\"\n新"}"#);
+    app.drain(&host);
+    assert_eq!(app.world().rows("daily"), ["2024-05-01,30.50,2"]);
+}
+
+/// The host does not even show it: it expects base64.
+#[test]
+fn plain_text_goes_to_the_poison_queue_and_is_put_on_record() {
+    let app = App::small();
+    let host = app.host();
+    app.put("not base64!");
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(host.invocations().len(), 0);
+    app.send(r#"{"stage":"bronze","remaining":["silver","gold"]}"#);
+    host.drain(&[&app.tasks]);
+    assert_eq!(app.world().rows("daily"), ["2024-05-01,30.50,2"]);
+}
+
+/// A lake that is not there: every invocation fails, and the process lives on.
+#[test]
+fn a_lake_that_is_not_there() {
+    let app = App::small();
+    app.cloud
+        .reach("http://127.0.0.1:1/devstoreaccount1", ACCOUNT_KEY);
+    let host = app.host();
+    let before = host.handler();
+    assert!(!host.fire("driver", Timer::First));
+    assert_eq!(host.handler(), before);
+    let lines = host.lines().join("\n");
+    assert!(
+        lines
+            .lines()
+            .any(|line| line.starts_with("! ") && line.contains("127.0.0.1:1")),
+        "{lines}"
+    );
+    assert!(!lines.contains("Eby8vdM02xNOcqFl"));
+}
+
+#[test]
+fn a_configuration_with_mistakes() {
+    let app = App::small();
+    app.world().write(
+        "configs/default.yml",
+        "sources:\n  - name: shop\n    type: fles\n",
+    );
+    let host = app.host();
+    assert!(!host.fire("driver", Timer::First));
+    let lines = host.lines().join("\n");
+    assert!(
+        lines.contains("default.yml:3:") && lines.contains("files"),
+        "{lines}"
+    );
+}
+
+#[test]
+fn settings_that_are_missing() {
+    let app = App::small();
+    let mut settings = app.settings();
+    settings.environment.remove("COMBOI_QUEUE_CONNECTION");
+    let complaint = FunctionsHost::try_start(&app.world().path(""), settings)
+        .err()
+        .unwrap();
+    assert!(
+        complaint.contains("`COMBOI_QUEUE_CONNECTION` is not set"),
+        "{complaint}"
+    );
+    // Without the host's knowledge: the handler says the same.
+    let said = app.world().comboi(&["trigger"]);
+    assert_eq!(said.code, Some(1));
+    assert!(said.err.contains("no queue is configured"), "{}", said.err);
+    let mut command = app.world().command(&["trigger"]);
+    command.env("COMBOI_QUEUE_CONNECTION", Azurite::connection_string());
+    command.env("COMBOI_QUEUE_NAME", "no-such-queue-here");
+    let said = crate::world::said(command.output().unwrap());
+    assert!(
+        said.err.contains("there is no queue `no-such-queue-here`"),
+        "{}",
+        said.err
+    );
+}
+
+#[test]
+fn a_port_that_is_none_ends_the_program() {
+    let world = crate::world::World::new();
+    let said = world.comboi(&["serve"]);
+    assert_eq!(said.code, Some(2));
+    assert!(
+        said.err
+            .contains("`FUNCTIONS_CUSTOMHANDLER_PORT` is not set"),
+        "{}",
+        said.err
+    );
+    for port in ["", "0", "many", "70000"] {
+        let mut command = world.command(&["serve"]);
+        command.env("FUNCTIONS_CUSTOMHANDLER_PORT", port);
+        let said = crate::world::said(command.output().unwrap());
+        assert_eq!(said.code, Some(2), "{port}: {}", said.err);
+    }
+}
+
+/// It listens before it reads anything, whatever there is to read; asked to end, it does not end with 0.
+#[test]
+fn it_listens_at_once_and_ends_when_asked() {
+    let world = crate::world::World::new();
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let mut child = world
+        .command(&["serve"])
+        .env("FUNCTIONS_CUSTOMHANDLER_PORT", port.to_string())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let begun = Instant::now();
+    while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+        assert!(begun.elapsed() < Duration::from_secs(20));
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let ended = std::process::Command::new("kill")
+        .args(["-TERM", &child.id().to_string()])
+        .status();
+    assert!(ended.unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+}
