@@ -7,6 +7,7 @@ mod client;
 mod columns;
 mod request;
 
+mod azure_sql;
 mod bounds;
 mod catalog;
 mod checkpoint;
@@ -19,6 +20,7 @@ mod reader;
 mod stage;
 mod stop;
 
+pub use azure_sql::AzureSql;
 pub use catalog::{Answer, FoundColumn, FoundTable, Suggestion, ask, discover};
 pub use checkpoint::{Load, Pending, Position};
 pub use chunk::{Chunk, How};

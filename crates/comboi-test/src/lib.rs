@@ -7,6 +7,7 @@ mod look;
 mod postgres;
 mod proxy;
 mod services;
+pub mod tds;
 
 pub use azurite::{ACCOUNT, ACCOUNT_KEY, Answer, Azurite};
 pub use faulty::{Fault, Faulty};

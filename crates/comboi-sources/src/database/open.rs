@@ -6,6 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use comboi_project::{NoVault, Secrets, Source};
 
+use super::azure_sql::AzureSql;
 use super::client::{Database, Identity, Tokens};
 use super::postgres::Postgres;
 use crate::Error;
@@ -31,10 +32,12 @@ impl Databases {
                 let opened = Postgres::new(&database.connection, self.secrets.as_ref(), tokens)?;
                 Ok((Arc::new(opened), Vec::new()))
             }
-            Source::AzureSql(_) => Err(Error::Configuration(
-                "extracting from a source of type `azure_sql` is not built in yet; nothing was read"
-                    .into(),
-            )),
+            Source::AzureSql(database) => {
+                let tokens = Arc::clone(&self.tokens);
+                let (opened, warnings) =
+                    AzureSql::new(&database.connection, self.secrets.as_ref(), tokens)?;
+                Ok((Arc::new(opened), warnings))
+            }
             Source::Files(_) => Err(Error::Configuration("it is no database".into())),
         }
     }

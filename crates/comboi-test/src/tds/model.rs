@@ -1,0 +1,705 @@
+//! A small database: tables whose rows have versions, transactions that may stay open, row versions that grow, and a clock that
+//! moves when it is told to. It answers the statements that comboi makes; whatever else it is asked is an error.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use super::eval::{Row, YEAR_1970, compare, greatest, holds, value};
+use super::parse::{self, Expression, From, Select};
+use super::types::{Type, Value};
+use super::{Answer, Answers, lock};
+
+/// A column.
+#[derive(Clone, Debug)]
+pub struct Column {
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    pub of: Type,
+}
+
+impl Column {
+    /// A column of this name and type.
+    pub fn new(name: &str, of: Type) -> Self {
+        Self {
+            name: name.to_owned(),
+            of,
+        }
+    }
+}
+
+/// A table. Its rows are told apart by their first column.
+#[derive(Clone, Debug)]
+pub struct Table {
+    /// Its name, without a schema.
+    pub name: String,
+    /// Its columns. One of type `rowversion` is filled in by the database.
+    pub columns: Vec<Column>,
+    /// Whether the first column is what the table is clustered by.
+    pub is_clustered: bool,
+}
+
+impl Table {
+    /// A table that is clustered by its first column.
+    pub fn new(name: &str, columns: &[(&str, Type)]) -> Self {
+        Self {
+            name: name.to_owned(),
+            columns: columns
+                .iter()
+                .map(|(name, of)| Column::new(name, *of))
+                .collect(),
+            is_clustered: true,
+        }
+    }
+}
+
+/// The database.
+pub struct Model {
+    state: Mutex<State>,
+}
+
+struct State {
+    tables: Vec<(Table, Vec<Versions>)>,
+    /// How many transactions have been committed.
+    commits: u64,
+    /// The row version that was given last.
+    row_version: u64,
+    /// Hundreds of nanoseconds since 0001-01-01.
+    clock: i64,
+    transactions: BTreeMap<u64, Open>,
+    begun: u64,
+    sessions: HashMap<u64, Reader>,
+    has_snapshots: bool,
+    shows_transactions: bool,
+    statements: Vec<String>,
+}
+
+/// What a row was, the oldest first. `None` in a version: it was deleted, or not there.
+type Versions = Vec<Version>;
+
+#[derive(Clone, Debug)]
+struct Version {
+    /// The commit it came with; none while its transaction is open.
+    commit: Option<u64>,
+    transaction: u64,
+    values: Option<Vec<Value>>,
+}
+
+struct Open {
+    began: i64,
+    /// The first row version that it was given.
+    row_version: Option<u64>,
+}
+
+/// A session that reads.
+#[derive(Clone, Copy, Debug, Default)]
+struct Reader {
+    frozen: bool,
+    /// The commit that its snapshot ends with, from its first statement on.
+    snapshot: Option<u64>,
+}
+
+/// A transaction that writes. What is not committed when it is dropped is taken back.
+pub struct Transaction {
+    model: Arc<Model>,
+    number: u64,
+}
+
+impl Model {
+    /// A database with these tables and no rows, at noon of 2026-03-01.
+    pub fn new(tables: impl IntoIterator<Item = Table>) -> Arc<Self> {
+        Arc::new(Self {
+            state: Mutex::new(State {
+                tables: tables
+                    .into_iter()
+                    .map(|table| (table, Vec::new()))
+                    .collect(),
+                commits: 0,
+                row_version: 2000,
+                clock: 739_675 * 864_000_000_000 + 432_000_000_000,
+                transactions: BTreeMap::new(),
+                begun: 0,
+                sessions: HashMap::new(),
+                has_snapshots: true,
+                shows_transactions: true,
+                statements: Vec::new(),
+            }),
+        })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+
+    /// Whether readers may ask for a snapshot.
+    pub fn set_snapshots(&self, allowed: bool) {
+        self.state().has_snapshots = allowed;
+    }
+
+    /// Whether the login may see open transactions.
+    pub fn set_shows_transactions(&self, allowed: bool) {
+        self.state().shows_transactions = allowed;
+    }
+
+    /// Now, in hundreds of nanoseconds since 0001-01-01.
+    pub fn now(&self) -> i64 {
+        self.state().clock
+    }
+
+    /// Lets time pass.
+    pub fn advance(&self, ticks: i64) {
+        self.state().clock += ticks;
+    }
+
+    /// The statements that sessions have sent.
+    pub fn statements(&self) -> Vec<String> {
+        self.state().statements.clone()
+    }
+
+    /// Begins a transaction.
+    pub fn begin(self: &Arc<Self>) -> Transaction {
+        let mut state = self.state();
+        state.begun += 1;
+        let number = state.begun;
+        let open = Open {
+            began: state.clock,
+            row_version: None,
+        };
+        state.transactions.insert(number, open);
+        Transaction {
+            model: Arc::clone(self),
+            number,
+        }
+    }
+
+    /// The rows of a table that are committed, in order of their first column.
+    pub fn rows(&self, table: &str) -> Vec<Vec<Value>> {
+        let state = self.state();
+        let last = state.commits;
+        let (_, rows) = state
+            .tables
+            .iter()
+            .find(|(it, _)| it.name == table)
+            .expect("there is such a table");
+        let mut rows: Vec<Vec<Value>> = rows
+            .iter()
+            .filter_map(|it| seen(it, last))
+            .cloned()
+            .collect();
+        rows.sort_by(|a, b| {
+            compare(&a[0], &b[0])
+                .ok()
+                .flatten()
+                .unwrap_or(std::cmp::Ordering::Equal)
+        });
+        rows
+    }
+}
+
+/// The version of a row as it was after a commit.
+fn seen(versions: &[Version], commit: u64) -> Option<&Vec<Value>> {
+    let then = versions
+        .iter()
+        .rev()
+        .find(|it| it.commit.is_some_and(|it| it <= commit));
+    then.and_then(|it| it.values.as_ref())
+}
+
+impl Transaction {
+    /// Writes a row: a new one, or another version of the one with this first column. `false`: another open transaction has
+    /// written it.
+    pub fn write(&self, table: &str, values: Vec<Value>) -> bool {
+        let key = values[0].clone();
+        self.put(table, &key, Some(values))
+    }
+
+    /// Deletes the row with this first column. `false`: another open transaction has written it.
+    pub fn delete(&self, table: &str, key: &Value) -> bool {
+        self.put(table, key, None)
+    }
+
+    fn put(&self, table: &str, key: &Value, values: Option<Vec<Value>>) -> bool {
+        let mut state = self.model.state();
+        let version = state.row_version + 1;
+        let State {
+            tables,
+            transactions,
+            ..
+        } = &mut *state;
+        let (table, rows) = tables
+            .iter_mut()
+            .find(|(it, _)| it.name == table)
+            .expect("there is such a table");
+        let values = values.map(|mut values| {
+            assert_eq!(
+                values.len(),
+                table.columns.len(),
+                "a row has a value for each column"
+            );
+            for (value, _) in values
+                .iter_mut()
+                .zip(&table.columns)
+                .filter(|(_, it)| it.of == Type::Rowversion)
+            {
+                *value = Value::Bytes(version.to_be_bytes().into());
+            }
+            values
+        });
+        let is_it = |versions: &&mut Versions| {
+            versions
+                .iter()
+                .any(|it| it.values.as_ref().is_some_and(|it| it[0] == *key))
+        };
+        let row = match rows.iter_mut().find(is_it) {
+            Some(row) => row,
+            None => {
+                rows.push(Vec::new());
+                rows.last_mut().expect("it was just put there")
+            }
+        };
+        if row
+            .iter()
+            .any(|it| it.commit.is_none() && it.transaction != self.number)
+        {
+            return false;
+        }
+        row.push(Version {
+            commit: None,
+            transaction: self.number,
+            values,
+        });
+        let open = transactions
+            .get_mut(&self.number)
+            .expect("it is open until it is dropped");
+        open.row_version.get_or_insert(version);
+        state.row_version = version;
+        true
+    }
+
+    /// Makes what was written visible, at once.
+    pub fn commit(self) {
+        let mut state = self.model.state();
+        state.commits += 1;
+        let commit = state.commits;
+        let versions = state
+            .tables
+            .iter_mut()
+            .flat_map(|(_, rows)| rows.iter_mut().flatten());
+        for version in versions.filter(|it| it.commit.is_none() && it.transaction == self.number) {
+            version.commit = Some(commit);
+        }
+    }
+}
+
+impl Drop for Transaction {
+    fn drop(&mut self) {
+        let mut state = self.model.state();
+        state.transactions.remove(&self.number);
+        for (_, rows) in &mut state.tables {
+            for row in rows.iter_mut() {
+                row.retain(|it| it.commit.is_some() || it.transaction != self.number);
+            }
+        }
+    }
+}
+
+impl Answers for Model {
+    fn answer(&self, session: u64, sql: &str) -> Answer {
+        let mut state = self.state();
+        state.statements.push(sql.to_owned());
+        state
+            .answer(session, sql)
+            .unwrap_or_else(|(number, message)| Answer::Error(number, message))
+    }
+
+    fn gone(&self, session: u64) {
+        self.state().sessions.remove(&session);
+    }
+}
+
+type Refusal = (u32, String);
+
+fn texts<const N: usize>(row: [Option<String>; N]) -> Answer {
+    let columns = (0..N)
+        .map(|_| (String::new(), Type::NVarChar(4000)))
+        .collect();
+    let row = row
+        .into_iter()
+        .map(|it| it.map_or(Value::Null, Value::Text))
+        .collect();
+    Answer::Rows(columns, Box::new(std::iter::once(row)))
+}
+
+fn some(text: impl ToString) -> Option<String> {
+    Some(text.to_string())
+}
+
+impl State {
+    fn answer(&mut self, session: u64, sql: &str) -> Result<Answer, Refusal> {
+        let is = |part: &str| sql.contains(part);
+        if sql.starts_with("SET NOCOUNT") {
+            return Ok(Answer::Done);
+        }
+        if sql.starts_with("SET SHOWPLAN_XML ON") {
+            return Err((262, "SHOWPLAN permission denied in database 'shop'.".into()));
+        }
+        if sql.starts_with("SET SHOWPLAN_XML OFF") {
+            return Ok(Answer::Done);
+        }
+        if sql.starts_with("SET TRANSACTION ISOLATION LEVEL SNAPSHOT; BEGIN TRANSACTION") {
+            self.sessions.insert(
+                session,
+                Reader {
+                    frozen: true,
+                    snapshot: None,
+                },
+            );
+            return Ok(Answer::Begun(session));
+        }
+        if sql.starts_with("SELECT CONVERT(varchar(10), @@SPID)") {
+            return Ok(texts([some(session), some(u8::from(self.has_snapshots))]));
+        }
+        if is("sys.dm_exec_requests") {
+            return Ok(texts([some('f')]));
+        }
+        if is("SERVERPROPERTY('EngineEdition')") {
+            return Ok(texts([
+                some("SQL Server 16.0.4000"),
+                some("shop"),
+                some("reader"),
+            ]));
+        }
+        if is("sys.dm_tran_active_transactions") {
+            let micros = |ticks: i64| some((ticks - YEAR_1970) / 10);
+            let oldest = self.transactions.values().map(|it| it.began).min();
+            let oldest = oldest.filter(|_| self.shows_transactions).and_then(micros);
+            return Ok(texts([
+                micros(self.clock),
+                oldest,
+                some(if self.shows_transactions { 't' } else { 'f' }),
+            ]));
+        }
+        if is("MIN_ACTIVE_ROWVERSION()") {
+            let oldest = self
+                .transactions
+                .values()
+                .filter_map(|it| it.row_version)
+                .min();
+            return Ok(texts([some(format!(
+                "0x{:016X}",
+                oldest.unwrap_or(self.row_version + 1)
+            ))]));
+        }
+        if is("sys.dm_db_stats_histogram") {
+            return Ok(texts([None, None]));
+        }
+        if is("FROM sys.indexes AS i") {
+            let (table, _) = self.table(&object(sql)?)?;
+            let first = table.columns.first().filter(|_| table.is_clustered);
+            return Ok(first.map_or(Answer::Done, |first| texts([some(&first.name), some(0)])));
+        }
+        if is("FROM sys.partitions WHERE") {
+            let commits = self.commits;
+            let (_, rows) = self.table(&object(sql)?)?;
+            let count = rows.iter().filter(|it| seen(it, commits).is_some()).count();
+            return Ok(texts([some(count)]));
+        }
+        if is("sys.objects AS o JOIN sys.schemas") {
+            return Ok(self.catalog());
+        }
+        if let Some(begin) = sql.find("dm_exec_describe_first_result_set(") {
+            return Ok(self.describe(sql.split_at(begin).1));
+        }
+        let select =
+            parse::select(sql).map_err(|why| (102, format!("not understood: {why}: {sql}")))?;
+        let reader = self.sessions.entry(session).or_default();
+        if reader.frozen {
+            reader.snapshot.get_or_insert(self.commits);
+        }
+        let commit = reader.snapshot.unwrap_or(self.commits);
+        let (columns, rows) = self.select(&select, commit)?;
+        Ok(Answer::Rows(columns, Box::new(rows.into_iter())))
+    }
+
+    fn table(&self, name: &str) -> Result<&(Table, Vec<Versions>), Refusal> {
+        self.tables
+            .iter()
+            .find(|(it, _)| it.name.eq_ignore_ascii_case(name))
+            .ok_or_else(|| (208, format!("Invalid object name '{name}'.")))
+    }
+
+    fn catalog(&self) -> Answer {
+        let text = |it: &str| Value::Text(it.to_owned());
+        let rows: Vec<Vec<Value>> = self
+            .tables
+            .iter()
+            .flat_map(|(table, rows)| {
+                table
+                    .columns
+                    .iter()
+                    .enumerate()
+                    .map(move |(place, column)| {
+                        let of = if column.of == Type::Rowversion {
+                            "rowversion".to_owned()
+                        } else {
+                            column.of.name()
+                        };
+                        vec![
+                            text("dbo"),
+                            text(&table.name),
+                            text("table"),
+                            text(&rows.len().to_string()),
+                            text(&column.name),
+                            text(&of),
+                            text("t"),
+                            if place == 0 { text("1") } else { Value::Null },
+                        ]
+                    })
+            })
+            .collect();
+        let columns = (0..8)
+            .map(|_| (String::new(), Type::NVarChar(4000)))
+            .collect();
+        Answer::Rows(columns, Box::new(rows.into_iter()))
+    }
+
+    /// What a statement would return, or the error that it would give.
+    fn describe(&self, call: &str) -> Answer {
+        let described = literal(call)
+            .ok_or_else(|| (102, "a statement to describe".to_owned()))
+            .and_then(|sql| {
+                parse::select(&sql).map_err(|why| (102, format!("Incorrect syntax: {why}.")))
+            })
+            .and_then(|select| self.select(&select, self.commits));
+        let columns: Vec<(String, Type)> = (0..5)
+            .map(|_| (String::new(), Type::NVarChar(4000)))
+            .collect();
+        let text = |it: String| Value::Text(it);
+        let rows = match described {
+            Ok((columns, _)) => columns
+                .into_iter()
+                .map(|(name, of)| {
+                    vec![
+                        text(name),
+                        text(of.name()),
+                        text("1".into()),
+                        Value::Null,
+                        Value::Null,
+                    ]
+                })
+                .collect(),
+            Err((number, message)) => vec![vec![
+                Value::Null,
+                Value::Null,
+                Value::Null,
+                text(number.to_string()),
+                text(message),
+            ]],
+        };
+        Answer::Rows(columns, Box::new(rows.into_iter()))
+    }
+
+    /// The columns and rows of a statement, as of a commit.
+    fn select(&self, of: &Select, commit: u64) -> Result<Found, Refusal> {
+        let (columns, rows): Found = match &of.from {
+            From::Nothing => (Vec::new(), vec![Vec::new()]),
+            From::Query(query) => self.select(query, commit)?,
+            From::Table(name) => {
+                let (table, rows) = self.table(name.last().map_or("", String::as_str))?;
+                let columns = table
+                    .columns
+                    .iter()
+                    .map(|it| (it.name.clone(), it.of))
+                    .collect();
+                (
+                    columns,
+                    rows.iter()
+                        .filter_map(|it| seen(it, commit))
+                        .cloned()
+                        .collect(),
+                )
+            }
+        };
+        let names: Vec<String> = columns.iter().map(|(name, _)| name.clone()).collect();
+        let wrong = |message: String| {
+            (
+                if message.starts_with("Invalid column") {
+                    207
+                } else {
+                    102
+                },
+                message,
+            )
+        };
+        let mut kept = Vec::new();
+        for values in rows {
+            let row = Row {
+                names: &names,
+                values: &values,
+            };
+            let is_wanted = match &of.condition {
+                Some(condition) => holds(condition, &row).map_err(wrong)? == Some(true),
+                None => true,
+            };
+            if is_wanted {
+                kept.push(values);
+            }
+        }
+        self.ordered(of, &names, &mut kept).map_err(wrong)?;
+        if of.values.iter().any(|(it, _)| aggregate(it).is_some()) {
+            let row: Result<Vec<Value>, String> = of
+                .values
+                .iter()
+                .map(|(it, _)| aggregated(it, &names, &kept))
+                .collect();
+            let columns = of
+                .values
+                .iter()
+                .map(|_| (String::new(), Type::NVarChar(4000)))
+                .collect();
+            return Ok((columns, vec![row.map_err(wrong)?]));
+        }
+        let mut out_columns = Vec::new();
+        for (it, name) in &of.values {
+            match it {
+                Expression::Everything => out_columns.extend(columns.iter().cloned()),
+                Expression::Column(column) => {
+                    let found = columns
+                        .iter()
+                        .find(|(it, _)| it.eq_ignore_ascii_case(column));
+                    let (own, of) =
+                        found.ok_or_else(|| (207, format!("Invalid column name '{column}'.")))?;
+                    out_columns.push((name.clone().unwrap_or_else(|| own.clone()), *of));
+                }
+                Expression::Number(_) => {
+                    out_columns.push((name.clone().unwrap_or_default(), Type::Int));
+                }
+                _ => out_columns.push((name.clone().unwrap_or_default(), Type::NVarChar(4000))),
+            }
+        }
+        let out = |values: Vec<Value>| {
+            let row = Row {
+                names: &names,
+                values: &values,
+            };
+            let mut cells = Vec::new();
+            for (it, _) in &of.values {
+                match it {
+                    Expression::Everything => cells.extend(values.iter().cloned()),
+                    it => cells.push(value(it, &row)?),
+                }
+            }
+            Ok(cells)
+        };
+        let rows: Result<Vec<Vec<Value>>, String> = kept
+            .into_iter()
+            .take(of.top.unwrap_or(usize::MAX))
+            .map(out)
+            .collect();
+        Ok((out_columns, rows.map_err(wrong)?))
+    }
+
+    #[expect(clippy::unused_self, reason = "it reads as the others do")]
+    fn ordered(
+        &self,
+        of: &Select,
+        names: &[String],
+        rows: &mut [Vec<Value>],
+    ) -> Result<(), String> {
+        let mut wrong = None;
+        rows.sort_by(|a, b| {
+            for (by, down) in &of.order {
+                let key = |values: &[Value]| value(by, &Row { names, values });
+                let order = match (key(a), key(b)) {
+                    (Ok(a), Ok(b)) => compare(&a, &b).ok().flatten(),
+                    (Err(why), _) | (_, Err(why)) => {
+                        wrong = Some(why);
+                        None
+                    }
+                };
+                match order {
+                    Some(order) if order.is_ne() => {
+                        return if *down { order.reverse() } else { order };
+                    }
+                    _ => {}
+                }
+            }
+            std::cmp::Ordering::Equal
+        });
+        wrong.map_or(Ok(()), Err)
+    }
+}
+
+type Found = (Vec<(String, Type)>, Vec<Vec<Value>>);
+
+/// The aggregate in an expression.
+fn aggregate(of: &Expression) -> Option<&Expression> {
+    match of {
+        Expression::Aggregate(..) => Some(of),
+        Expression::Convert(_, it, _) => aggregate(it),
+        _ => None,
+    }
+}
+
+fn aggregated(of: &Expression, names: &[String], rows: &[Vec<Value>]) -> Result<Value, String> {
+    match of {
+        Expression::Convert(to, it, style) => {
+            let inner = aggregated(it, names, rows)?;
+            let row = Row {
+                names: &["it".to_owned()],
+                values: &[inner],
+            };
+            let column = Box::new(Expression::Column("it".into()));
+            value(&Expression::Convert(to.clone(), column, *style), &row)
+        }
+        Expression::Aggregate(name, _) if name.eq_ignore_ascii_case("COUNT_BIG") => Ok(Value::Int(
+            i64::try_from(rows.len()).map_err(|e| e.to_string())?,
+        )),
+        Expression::Aggregate(name, it) => {
+            let values: Result<Vec<Value>, String> = rows
+                .iter()
+                .map(|values| value(it, &Row { names, values }))
+                .collect();
+            let mut values = values?;
+            values.retain(|it| *it != Value::Null);
+            if name.eq_ignore_ascii_case("MAX") {
+                return greatest(values);
+            }
+            let mut least = values.first().cloned().unwrap_or(Value::Null);
+            for value in values {
+                if compare(&value, &least)?.is_some_and(std::cmp::Ordering::is_lt) {
+                    least = value;
+                }
+            }
+            Ok(least)
+        }
+        other => Err(format!("the aggregate {other:?}")),
+    }
+}
+
+/// The table that `OBJECT_ID(N'[dbo].[t]')` names.
+fn object(sql: &str) -> Result<String, Refusal> {
+    let unknown = || (102, format!("the object of {sql}"));
+    let begin = sql.find("OBJECT_ID(N'").ok_or_else(unknown)?;
+    let name = literal(sql.split_at(begin).1).ok_or_else(unknown)?;
+    let last = name.rsplit('[').next().unwrap_or(&name);
+    Ok(last.trim_end_matches(']').to_owned())
+}
+
+/// The first `N'…'` of a text.
+fn literal(text: &str) -> Option<String> {
+    let (_, rest) = text.split_once("N'")?;
+    let mut found = String::new();
+    let mut chars = rest.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '\'' if chars.peek() == Some(&'\'') => {
+                chars.next();
+                found.push('\'');
+            }
+            '\'' => return Some(found),
+            c => found.push(c),
+        }
+    }
+    None
+}
