@@ -231,6 +231,10 @@ fn log_end(receipt: &Receipt) {
             info!(run, %dataset, %outcome, row_count, elapsed_ms, version = receipt.version, "`{dataset}` {outcome}: {row_count} rows");
         }
     }
+    if receipt.late {
+        // terraform/monitoring.tf looks for these words.
+        warn!(run, %dataset, "`{dataset}` is older than its SLA allows");
+    }
     for note in &receipt.notes {
         warn!(run, %dataset, "`{dataset}`: {note}");
     }

@@ -317,3 +317,23 @@ fn a_folder_without_a_project_says_how_to_make_one() {
     let said = World::new().expect(2, &["plan"]);
     assert!(said.err.contains("comboi init"), "{}", said.err);
 }
+
+#[test]
+fn a_dataset_that_is_too_old_is_published_and_told_whether_it_is_built_or_not() {
+    let world = World::small();
+    let contract = world.read("transformations/contracts/orders_clean.yml");
+    world.write(
+        "transformations/contracts/orders_clean.yml",
+        format!("{contract}sla:\n  freshness: {{max_age_hours: 24, column: day}}\n"),
+    );
+    // The words are what the alert in terraform/monitoring.tf looks for.
+    let told = |times: usize| {
+        world.expect(4, &["run", "all"]);
+        assert_eq!(world.rows("orders_clean").len(), 2);
+        let log = world.read("logs/pipeline.log");
+        let words = "`silver/orders_clean` is older than its SLA allows";
+        assert_eq!(log.matches(words).count(), times, "{log}");
+    };
+    told(1);
+    told(2);
+}
