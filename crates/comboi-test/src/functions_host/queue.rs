@@ -133,7 +133,8 @@ impl Shared {
         let done = Arc::new(AtomicBool::new(false));
         let renewing = self.renew(queue, &stored.id, &receipt, &done);
         // A handler that is being restarted is waited for.
-        while lock(&self.handler).child.is_none() && !self.stopping.load(Ordering::SeqCst) {
+        while self.ping().is_none() && !self.stopping.load(Ordering::SeqCst) {
+            self.look_after_handler();
             std::thread::sleep(Duration::from_millis(10));
         }
         let answer = self.invoke(function, stored.dequeue_count, &body);

@@ -15,6 +15,8 @@ use crate::world::World;
 pub(crate) struct App {
     pub(crate) cloud: Cloud,
     pub(crate) tasks: String,
+    /// Where the handler finds its queues.
+    pub(crate) queues: String,
 }
 
 impl App {
@@ -22,6 +24,7 @@ impl App {
         let cloud = Cloud::small();
         let app = Self {
             tasks: cloud.azurite.queue("tasks"),
+            queues: Azurite::queue_endpoint(),
             cloud,
         };
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
@@ -45,7 +48,10 @@ impl App {
     pub(crate) fn settings(&self) -> Settings {
         let mut settings = Settings::default();
         for (name, value) in [
-            ("COMBOI_QUEUE_CONNECTION", Azurite::connection_string()),
+            (
+                "COMBOI_QUEUE_CONNECTION",
+                Azurite::connection_string().replace(&Azurite::queue_endpoint(), &self.queues),
+            ),
             ("COMBOI_QUEUE_NAME", self.tasks.clone()),
             ("COMBOI_TIMER_SCHEDULE", "0 0 * * * *".to_owned()),
         ] {

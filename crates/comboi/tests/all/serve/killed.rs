@@ -34,47 +34,75 @@ fn calm(proxy: &Proxy) -> (String, usize) {
     (seen, writes)
 }
 
-/// The handler dies at every third write, before and after it; the host starts it anew and the message comes again.
+/// The timer fires, the client of the proxy dies in it, the host starts it anew, and in the end everything is as if nothing had been.
+fn dies(proxy: &Proxy, app: &App, mishap: Mishap, expected: &str) {
+    let host = app.host();
+    proxy.arrange(Some(mishap));
+    proxy.client(host.handler().unwrap());
+    // The timer does not come again within the hour; somebody fires it by hand.
+    while !host.fire("driver", Timer::NoMonitor) {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    host.drain(&[&app.tasks, &app.poison()]);
+    proxy.arrange(None);
+    // What the timer left that died is asked for when it has been quiet for long; nothing but a run of that kind is still open.
+    let open = app
+        .runs()
+        .iter()
+        .filter(|run| run["status"] == "open")
+        .count();
+    if open > 0 {
+        app.world().run();
+    }
+    assert_eq!(app.cloud.seen(), expected, "{mishap:?}");
+    assert_eq!(
+        app.waiting(&app.poison()).matches("<MessageText>").count(),
+        0
+    );
+}
+
+/// After every third write, from this one on.
 fn killed(first: usize) {
     let proxy = Proxy::before(&Azurite::blob_endpoint());
     let (expected, writes) = calm(&proxy);
     for at in (first..=writes).step_by(3) {
-        for mishap in [Mishap::KillBefore(at), Mishap::KillAfter(at)] {
-            let app = waiting(&proxy);
-            let host = app.host();
-            proxy.arrange(Some(mishap));
-            proxy.client(host.handler().unwrap());
-            // The timer does not come again within the hour; somebody fires it by hand.
-            let mut fired = host.fire("driver", Timer::First);
-            while !fired {
-                std::thread::sleep(Duration::from_millis(50));
-                fired = host.fire("driver", Timer::NoMonitor);
-            }
-            host.drain(&[&app.tasks, &app.poison()]);
-            proxy.arrange(None);
-            if app.runs()[0]["status"] == "open" {
-                // What nobody asks for any more, the next run does, which the timer begins when the old one is given up.
-                app.world().run();
-            }
-            assert_eq!(app.cloud.seen(), expected, "{mishap:?} of {writes}");
-            assert!(app.waiting(&app.poison()).matches("<MessageText>").count() == 0);
-        }
+        dies(&proxy, &waiting(&proxy), Mishap::KillAfter(at), &expected);
     }
 }
 
 #[test]
-fn handlers_that_are_killed_at_every_write_1() {
+fn handlers_that_are_killed_after_every_write_1() {
     killed(1);
 }
 
 #[test]
-fn handlers_that_are_killed_at_every_write_2() {
+fn handlers_that_are_killed_after_every_write_2() {
     killed(2);
 }
 
 #[test]
-fn handlers_that_are_killed_at_every_write_3() {
+fn handlers_that_are_killed_after_every_write_3() {
     killed(3);
+}
+
+/// The message of the next stage is sent, and that this one is done is never said: it is done twice, and the lake is the same.
+#[test]
+fn handlers_that_are_killed_about_every_message() {
+    let blobs = Proxy::before(&Azurite::blob_endpoint());
+    let (expected, _) = calm(&blobs);
+    blobs.arrange(None);
+    let queues = Proxy::before(&Azurite::queue_endpoint());
+    for at in 1..=3 {
+        for mishap in [
+            Mishap::KillBefore(at),
+            Mishap::KillAfter(at),
+            Mishap::LoseAnswer(at),
+        ] {
+            let mut app = waiting(&blobs);
+            app.queues = queues.address(&Azurite::queue_endpoint());
+            dies(&queues, &app, mishap, &expected);
+        }
+    }
 }
 
 /// The host dies with its handler; its message is visible again when the lease has ended, and another host takes it.
@@ -143,31 +171,85 @@ fn a_stage_that_takes_longer_than_the_function_may() {
     assert_eq!(app.world().rows("orders_clean").len(), 2);
 }
 
-/// A message that kills its handler every time is tried anew with the instance to itself, and then given up; the run ends.
+/// A message over which the handler dies every time is tried anew with the instance to itself, and then given up; the run ends.
 #[test]
 fn a_message_that_always_fails() {
     let app = App::small();
+    app.world().write("transformations/sql/orders_clean.sql", "SELECT id, day, amount FROM orders, (SELECT max(i) FROM range(90000000000) r(i) WHERE hash(i) % 7 = 1) WHERE amount IS NOT NULL\n");
     let mut settings = app.settings();
     settings.max_dequeue_count = 2;
     let host = comboi_test::FunctionsHost::start(&app.world().path(""), settings);
     assert!(host.fire("driver", Timer::First));
+    let begins = |host: &comboi_test::FunctionsHost| {
+        let lines = host.lines();
+        lines
+            .iter()
+            .filter(|line| line.contains("`silver/orders_clean` begins"))
+            .count()
+    };
+    // Twice as it is, and twice with the instance to itself.
+    for times in 1..=4 {
+        while begins(&host) < times {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        host.kill_handler();
+    }
     app.drain(&host);
-    // From now on its storage is out of reach for every stage but bronze's own.
-    let config = app.world().read("configs/default.yml");
-    let silver = app.cloud.azurite.name("silver");
-    app.world().write(
-        "configs/default.yml",
-        config.replace(&silver, "no-such-container"),
-    );
-    app.world().write("in/orders/day2.csv", DAY_TWO);
-    host.kill_handler();
-    std::thread::sleep(Duration::from_millis(300));
-    assert!(host.fire("driver", Timer::NoMonitor));
-    app.drain(&host);
+    assert_eq!(begins(&host), 4);
     let run = &app.runs()[0];
     assert_eq!(run["status"], "failed", "{run:#}");
     assert_eq!(run["tasks"][0]["receipt"]["outcome"], "succeeded");
+    let message = run["tasks"][1]["receipt"]["failure"]["message"]
+        .as_str()
+        .unwrap();
+    assert!(message.contains("failed or was killed"), "{message}");
     assert_eq!(run["tasks"][2]["receipt"]["outcome"], "upstream_failed");
+}
+
+/// A run whose message was lost: the timer asks for it again once it has been quiet for long, and gives it up after a day.
+#[test]
+fn a_message_that_is_lost() {
+    for (minutes, expected) in [(1, "open"), (60, "succeeded"), (60 * 25, "failed")] {
+        let app = App::small();
+        assert_eq!(app.command(&["trigger"]).code, Some(0));
+        let url = format!("{}/{}/messages", Azurite::queue_endpoint(), app.tasks);
+        assert_eq!(
+            app.cloud.azurite.ask("DELETE", &url, String::new()).status,
+            204
+        );
+        began(&app, minutes);
+        let host = app.host();
+        assert!(host.fire("driver", Timer::NoMonitor));
+        app.drain(&host);
+        let runs = app.runs();
+        assert_eq!(
+            runs.last().unwrap()["status"],
+            expected,
+            "{minutes} minutes"
+        );
+        // No second run as long as the first one may go on.
+        assert_eq!(runs.len(), if expected == "failed" { 2 } else { 1 });
+        assert_eq!(runs[0]["status"] == "open", expected == "open");
+    }
+}
+
+/// Writes into the plan of run 1 that it began so many minutes ago.
+fn began(app: &App, minutes: i64) {
+    let store = Azurite::store(&app.cloud.azurite.name("bronze"));
+    let name = "_comboi/runs/default/runs/000000000001/plan.json";
+    app.cloud.azurite.block_on(async {
+        let plan = comboi_test::contents(store.as_ref())
+            .await
+            .remove(name)
+            .unwrap();
+        let mut plan: serde_json::Value = serde_json::from_slice(&plan).unwrap();
+        let begun: chrono::DateTime<chrono::Utc> =
+            plan["begun_at"].as_str().unwrap().parse().unwrap();
+        plan["begun_at"] = (begun - chrono::TimeDelta::minutes(minutes))
+            .to_rfc3339()
+            .into();
+        comboi_test::put(store.as_ref(), name, plan.to_string()).await;
+    });
 }
 
 /// Asked to end, the handler stops between two commits; what it had to do is done by the next one.
