@@ -6,7 +6,7 @@ use std::sync::Arc;
 use comboi_project::{DatasetId, PathTemplate, Stage};
 use futures::future::try_join_all;
 use object_store::path::Path as Key;
-use object_store::{ListResult, ObjectStore};
+use object_store::{ListResult, ObjectStoreExt as _, PutMode, PutOptions};
 
 use crate::error::Error;
 use crate::layout::{BadLayout, Layout};
@@ -99,6 +99,55 @@ impl Lake {
         datasets.sort();
         datasets.dedup();
         Ok(datasets)
+    }
+
+    /// Whether a stage can be worked with: writes a small object, sees that it is not written twice, reads it and takes it away.
+    ///
+    /// # Panics
+    /// When the lake was made without the stage.
+    pub async fn check(&self, stage: Stage) -> Result<(), Error> {
+        let (root, layout) = self.stage(stage);
+        let key = layout.probe(&uuid::Uuid::new_v4().simple().to_string());
+        let failed = |doing| {
+            move |e: object_store::Error| Error::Unavailable {
+                dataset: stage.to_string(),
+                doing,
+                source: e.into(),
+            }
+        };
+        let create = || PutOptions {
+            mode: PutMode::Create,
+            ..PutOptions::default()
+        };
+        let put = root.store.put_opts(&key, "comboi".into(), create()).await;
+        put.map_err(failed("write to"))?;
+        let again = root.store.put_opts(&key, "twice".into(), create()).await;
+        let read = match root.store.get(&key).await {
+            Ok(found) => found.bytes().await,
+            Err(e) => Err(e),
+        };
+        root.store
+            .delete(&key)
+            .await
+            .map_err(failed("delete from"))?;
+        if let (true, Some(file)) = (root.folder.is_some(), root.file(&key)) {
+            // Only a folder has folders; what is in this one is nothing.
+            for folder in file.ancestors().skip(1).take(2) {
+                drop(std::fs::remove_dir(folder));
+            }
+        }
+        let read = read.map_err(failed("read from"))?;
+        match again {
+            Err(
+                object_store::Error::AlreadyExists { .. }
+                | object_store::Error::Precondition { .. },
+            ) if read == "comboi" => Ok(()),
+            _ => Err(Error::Refused {
+                dataset: stage.to_string(),
+                why: "the storage lets two writers both be the first, so commits could be lost"
+                    .to_owned(),
+            }),
+        }
     }
 
     fn stage(&self, stage: Stage) -> &(Root, Layout) {

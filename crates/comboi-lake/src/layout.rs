@@ -175,6 +175,11 @@ impl Layout {
         self.base.clone().join("_comboi").join(name)
     }
 
+    /// An object that is there for a moment only.
+    pub(crate) fn probe(&self, name: &str) -> Key {
+        self.base.clone().join("_comboi").join("probes").join(name)
+    }
+
     /// The folder below which all datasets are.
     pub(crate) fn base(&self) -> &Key {
         &self.base

@@ -234,6 +234,12 @@ pub(crate) enum Command {
         #[arg(long)]
         dry_run: bool,
     },
+    /// Look at everything that the project needs, one by one: configuration, lake, sources, queue, host, machine.
+    Doctor {
+        /// How the findings are told.
+        #[arg(long, value_enum, default_value = "text")]
+        output: Output,
+    },
     /// Begin a run on Azure: send its first message to the queue.
     Trigger {
         /// `all`, or one stage.
@@ -296,6 +302,7 @@ impl Command {
             | Self::Reconcile { output, .. }
             | Self::Show { output, .. }
             | Self::Trigger { output, .. }
+            | Self::Doctor { output }
             | Self::Runs { output, .. }
             | Self::Status { output, .. }
             | Self::History { output, .. } => *output,

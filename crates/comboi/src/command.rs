@@ -3,6 +3,7 @@
 mod checkpoint;
 mod contract;
 mod database;
+mod doctor;
 mod init;
 mod look;
 mod plan;
@@ -112,6 +113,7 @@ pub(crate) fn dispatch(cli: Cli, out: &mut dyn Write) -> anyhow::Result<Exit> {
             dry_run,
         } => versions::vacuum(&global, dataset.as_deref(), keep, dry_run, out),
         Command::Serve { .. } => Ok(Exit::Good),
+        Command::Doctor { output } => doctor::doctor(&global, output, out),
         Command::Trigger {
             stage,
             wait,

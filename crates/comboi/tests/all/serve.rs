@@ -1,6 +1,7 @@
 //! The Functions handler, under a stand-in for the Functions host, on a real Azurite.
 
 mod bad;
+mod doctor;
 mod killed;
 mod runs;
 

@@ -1,0 +1,323 @@
+//! `comboi doctor`: everything that a project needs to run here, or a deployed app to run there, one by one.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::path::Path;
+
+use comboi_azure::{Connection, TaskQueue};
+use comboi_project::{Project, Source, Stage};
+use comboi_sources::database;
+use serde::Serialize;
+
+use crate::cli::{Global, Output};
+use crate::cloud::Cloud;
+use crate::exit::{Exit, told};
+use crate::wiring;
+
+/// What one check came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Verdict {
+    Good,
+    /// It may be right, but somebody should know.
+    Doubtful,
+    Bad,
+}
+
+#[derive(Debug, Serialize)]
+struct Finding {
+    /// What was looked at.
+    of: String,
+    verdict: Verdict,
+    /// What was found, and what to do about it.
+    told: String,
+}
+
+#[derive(Default)]
+struct Findings(Vec<Finding>);
+
+impl Findings {
+    fn add(&mut self, of: impl Into<String>, found: Result<String, String>) {
+        let (verdict, told) = match found {
+            Ok(told) => (Verdict::Good, told),
+            Err(told) => (Verdict::Bad, told),
+        };
+        self.0.push(Finding {
+            of: of.into(),
+            verdict,
+            told,
+        });
+    }
+
+    fn doubt(&mut self, of: impl Into<String>, told: impl Into<String>) {
+        self.0.push(Finding {
+            of: of.into(),
+            verdict: Verdict::Doubtful,
+            told: told.into(),
+        });
+    }
+}
+
+pub(crate) fn doctor(global: &Global, output: Output, out: &mut dyn Write) -> anyhow::Result<Exit> {
+    let mut findings = Findings::default();
+    match wiring::project(global) {
+        Ok(project) => {
+            let count = project.dataset_ids().len();
+            let told_of = format!("{} datasets in `{}`", count, project.config_path.display());
+            let sql = super::hold_sql(&project).map(|()| told_of);
+            findings.add("configuration", sql.map_err(|e| told(&e)));
+            look(&project, &mut findings)?;
+        }
+        Err(e) => findings.add("configuration", Err(told(&e))),
+    }
+    tell(&findings.0, output, out)?;
+    let bad = findings.0.iter().any(|it| it.verdict == Verdict::Bad);
+    Ok(if bad { Exit::Failed } else { Exit::Good })
+}
+
+fn look(project: &Project, findings: &mut Findings) -> anyhow::Result<()> {
+    let cloud = Cloud::of(project);
+    stages(project, &cloud, findings)?;
+    sources(project, &cloud, findings)?;
+    machine(project, findings);
+    // Whoever has the host's file or a queue means to run it there.
+    let host = project.folder.join("host.json");
+    let queued = Connection::of(&wiring::setting).is_ok() || project.queue.is_some();
+    if host.is_file() || queued {
+        queue(project, &cloud, findings)?;
+        schedule(findings);
+        functions(&project.folder, findings);
+    }
+    Ok(())
+}
+
+fn stages(project: &Project, cloud: &Cloud, findings: &mut Findings) -> anyhow::Result<()> {
+    let lake = match cloud
+        .places(project)
+        .and_then(|places| places.lake(project))
+    {
+        Ok(lake) => lake,
+        Err(e) => {
+            findings.add("lake", Err(told(&e)));
+            return Ok(());
+        }
+    };
+    wiring::block_on(async {
+        for stage in Stage::ALL {
+            let checked = lake.check(stage).await;
+            let place = match &project.stages.get(stage).data_lake {
+                Some(_) => "its container",
+                None => "its folder",
+            };
+            findings.add(
+                format!("stage {stage}"),
+                checked
+                    .map(|()| format!("{place} can be written, read and committed to"))
+                    .map_err(|e| told(&e.into())),
+            );
+        }
+    })
+}
+
+fn sources(project: &Project, cloud: &Cloud, findings: &mut Findings) -> anyhow::Result<()> {
+    let databases = cloud.databases();
+    for source in &project.sources {
+        let name = format!("source {}", source.name().value);
+        if let Source::Files(files) = source {
+            let path = files
+                .path
+                .as_ref()
+                .map_or(Path::new(""), |path| &path.value);
+            let folder = project.path(path);
+            let there = folder.is_dir();
+            let told = folder.display();
+            findings.add(
+                name,
+                if there {
+                    Ok(format!("`{told}` is there"))
+                } else {
+                    Err(format!("`{told}` is not there; make it, or correct `path`"))
+                },
+            );
+            continue;
+        }
+        let opened = databases.open(source);
+        let asked = match opened {
+            Ok((found, _)) => wiring::block_on(database::ask(found.as_ref()))?,
+            Err(e) => Err(e),
+        };
+        match asked {
+            Ok(answer) => {
+                findings.add(
+                    &name,
+                    Ok(format!(
+                        "{}, database {}, login {}",
+                        answer.version, answer.database, answer.login
+                    )),
+                );
+                if !answer.sees_transactions {
+                    findings.doubt(name, "the login may not see other people's transactions, so rows that are committed late are found by `lookback` only");
+                }
+            }
+            Err(e) => findings.add(name, Err(told(&e.into()))),
+        }
+    }
+    Ok(())
+}
+
+fn machine(project: &Project, findings: &mut Findings) {
+    const LITTLE: u64 = 400 << 20;
+    let limits = wiring::limits(project);
+    let memory = format!(
+        "{} for DuckDB, {} threads",
+        crate::text::bytes(limits.memory_bytes),
+        limits.threads
+    );
+    if limits.memory_bytes < LITTLE {
+        findings.doubt(
+            "memory",
+            format!(
+                "{memory}; with less than {} large datasets spill often",
+                crate::text::bytes(LITTLE)
+            ),
+        );
+    } else {
+        findings.add("memory", Ok(memory));
+    }
+    let scratch = wiring::private_scratch(project);
+    findings.add(
+        "scratch",
+        scratch
+            .map(|folder| {
+                format!(
+                    "`{}` can be written",
+                    folder.path().parent().unwrap_or(Path::new("")).display()
+                )
+            })
+            .map_err(|e| told(&e)),
+    );
+}
+
+fn queue(project: &Project, cloud: &Cloud, findings: &mut Findings) -> anyhow::Result<()> {
+    let checked = match cloud.queue(project) {
+        Ok(queue) => wiring::block_on(async {
+            queue
+                .check()
+                .await
+                .map(|()| format!("`{}` is there", queue.name()))
+        })?
+        .map_err(anyhow::Error::from),
+        Err(e) => Err(e),
+    };
+    findings.add("queue", checked.map_err(|e| told(&e)));
+    // The host takes messages from where the settings say, whatever the configuration does.
+    let settings = TaskQueue::name_of(&wiring::setting);
+    if let Some(said) = &project.queue
+        && !said.name.eq_ignore_ascii_case(&settings)
+    {
+        findings.add("queue", Err(format!("the configuration sends to `{}`, and the setting `COMBOI_QUEUE_NAME` has the host listen to `{settings}`; they have to be the same", said.name)));
+    }
+    Ok(())
+}
+
+fn schedule(findings: &mut Findings) {
+    const NAME: &str = "COMBOI_TIMER_SCHEDULE";
+    match wiring::setting(NAME) {
+        Some(text) if [5, 6].contains(&text.split_whitespace().count()) => findings.add("timer", Ok(format!("`{text}`"))),
+        Some(text) => findings.add("timer", Err(format!("`{NAME}` is `{text}`, which is no schedule; write six fields, such as `0 0 * * * *` for every hour"))),
+        None => findings.doubt("timer", format!("`{NAME}` is not set here; the app needs it, such as `0 0 * * * *` for every hour")),
+    }
+}
+
+/// What the host would make of the files.
+fn functions(folder: &Path, findings: &mut Findings) {
+    let path = folder.join("host.json");
+    let Ok(text) = std::fs::read(&path) else {
+        return findings.doubt(
+            "host.json",
+            "it is not in the project's folder; `scripts/package` puts it there",
+        );
+    };
+    let host: serde_json::Value = match serde_json::from_slice(&text) {
+        Ok(host) => host,
+        Err(e) => return findings.add("host.json", Err(format!("it is no JSON: {e}"))),
+    };
+    let mut wrong = Vec::new();
+    if host["customHandler"]["description"]["defaultExecutablePath"]
+        .as_str()
+        .is_none()
+    {
+        wrong.push("`customHandler.description.defaultExecutablePath` is missing, so the host starts nothing");
+    }
+    if !host["extensionBundle"]["version"]
+        .as_str()
+        .unwrap_or_default()
+        .starts_with("[4.")
+    {
+        wrong.push("`extensionBundle` is missing or not `[4.*, 5.0.0)`, so the host does not listen to queues");
+    }
+    let queues = &host["extensions"]["queues"];
+    if queues["messageEncoding"]
+        .as_str()
+        .is_some_and(|it| it != "base64")
+    {
+        wrong.push("`extensions.queues.messageEncoding` has to be `base64`, as comboi sends");
+    }
+    findings.add(
+        "host.json",
+        if wrong.is_empty() {
+            Ok("the handler, the bundle and the encoding are as they should be".to_owned())
+        } else {
+            Err(wrong.join("; "))
+        },
+    );
+    let names = ["driver", "executor", "poison"];
+    let here: BTreeSet<&str> = names
+        .into_iter()
+        .filter(|name| folder.join(name).join("function.json").is_file())
+        .collect();
+    let nested = names.iter().any(|name| {
+        folder
+            .join("functions")
+            .join(name)
+            .join("function.json")
+            .is_file()
+    });
+    findings.add("functions", match (here.len(), nested) {
+        (3, _) => Ok("driver, executor and poison are where the host looks".to_owned()),
+        (_, true) => Err("they are below `functions/`, where the host does not look; they have to be beside host.json, as `scripts/package` lays them out".to_owned()),
+        _ => Err("`driver/function.json`, `executor/function.json` and `poison/function.json` have to be beside host.json".to_owned()),
+    });
+}
+
+fn tell(findings: &[Finding], output: Output, out: &mut dyn Write) -> anyhow::Result<()> {
+    if output == Output::Json {
+        return super::json(out, &findings);
+    }
+    let paint = wiring::paint(&std::io::stdout());
+    let width = findings.iter().map(|it| it.of.len()).max().unwrap_or(0);
+    for finding in findings {
+        let mark = match finding.verdict {
+            Verdict::Good => paint.verdict(true, "good    "),
+            Verdict::Doubtful => "doubtful".to_owned(),
+            Verdict::Bad => paint.verdict(false, "bad     "),
+        };
+        let told = finding
+            .told
+            .replace('\n', &format!("\n{}", " ".repeat(width + 12)));
+        writeln!(out, "{mark}  {:width$}  {told}", finding.of)?;
+    }
+    let bad = findings
+        .iter()
+        .filter(|it| it.verdict == Verdict::Bad)
+        .count();
+    match bad {
+        0 => writeln!(
+            out,
+            "Everything that could be looked at is as it should be."
+        )?,
+        1 => writeln!(out, "One thing is bad.")?,
+        bad => writeln!(out, "{bad} things are bad.")?,
+    }
+    Ok(())
+}
