@@ -6,6 +6,7 @@ mod database;
 mod files;
 mod template;
 mod units;
+mod vault;
 
 use std::path::PathBuf;
 
@@ -22,6 +23,7 @@ pub use files::{
 };
 pub use template::{BadTemplate, PathTemplate};
 pub use units::{BadByteSize, BadLookback, ByteSize, Lookback};
+pub use vault::{BadVaultUrl, VaultUrl};
 
 record! {
     /// The configuration of a pipeline.
@@ -50,7 +52,7 @@ record! {
     /// An Azure Key Vault.
     pub struct KeyVault, "the key vault" {
         /// Such as `https://my-vault.vault.azure.net/`.
-        pub vault_url: Setting,
+        pub vault_url: VaultUrl,
     }
 }
 
@@ -333,4 +335,5 @@ crate::read::read_as_parsed! {
     ByteSize, "a size such as `512MB`", { "type": ["string", "integer"], "pattern": "^[0-9.]+ *([kKmMgGtT][iI]?[bB]?|[bB])?$" };
     Lookback, "a span such as `3d`, or a number", { "type": ["string", "integer"], "pattern": "^[0-9]+ *([smhdw])?$" };
     PathTemplate, "a path", { "type": "string" };
+    VaultUrl, "the address of a key vault", { "type": "string", "pattern": "^https://" };
 }

@@ -17,11 +17,11 @@ mod types;
 mod yaml;
 
 pub use config::{
-    Authentication, BadByteSize, BadLogLevel, BadLookback, BadRowPolicy, BadTemplate, ByteSize,
-    ChangedFilePolicy, Config, Connection, CsvOptions, DataLake, DatabaseIncremental,
+    Authentication, BadByteSize, BadLogLevel, BadLookback, BadRowPolicy, BadTemplate, BadVaultUrl,
+    ByteSize, ChangedFilePolicy, Config, Connection, CsvOptions, DataLake, DatabaseIncremental,
     DatabaseSource, DatabaseTable, EngineSettings, FanOut, FileFormat, FilesSource, FilesTable,
     Incremental, KeyVault, LogLevel, Lookback, Monitoring, NullPolicy, PathTemplate, Policies,
-    Queue, SchemaChangePolicy, Source, SslMode, StageSettings, Stages,
+    Queue, SchemaChangePolicy, Source, SslMode, StageSettings, Stages, VaultUrl,
 };
 pub use contract::{
     ColumnRule, Compatibility, Completeness, Constraint, Constraints, Contract, ContractColumn,

@@ -105,12 +105,30 @@ impl Setting {
 
     /// The whole value, its secrets fetched. An error names the secret and the place that uses it.
     pub fn resolve(&self, secrets: &dyn Secrets) -> Result<Secret, UnresolvedSetting> {
+        self.filled(|name| secrets.secret(name))
+    }
+
+    /// The whole value with its secrets fetched anew, for when a login was refused with the `last` one: somebody may have
+    /// changed the password meanwhile. `None`: it is still the same, so trying again would be refused again.
+    pub fn resolve_anew(
+        &self,
+        secrets: &dyn Secrets,
+        last: &Secret,
+    ) -> Result<Option<Secret>, UnresolvedSetting> {
+        let now = self.filled(|name| secrets.secret_anew(name))?;
+        Ok((now.expose() != last.expose()).then_some(now))
+    }
+
+    fn filled(
+        &self,
+        secret: impl Fn(&SecretName) -> Result<Secret, SecretsError>,
+    ) -> Result<Secret, UnresolvedSetting> {
         let mut value = String::new();
         for part in &self.parts {
             match part {
                 Part::Text(text) => value.push_str(text),
                 Part::Secret(name) => {
-                    let secret = secrets.secret(name).map_err(|source| UnresolvedSetting {
+                    let secret = secret(name).map_err(|source| UnresolvedSetting {
                         secret: name.clone(),
                         used_at: self.place.clone(),
                         source,
@@ -150,22 +168,27 @@ impl Secret {
 
 /// Where secrets come from.
 pub trait Secrets: Send + Sync {
-    /// The present value of a secret.
+    /// The value of a secret. It may be the one of some time ago.
     fn secret(&self, name: &SecretName) -> Result<Secret, SecretsError>;
+
+    /// The value that a secret has now, for whoever was refused with the one from [`Secrets::secret`].
+    fn secret_anew(&self, name: &SecretName) -> Result<Secret, SecretsError>;
 }
 
-/// A secret could not be fetched.
-#[derive(Debug, thiserror::Error)]
+/// A secret could not be fetched. The texts say why, and what to do; without any secret.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SecretsError {
-    /// This program knows no vault: the project has no `key_vault`, or nothing that can read it.
-    #[error("no key vault is connected")]
+    /// The project names no vault.
+    #[error(
+        "the configuration names no key vault; add `key_vault: {{vault_url: https://my-vault.vault.azure.net}}`"
+    )]
     NoVault,
-    /// The vault has no such secret, or does not show it: asking again changes nothing.
-    #[error("the key vault has no such secret for us: {0}")]
-    Missing(String),
+    /// There is no such vault or secret, or not for us: asking again changes nothing.
+    #[error("{0}")]
+    Refused(String),
     /// The vault did not answer: asking again may help.
-    #[error("the key vault did not answer")]
-    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("{0}")]
+    Unavailable(String),
 }
 
 /// A setting could not be completed because a secret in it could not be fetched.
@@ -186,6 +209,10 @@ pub struct NoVault;
 
 impl Secrets for NoVault {
     fn secret(&self, _: &SecretName) -> Result<Secret, SecretsError> {
+        Err(SecretsError::NoVault)
+    }
+
+    fn secret_anew(&self, _: &SecretName) -> Result<Secret, SecretsError> {
         Err(SecretsError::NoVault)
     }
 }
@@ -214,20 +241,44 @@ mod tests {
         )
     }
 
-    struct OneSecret;
+    /// One secret: what it was, and what it is.
+    struct OneSecret(&'static str, &'static str);
     impl Secrets for OneSecret {
         fn secret(&self, name: &SecretName) -> Result<Secret, SecretsError> {
             assert_eq!(name.as_str(), "sql-password");
-            Ok(Secret::new("hunter2"))
+            Ok(Secret::new(self.0))
+        }
+
+        fn secret_anew(&self, name: &SecretName) -> Result<Secret, SecretsError> {
+            assert_eq!(name.as_str(), "sql-password");
+            Ok(Secret::new(self.1))
         }
     }
 
     #[test]
     fn secrets_are_put_in_their_place() {
-        let Ok(value) = dsn().resolve(&OneSecret) else {
+        let Ok(value) = dsn().resolve(&OneSecret("hunter2", "")) else {
             panic!("it resolves")
         };
         assert_eq!(value.expose(), "Uid=me;Pwd=hunter2;");
+    }
+
+    #[test]
+    fn only_a_secret_that_changed_is_worth_another_login() {
+        let anew = |secrets: OneSecret| {
+            let Ok(last) = dsn().resolve(&secrets) else {
+                panic!("it resolves")
+            };
+            let Ok(now) = dsn().resolve_anew(&secrets, &last) else {
+                panic!("it resolves")
+            };
+            now.map(|now| now.expose().to_owned())
+        };
+        assert_eq!(anew(OneSecret("old", "old")), None);
+        assert_eq!(
+            anew(OneSecret("old", "new")).as_deref(),
+            Some("Uid=me;Pwd=new;")
+        );
     }
 
     #[test]
@@ -239,7 +290,10 @@ mod tests {
             error.to_string(),
             "the secret `sql-password` that configs/a.yml:3:8 uses could not be read"
         );
-        assert_eq!(error.source.to_string(), "no key vault is connected");
+        assert_eq!(
+            error.source.to_string(),
+            "the configuration names no key vault; add `key_vault: {vault_url: https://my-vault.vault.azure.net}`"
+        );
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::io;
 use std::path::PathBuf;
 
 use comboi_engine::read_files;
+use comboi_project::{SecretsError, UnresolvedSetting};
 
 use crate::BadCheckpoint;
 
@@ -149,6 +150,22 @@ impl From<comboi_engine::merge::Error> for Error {
             Merge::NullKey { .. } => Self::Configuration(format!(
                 "{error}, and `primary_key` says that they tell rows apart; nothing was loaded. Name other columns in `primary_key`, or leave it out"
             )),
+        }
+    }
+}
+
+impl From<UnresolvedSetting> for Error {
+    fn from(error: UnresolvedSetting) -> Self {
+        let UnresolvedSetting {
+            secret,
+            used_at,
+            source,
+        } = error;
+        let doing = format!("read the secret `{secret}` that {used_at} uses");
+        let why = source.to_string();
+        match source {
+            SecretsError::Unavailable(_) => Self::Lost { doing, why },
+            SecretsError::NoVault | SecretsError::Refused(_) => Self::Refused { doing, why },
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What tests share: an object store that fails on demand, a look into one, and the servers that tests ask.
 
 mod azurite;
+mod fake_azure;
 mod faulty;
 mod functions_host;
 mod look;
@@ -10,6 +11,7 @@ mod services;
 pub mod tds;
 
 pub use azurite::{ACCOUNT, ACCOUNT_KEY, Answer, Azurite};
+pub use fake_azure::FakeAzure;
 pub use faulty::{Fault, Faulty};
 pub use functions_host::{FunctionsHost, Invocation, Settings, Timer};
 pub use look::{Store, contents, copy, memory, names, put, remove};

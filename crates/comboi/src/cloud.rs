@@ -5,10 +5,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use comboi_azure::{Connection, TaskQueue};
+use comboi_azure::{Connection, Identities, Machine, TaskQueue, Vault};
 use comboi_lake::{Access, Container, Lake, Root, Source, State, StorageTokens};
 use comboi_project::{DataLake, NoVault, Project, Secrets, Setting, Stage};
-use comboi_sources::database::{Databases, Identity, NoIdentity, Tokens};
+use comboi_run::Clock;
+use comboi_sources::database::{Databases, Identity, Tokens as _};
 
 use crate::exit::Usage;
 use crate::wiring;
@@ -20,23 +21,34 @@ const STORAGE: &str = "https://storage.azure.com/.default";
 #[derive(Clone)]
 pub(crate) struct Cloud {
     secrets: Arc<dyn Secrets>,
-    tokens: Arc<dyn Tokens>,
+    identities: Arc<Identities>,
 }
 
 /// Where the datasets of each stage are.
 pub(crate) struct Places(BTreeMap<Stage, Root>);
 
 impl Cloud {
-    pub(crate) fn of(_project: &Project) -> Self {
+    pub(crate) fn of(project: &Project) -> Self {
+        let clock = Clock::system();
+        let machine = Machine::new(wiring::environment(), move || clock.now());
+        let identities = Arc::new(Identities::new(machine));
+        let secrets: Arc<dyn Secrets> = match &project.key_vault {
+            Some(vault) => {
+                let url = vault.vault_url.clone();
+                Arc::new(Vault::new(url, Arc::clone(&identities)))
+            }
+            None => Arc::new(NoVault),
+        };
         Self {
-            secrets: Arc::new(NoVault),
-            tokens: Arc::new(NoIdentity),
+            secrets,
+            identities,
         }
     }
 
     /// What opens the databases of sources.
     pub(crate) fn databases(&self) -> Databases {
-        Databases::new(Arc::clone(&self.secrets), Arc::clone(&self.tokens))
+        let tokens = Arc::clone(&self.identities);
+        Databases::new(Arc::clone(&self.secrets), tokens)
     }
 
     /// The queue of tasks: what the configuration says, else the settings of the app.
@@ -53,7 +65,18 @@ impl Cloud {
             Some(queue) => queue.name.clone(),
             None => TaskQueue::name_of(&wiring::setting),
         };
-        Ok(TaskQueue::new(&name, &connection, None)?)
+        let who = match &connection {
+            Connection::ByIdentity {
+                client_id: Some(client),
+                ..
+            } => Identity::Managed(Some(client.clone())),
+            Connection::ByIdentity {
+                client_id: None, ..
+            }
+            | Connection::ByString(_) => Identity::Default,
+        };
+        let credential = self.identities.credential(who);
+        Ok(TaskQueue::new(&name, &connection, Some(credential))?)
     }
 
     /// Where the stages are: folders of this machine, or containers.
@@ -88,7 +111,7 @@ impl Cloud {
         };
         let access = match &data_lake.credential {
             Some(credential) => Access::Credential(credential.resolve(self.secrets.as_ref())?),
-            None => Access::Tokens(Arc::new(Storage(Arc::clone(&self.tokens)))),
+            None => Access::Tokens(Arc::new(Storage(Arc::clone(&self.identities)))),
         };
         Ok(Container {
             account: text(&data_lake.account_name)?,
@@ -116,7 +139,7 @@ impl Places {
 }
 
 /// Tokens for Azure Storage.
-struct Storage(Arc<dyn Tokens>);
+struct Storage(Arc<Identities>);
 
 impl fmt::Debug for Storage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

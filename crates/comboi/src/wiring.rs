@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use anyhow::Context as _;
 use comboi_engine::Limits;
@@ -30,7 +30,16 @@ pub(crate) fn project(global: &Global) -> anyhow::Result<Project> {
         None => find_config()?,
     };
     let file = env_file(global, &comboi_project::folder_of(&config))?;
+    drop(ENV_FILE.set(file.clone()));
     Ok(Project::load(&config, &env(file))?)
+}
+
+/// What the `.env` file of this process's project says, for whoever asks later.
+static ENV_FILE: OnceLock<BTreeMap<String, String>> = OnceLock::new();
+
+/// The environment of this process and its project.
+pub(crate) fn environment() -> impl Fn(&str) -> Option<String> {
+    env(ENV_FILE.get().cloned().unwrap_or_default())
 }
 
 /// A contract outside any project.

@@ -216,6 +216,20 @@ fn every_missing_variable_is_told_at_once() {
     );
 }
 
+#[test]
+fn the_address_of_a_vault_is_one() {
+    check(
+        r#"
+        == configs/p.yml
+        key_vault: { vault_url: my-vault }
+        sources: [{ name: shop, type: files, tables: [{ name: orders, files: o.csv }] }]
+        "#,
+        "
+        configs/p.yml:1:25 `my-vault` is not the address of a key vault: write `https://my-vault.vault.azure.net`
+        ",
+    );
+}
+
 /// A shop with two tables and datasets as given; every dataset has its SQL.
 fn shop(transformations: &str) -> String {
     let config = "== configs/p.yml\nsources: [{ name: shop, type: files, tables: [{ name: orders, files: o.csv }, { name: customers, files: c.csv }] }]\n";

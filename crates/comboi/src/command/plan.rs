@@ -7,6 +7,7 @@ use comboi_plan::{Explanation, Plan, Selection};
 use comboi_project::Project;
 
 use crate::cli::{Global, Output, SelectionArgs};
+use crate::cloud::Cloud;
 use crate::exit::Exit;
 use crate::wiring;
 
@@ -29,10 +30,11 @@ pub(crate) fn plan(
     let project = Arc::new(wiring::project(global)?);
     super::validate::hold_sql(&project)?;
     let plan = planned(&project, selection)?;
-    let lake = wiring::lake(&project)?;
+    let cloud = Cloud::of(&project);
+    let lake = cloud.places(&project)?.lake(&project)?;
     let observed = wiring::block_on(comboi_run::observe(
         &project,
-        &wiring::databases(&project),
+        &cloud.databases(),
         &lake,
         &plan,
     ))??;

@@ -7,6 +7,7 @@ mod bad_input;
 mod commands;
 mod demo;
 mod files;
+mod identities;
 mod incremental;
 mod killed;
 mod machine;

@@ -52,10 +52,7 @@ impl Settings {
             let Some(setting) = setting else {
                 return Ok(None);
             };
-            let secret = setting
-                .resolve(secrets)
-                .map_err(|e| Error::Configuration(e.to_string()))?;
-            Ok(Some(secret.expose().to_owned()))
+            Ok(Some(setting.resolve(secrets)?.expose().to_owned()))
         };
         let text = match said(&connection.conn_str)? {
             Some(text) => Some(text),
