@@ -16,6 +16,9 @@ mod strings;
 mod types;
 mod wire;
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;

@@ -60,6 +60,8 @@ pub struct Model {
 
 struct State {
     tables: Vec<(Table, Vec<Versions>)>,
+    /// Where the rows of a table are, by its name and their first value.
+    places: HashMap<(String, String), usize>,
     /// How many transactions have been committed.
     commits: u64,
     /// The row version that was given last.
@@ -114,6 +116,7 @@ impl Model {
                     .into_iter()
                     .map(|table| (table, Vec::new()))
                     .collect(),
+                places: HashMap::new(),
                 commits: 0,
                 row_version: 2000,
                 clock: 739_675 * 864_000_000_000 + 432_000_000_000,
@@ -223,6 +226,7 @@ impl Transaction {
         let version = state.row_version + 1;
         let State {
             tables,
+            places,
             transactions,
             ..
         } = &mut *state;
@@ -245,18 +249,13 @@ impl Transaction {
             }
             values
         });
-        let is_it = |versions: &&mut Versions| {
-            versions
-                .iter()
-                .any(|it| it.values.as_ref().is_some_and(|it| it[0] == *key))
-        };
-        let row = match rows.iter_mut().find(is_it) {
-            Some(row) => row,
-            None => {
+        let place = *places
+            .entry((table.name.clone(), format!("{key:?}")))
+            .or_insert_with(|| {
                 rows.push(Vec::new());
-                rows.last_mut().expect("it was just put there")
-            }
-        };
+                rows.len() - 1
+            });
+        let row = &mut rows[place];
         if row
             .iter()
             .any(|it| it.commit.is_none() && it.transaction != self.number)
@@ -340,6 +339,9 @@ impl State {
         if sql.starts_with("SET NOCOUNT") {
             return Ok(Answer::Done);
         }
+        if is("sys.objects AS o JOIN sys.schemas") {
+            return Ok(self.catalog());
+        }
         if sql.starts_with("SET SHOWPLAN_XML ON") {
             return Err((262, "SHOWPLAN permission denied in database 'shop'.".into()));
         }
@@ -403,9 +405,6 @@ impl State {
             let (_, rows) = self.table(&object(sql)?)?;
             let count = rows.iter().filter(|it| seen(it, commits).is_some()).count();
             return Ok(texts([some(count)]));
-        }
-        if is("sys.objects AS o JOIN sys.schemas") {
-            return Ok(self.catalog());
         }
         if let Some(begin) = sql.find("dm_exec_describe_first_result_set(") {
             return Ok(self.describe(sql.split_at(begin).1));

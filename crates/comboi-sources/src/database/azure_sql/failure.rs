@@ -48,6 +48,9 @@ pub(super) fn explained(error: &Tds, doing: &str) -> Error {
         | Tds::CertificateMismatch
         | Tds::CertificateFileIoError { .. }
         | Tds::NoServerCertificate => refused(error.to_string()),
+        Tds::ProtocolError(why) if why.contains("ncryption but client requires it") => refused(
+            "the server does not encrypt; `Encrypt=no` does without, if you know who listens on the way".to_owned(),
+        ),
         Tds::ConnectionError(why) if is_unknown_host(why) => refused(why.clone()),
         Tds::Io(e) if is_unknown_host(&e.to_string()) => refused(e.to_string()),
         Tds::UsageError(_)

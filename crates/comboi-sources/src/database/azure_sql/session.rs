@@ -119,6 +119,10 @@ impl Session {
 
     async fn asked(&mut self, sql: &str, doing: &str) -> Result<Vec<Vec<Option<String>>>, Error> {
         self.send(sql, doing).await?;
+        if !self.client.on_rows() {
+            self.end(doing).await?;
+            return Ok(Vec::new());
+        }
         let width = self.client.get_metadata().len();
         let mut rows = Rows::of_texts(width);
         while self.row(&mut rows, doing).await? {
