@@ -105,30 +105,12 @@ impl Setting {
 
     /// The whole value, its secrets fetched. An error names the secret and the place that uses it.
     pub fn resolve(&self, secrets: &dyn Secrets) -> Result<Secret, UnresolvedSetting> {
-        self.filled(|name| secrets.secret(name))
-    }
-
-    /// The whole value with its secrets fetched anew, for when a login was refused with the `last` one: somebody may have
-    /// changed the password meanwhile. `None`: it is still the same, so trying again would be refused again.
-    pub fn resolve_anew(
-        &self,
-        secrets: &dyn Secrets,
-        last: &Secret,
-    ) -> Result<Option<Secret>, UnresolvedSetting> {
-        let now = self.filled(|name| secrets.secret_anew(name))?;
-        Ok((now.expose() != last.expose()).then_some(now))
-    }
-
-    fn filled(
-        &self,
-        secret: impl Fn(&SecretName) -> Result<Secret, SecretsError>,
-    ) -> Result<Secret, UnresolvedSetting> {
         let mut value = String::new();
         for part in &self.parts {
             match part {
                 Part::Text(text) => value.push_str(text),
                 Part::Secret(name) => {
-                    let secret = secret(name).map_err(|source| UnresolvedSetting {
+                    let secret = secrets.secret(name).map_err(|source| UnresolvedSetting {
                         secret: name.clone(),
                         used_at: self.place.clone(),
                         source,
@@ -241,44 +223,24 @@ mod tests {
         )
     }
 
-    /// One secret: what it was, and what it is.
-    struct OneSecret(&'static str, &'static str);
+    struct OneSecret;
     impl Secrets for OneSecret {
         fn secret(&self, name: &SecretName) -> Result<Secret, SecretsError> {
             assert_eq!(name.as_str(), "sql-password");
-            Ok(Secret::new(self.0))
+            Ok(Secret::new("hunter2"))
         }
 
         fn secret_anew(&self, name: &SecretName) -> Result<Secret, SecretsError> {
-            assert_eq!(name.as_str(), "sql-password");
-            Ok(Secret::new(self.1))
+            self.secret(name)
         }
     }
 
     #[test]
     fn secrets_are_put_in_their_place() {
-        let Ok(value) = dsn().resolve(&OneSecret("hunter2", "")) else {
+        let Ok(value) = dsn().resolve(&OneSecret) else {
             panic!("it resolves")
         };
         assert_eq!(value.expose(), "Uid=me;Pwd=hunter2;");
-    }
-
-    #[test]
-    fn only_a_secret_that_changed_is_worth_another_login() {
-        let anew = |secrets: OneSecret| {
-            let Ok(last) = dsn().resolve(&secrets) else {
-                panic!("it resolves")
-            };
-            let Ok(now) = dsn().resolve_anew(&secrets, &last) else {
-                panic!("it resolves")
-            };
-            now.map(|now| now.expose().to_owned())
-        };
-        assert_eq!(anew(OneSecret("old", "old")), None);
-        assert_eq!(
-            anew(OneSecret("old", "new")).as_deref(),
-            Some("Uid=me;Pwd=new;")
-        );
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod parallel;
 mod postgres;
 mod ranges;
 mod reader;
+mod renewing;
 mod stage;
 mod stop;
 

@@ -9,6 +9,7 @@ use comboi_project::{NoVault, Secrets, Source};
 use super::azure_sql::AzureSql;
 use super::client::{Database, Identity, Tokens};
 use super::postgres::Postgres;
+use super::renewing::Renewing;
 use crate::Error;
 
 /// Opens the databases of a project. Cheap to clone.
@@ -24,18 +25,30 @@ impl Databases {
         Self { secrets, tokens }
     }
 
-    /// The database of a source, and what people should know of its configuration. It is not connected to yet.
+    /// The database of a source, and what people should know of its configuration. It is not connected to yet. When a login
+    /// is refused later, and the key vault has another password by then, that one is taken.
     pub fn open(&self, source: &Source) -> Result<(Arc<dyn Database>, Vec<String>), Error> {
+        Renewing::open(self, source)
+    }
+
+    pub(super) fn secrets(&self) -> &dyn Secrets {
+        self.secrets.as_ref()
+    }
+
+    /// With secrets from another place.
+    pub(super) fn open_with(
+        &self,
+        secrets: &dyn Secrets,
+        source: &Source,
+    ) -> Result<(Arc<dyn Database>, Vec<String>), Error> {
+        let tokens = Arc::clone(&self.tokens);
         match source {
             Source::Postgres(database) => {
-                let tokens = Arc::clone(&self.tokens);
-                let opened = Postgres::new(&database.connection, self.secrets.as_ref(), tokens)?;
+                let opened = Postgres::new(&database.connection, secrets, tokens)?;
                 Ok((Arc::new(opened), Vec::new()))
             }
             Source::AzureSql(database) => {
-                let tokens = Arc::clone(&self.tokens);
-                let (opened, warnings) =
-                    AzureSql::new(&database.connection, self.secrets.as_ref(), tokens)?;
+                let (opened, warnings) = AzureSql::new(&database.connection, secrets, tokens)?;
                 Ok((Arc::new(opened), warnings))
             }
             Source::Files(_) => Err(Error::Configuration("it is no database".into())),
