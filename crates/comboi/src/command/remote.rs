@@ -194,7 +194,7 @@ fn tell(view: &RunView, output: Output, out: &mut dyn Write) -> anyhow::Result<(
         }
     }
     match &view.report {
-        Some(ended) => write!(out, "{}", report::summary(ended, paint))?,
+        Some(ended) => writeln!(out, "{}", report::summary(ended, paint))?,
         None => writeln!(
             out,
             "Run {} is {}; it began at {} UTC.",
