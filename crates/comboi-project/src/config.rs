@@ -48,6 +48,40 @@ record! {
     }
 }
 
+/// Everything that may hold a secret.
+pub(crate) fn settings<'a>(
+    sources: &'a [Source],
+    stages: &'a Stages,
+    queue: Option<&'a Queue>,
+) -> Vec<&'a Setting> {
+    let mut settings = Vec::new();
+    for source in sources {
+        if let Source::Postgres(database) | Source::AzureSql(database) = source {
+            let it = &database.connection.value;
+            let parts = [
+                &it.dsn,
+                &it.conn_str,
+                &it.host,
+                &it.database,
+                &it.user,
+                &it.password,
+            ];
+            settings.extend(parts.into_iter().flatten());
+        }
+    }
+    for stage in Stage::ALL {
+        if let Some(lake) = &stages.get(stage).data_lake {
+            settings.extend([&lake.account_name, &lake.file_system]);
+            settings.extend([&lake.credential, &lake.endpoint].into_iter().flatten());
+        }
+    }
+    if let Some(queue) = queue {
+        let parts = [&queue.connection_string, &queue.account_name];
+        settings.extend(parts.into_iter().flatten());
+    }
+    settings
+}
+
 record! {
     /// An Azure Key Vault.
     pub struct KeyVault, "the key vault" {

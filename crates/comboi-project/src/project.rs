@@ -7,14 +7,15 @@ mod resolve;
 
 pub use load::folder_of;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::config::{
-    DatabaseSource, DatabaseTable, EngineSettings, FanOut, FilesSource, FilesTable, KeyVault,
+    self, DatabaseSource, DatabaseTable, EngineSettings, FanOut, FilesSource, FilesTable, KeyVault,
     Monitoring, Queue, Source, Stages,
 };
-use crate::{Alias, Contract, DatasetId, PipelineName, Place, Stage};
+use crate::{Alias, Contract, DatasetId, PipelineName, Place, SecretName, Setting, Stage};
 
 /// A folder with `configs/` and `transformations/`, read and free of mistakes.
 #[derive(Clone, Debug)]
@@ -111,6 +112,13 @@ impl Project {
         self.queue
             .as_ref()
             .map_or(FanOut::Stage, |queue| queue.fan_out)
+    }
+
+    /// The secrets that it uses, sorted.
+    pub fn secret_names(&self) -> Vec<&SecretName> {
+        let settings = config::settings(&self.sources, &self.stages, self.queue.as_ref());
+        let names = settings.into_iter().flat_map(Setting::secret_names);
+        BTreeSet::from_iter(names).into_iter().collect()
     }
 
     /// Every dataset of the project: tables of the sources in the order of the file, then what is built.

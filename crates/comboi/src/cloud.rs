@@ -7,7 +7,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use comboi_azure::{Connection, Identities, Machine, TaskQueue, Vault};
 use comboi_lake::{Access, Container, Lake, Root, Source, State, StorageTokens};
-use comboi_project::{DataLake, NoVault, Project, Secrets, Setting, Stage};
+use comboi_project::{
+    DataLake, NoVault, Project, SecretName, Secrets, SecretsError, Setting, Stage,
+};
 use comboi_run::Clock;
 use comboi_sources::database::{Databases, Identity, Tokens as _};
 
@@ -49,6 +51,11 @@ impl Cloud {
     pub(crate) fn databases(&self) -> Databases {
         let tokens = Arc::clone(&self.identities);
         Databases::new(Arc::clone(&self.secrets), tokens)
+    }
+
+    /// Whether a secret can be read.
+    pub(crate) fn check(&self, secret: &SecretName) -> Result<(), SecretsError> {
+        self.secrets.secret(secret).map(|_| ())
     }
 
     /// The queue of tasks: what the configuration says, else the settings of the app.

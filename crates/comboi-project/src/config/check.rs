@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::{
     ChangedFilePolicy, Config, CsvOptions, FilesSource, FilesTable, Incremental, Lookback, Source,
-    check_database,
+    check_database, settings,
 };
 use crate::read::{Located, Reader};
 use crate::{Place, Problem, Stage, TableName, suggest};
@@ -12,6 +12,7 @@ use crate::{Place, Problem, Stage, TableName, suggest};
 /// Reports everything about a configuration that can be seen to be wrong without the other files.
 pub(crate) fn check(config: &Config, reader: &mut Reader) {
     sources(config, reader);
+    secrets(config, reader);
     for stage in Stage::ALL {
         let template = config.stages.template(stage);
         if let (Some(written), Some(reason)) = (
@@ -45,6 +46,20 @@ pub(crate) fn check(config: &Config, reader: &mut Reader) {
             format!("{} is too little memory to work with", limit.value),
             Some("give it 64MB at least".to_owned()),
         );
+    }
+}
+
+/// Secrets have to come from somewhere.
+fn secrets(config: &Config, reader: &mut Reader) {
+    if config.key_vault.is_some() {
+        return;
+    }
+    for setting in settings(&config.sources, &config.stages, config.queue.as_ref()) {
+        for name in setting.secret_names() {
+            let message = format!("the secret `{name}` has no key vault to come from");
+            let hint = "name it: `key_vault: {vault_url: https://my-vault.vault.azure.net}`";
+            report(reader, setting.place(), message, Some(hint.to_owned()));
+        }
     }
 }
 

@@ -230,6 +230,24 @@ fn the_address_of_a_vault_is_one() {
     );
 }
 
+#[test]
+fn a_secret_without_a_vault() {
+    check(
+        r#"
+        == configs/p.yml
+        sources:
+          - name: crm
+            type: postgres
+            connection: { conn_str: "host=a", user: "{{keyvault:user}}", password: "{{keyvault:password}}" }
+            tables: [{ name: a }]
+        "#,
+        "
+        configs/p.yml:4:45 the secret `user` has no key vault to come from (name it: `key_vault: {vault_url: https://my-vault.vault.azure.net}`)
+        configs/p.yml:4:76 the secret `password` has no key vault to come from (name it: `key_vault: {vault_url: https://my-vault.vault.azure.net}`)
+        ",
+    );
+}
+
 /// A shop with two tables and datasets as given; every dataset has its SQL.
 fn shop(transformations: &str) -> String {
     let config = "== configs/p.yml\nsources: [{ name: shop, type: files, tables: [{ name: orders, files: o.csv }, { name: customers, files: c.csv }] }]\n";

@@ -170,7 +170,7 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             let file = folder.path().join("shop.yml");
             let yaml = format!(
-                "sources:\n  - name: shop\n    type: postgres\n    connection: {{conn_str: 'postgresql://{role}:{{{{keyvault:password}}}}@{place}'}}\n    tables: [{{name: t}}]\n"
+                "key_vault: {{vault_url: 'https://a.vault.azure.net'}}\nsources:\n  - name: shop\n    type: postgres\n    connection: {{conn_str: 'postgresql://{role}:{{{{keyvault:password}}}}@{place}'}}\n    tables: [{{name: t}}]\n"
             );
             std::fs::write(&file, yaml).unwrap();
             let project = Project::load(&file, &|_| None).unwrap();

@@ -77,6 +77,7 @@ pub(crate) fn doctor(global: &Global, output: Output, out: &mut dyn Write) -> an
 
 fn look(project: &Project, findings: &mut Findings) -> anyhow::Result<()> {
     let cloud = Cloud::of(project);
+    secrets(project, &cloud, findings);
     stages(project, &cloud, findings)?;
     sources(project, &cloud, findings)?;
     machine(project, findings);
@@ -89,6 +90,17 @@ fn look(project: &Project, findings: &mut Findings) -> anyhow::Result<()> {
         functions(&project.folder, findings);
     }
     Ok(())
+}
+
+fn secrets(project: &Project, cloud: &Cloud, findings: &mut Findings) {
+    for name in project.secret_names() {
+        let read = cloud.check(name);
+        findings.add(
+            format!("secret {name}"),
+            read.map(|()| "the key vault gives it".to_owned())
+                .map_err(|e| e.to_string()),
+        );
+    }
 }
 
 fn stages(project: &Project, cloud: &Cloud, findings: &mut Findings) -> anyhow::Result<()> {

@@ -140,6 +140,20 @@ fn a_missing_secret_fails_its_tables_and_says_what_to_do() {
 }
 
 #[test]
+fn the_doctor_asks_for_each_secret() {
+    let shop = Shop::new();
+    shop.azure.give_machine("system");
+    let said = shop.hosted(&["doctor"]);
+    expect(0, &said);
+    assert!(said.out.contains("the key vault gives it"), "{}", said.out);
+    shop.connect_by("conn_str: \"{{keyvault:databse}}\"");
+    let said = shop.hosted(&["doctor"]);
+    expect(1, &said);
+    let told = "the key vault https://shop.vault.azure.net has no secret `databse`";
+    assert!(said.out.contains(told), "{}", said.out);
+}
+
+#[test]
 fn the_login_may_stand_in_the_env_file() {
     let shop = Shop::new();
     shop.azure
