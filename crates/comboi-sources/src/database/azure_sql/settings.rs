@@ -433,7 +433,7 @@ fn identity(
     }
 }
 
-/// `key=value;key={va;l}}ue};…`
+/// `key=value;key={a;b}}c};…`
 fn parse(text: &str) -> Result<(Said, Vec<String>), Error> {
     let broken = || {
         wrong(
