@@ -18,8 +18,10 @@ locals {
   # What those who start and mend runs may do.
   operator_roles = merge(
     {
-      queue   = { scope = azurerm_storage_account.host.id, role = "Storage Queue Data Message Sender" }
-      secrets = { scope = azurerm_key_vault.this.id, role = "Key Vault Secrets User" }
+      # Beginning runs, and for `comboi doctor` to see that there is a queue.
+      queue      = { scope = azurerm_storage_account.host.id, role = "Storage Queue Data Message Sender" }
+      queue_read = { scope = azurerm_storage_account.host.id, role = "Storage Queue Data Reader" }
+      secrets    = { scope = azurerm_key_vault.this.id, role = "Key Vault Secrets User" }
     },
     { for stage in local.stages : "lake_${stage}" => { scope = azurerm_storage_container.stage[stage].id, role = "Storage Blob Data Contributor" } },
   )
