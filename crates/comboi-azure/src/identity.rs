@@ -25,10 +25,10 @@ pub struct Identities {
     kept: Keep<(Identity, String), AccessToken, NoToken>,
 }
 
-/// Nobody gave a token. Says who was asked.
+/// Nobody gave a token. Says who was asked, and what each of them said.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{why}")]
-pub(crate) struct NoToken {
+pub struct NoToken {
     pub(crate) why: String,
     pub(crate) passes: bool,
 }
@@ -48,6 +48,12 @@ impl Identities {
             identities: Arc::clone(self),
             identity,
         })
+    }
+
+    /// A token that is good for some minutes at least, where one can be had.
+    pub async fn bearer(&self, scope: &str, identity: &Identity) -> Result<String, NoToken> {
+        let token = self.get(scope, identity).await?;
+        Ok(token.token.secret().to_owned())
     }
 
     async fn get(&self, scope: &str, identity: &Identity) -> Result<AccessToken, NoToken> {
@@ -100,16 +106,15 @@ fn good_until(token: AccessToken, end: DateTime<Utc>, now: DateTime<Utc>) -> Fet
 #[async_trait]
 impl Tokens for Identities {
     async fn token(&self, scope: &str, identity: &Identity) -> Result<String, Error> {
-        let token = self.get(scope, identity).await;
-        let token = token.map_err(|NoToken { why, passes }| {
+        let token = self.bearer(scope, identity).await;
+        token.map_err(|NoToken { why, passes }| {
             let doing = format!("get a token for {}", scope.trim_end_matches("/.default"));
             if passes {
                 Error::Lost { doing, why }
             } else {
                 Error::Refused { doing, why }
             }
-        })?;
-        Ok(token.token.secret().to_owned())
+        })
     }
 }
 

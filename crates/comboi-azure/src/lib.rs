@@ -18,7 +18,7 @@ mod vault;
 
 mod queue;
 
-pub use identity::Identities;
+pub use identity::{Identities, NoToken};
 pub use machine::Machine;
 pub use queue::{Connection, QueueError, TaskQueue};
 pub use vault::Vault;

@@ -212,6 +212,11 @@ fn retries() -> RetryConfig {
     }
 }
 
+/// Nobody gave a token for the storage.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct NoLogin(Source);
+
 /// Tokens as the storage asks for them.
 #[derive(Debug)]
 struct Bridge(Arc<dyn StorageTokens>);
@@ -224,9 +229,9 @@ impl CredentialProvider for Bridge {
         let token = self.0.token().await;
         token
             .map(|token| Arc::new(AzureCredential::BearerToken(token)))
-            .map_err(|source| object_store::Error::Unauthenticated {
+            .map_err(|why| object_store::Error::Unauthenticated {
                 path: String::new(),
-                source,
+                source: Box::new(NoLogin(why)),
             })
     }
 }

@@ -11,7 +11,7 @@ use comboi_project::{
     DataLake, NoVault, Project, SecretName, Secrets, SecretsError, Setting, Stage,
 };
 use comboi_run::Clock;
-use comboi_sources::database::{Databases, Identity, Tokens as _};
+use comboi_sources::database::{Databases, Identity};
 
 use crate::exit::Usage;
 use crate::wiring;
@@ -157,6 +157,6 @@ impl fmt::Debug for Storage {
 #[async_trait]
 impl StorageTokens for Storage {
     async fn token(&self) -> Result<String, Source> {
-        Ok(self.0.token(STORAGE, &Identity::Default).await?)
+        Ok(self.0.bearer(STORAGE, &Identity::Default).await?)
     }
 }

@@ -15,6 +15,8 @@ use object_store::{
     UploadPart,
 };
 
+use super::NoLogin;
+
 /// A container whose errors say what to do about them.
 #[derive(Debug)]
 pub(super) struct Explained {
@@ -81,6 +83,11 @@ impl Names {
     fn advice(&self, error: &Error, said: &str) -> Option<String> {
         let Self { account, container } = self;
         let is = |code: &str| said.contains(code);
+        if let Some(NoLogin(why)) = no_login(error) {
+            return Some(format!(
+                "there is no login for the account `{account}`: {why}"
+            ));
+        }
         Some(match error {
             // Whatever is written makes its own way: only its container can be missing.
             Error::NotFound { .. } => format!(
@@ -96,7 +103,7 @@ impl Names {
                 "the account `{account}` refuses the login; it needs the role Storage Blob Data Contributor on `{container}`, or another credential"
             ),
             Error::Unauthenticated { .. } => {
-                format!("no login for the account `{account}` could be had, or it was not taken")
+                format!("the account `{account}` does not take the login")
             }
             _ if is("dns error") || is("failed to lookup") => format!(
                 "there is no storage account `{account}`, or its name can't be looked up from here"
@@ -104,6 +111,17 @@ impl Names {
             _ => return None,
         })
     }
+}
+
+fn no_login(error: &Error) -> Option<&NoLogin> {
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        cause = error.source();
+    }
+    None
 }
 
 /// All that an error and its causes say.

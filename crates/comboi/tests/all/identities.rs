@@ -216,6 +216,27 @@ fn a_token_is_a_password() {
 }
 
 #[test]
+fn a_lake_without_a_login_says_who_was_asked() {
+    let shop = Shop::new();
+    shop.azure
+        .know_principal("home", "robot", "canary-client-secret");
+    shop.world.write(
+        ".env",
+        "AZURE_TENANT_ID=home\nAZURE_CLIENT_ID=robot\nAZURE_CLIENT_SECRET=canary-of-last-year\n",
+    );
+    let stages = ["bronze", "silver", "gold"].map(|stage| {
+        format!("  {stage}: {{data_lake: {{account_name: lake, file_system: {stage}}}}}\n")
+    });
+    let config = format!("{}stages:\n{}", crate::world::SMALL_CONFIG, stages.concat());
+    shop.world.write("configs/default.yml", config);
+    let said = shop.seen(shop.command(&["run", "all"]));
+    expect(1, &said);
+    let told = "there is no login for the account `lake`: the service principal `robot`: AADSTS7000215: Invalid client secret provided";
+    assert!(said.err.contains(told), "{}", said.err);
+    assert_eq!(shop.azure.asked(), [LOGIN]);
+}
+
+#[test]
 fn nobody_is_asked_for_what_is_not_needed() {
     let shop = Shop::new();
     shop.world.write("in/o.csv", "id\n1\n");
