@@ -73,6 +73,8 @@ struct State {
     sessions: HashMap<u64, Reader>,
     has_snapshots: bool,
     shows_transactions: bool,
+    /// Whether the bound of row versions leaves open transactions aside.
+    bounds_wrongly: bool,
     statements: Vec<String>,
 }
 
@@ -125,6 +127,7 @@ impl Model {
                 sessions: HashMap::new(),
                 has_snapshots: true,
                 shows_transactions: true,
+                bounds_wrongly: false,
                 statements: Vec::new(),
             }),
         })
@@ -142,6 +145,11 @@ impl Model {
     /// Whether the login may see open transactions.
     pub fn set_shows_transactions(&self, allowed: bool) {
         self.state().shows_transactions = allowed;
+    }
+
+    /// From now on the least active row version is told as if no transaction were open, as whoever takes `@@DBTS` for it would have it.
+    pub fn forget_active_row_versions(&self) {
+        self.state().bounds_wrongly = true;
     }
 
     /// Now, in hundreds of nanoseconds since 0001-01-01.
@@ -387,6 +395,7 @@ impl State {
                 .values()
                 .filter_map(|it| it.row_version)
                 .min();
+            let oldest = oldest.filter(|_| !self.bounds_wrongly);
             return Ok(texts([some(format!(
                 "0x{:016X}",
                 oldest.unwrap_or(self.row_version + 1)

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "what a test can not get ends the test")]
 
 mod azure;
+mod azure_sql;
 mod bad_input;
 mod commands;
 mod demo;

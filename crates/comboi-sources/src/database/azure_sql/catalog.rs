@@ -41,7 +41,7 @@ pub(super) const OPEN_TRANSACTIONS: &str = "BEGIN TRY \
     WHERE t.transaction_type IN (1, 4) AND (st.session_id IS NULL OR st.session_id <> @@SPID) \
     AND (s.database_id = DB_ID() OR EXISTS (SELECT 1 FROM sys.dm_tran_database_transactions AS d WHERE d.transaction_id = t.transaction_id AND d.database_id = DB_ID())) \
     AND (st.session_id IS NOT NULL OR t.transaction_type = 4) \
-    AND NOT (s.program_name = N''comboi'' AND NOT EXISTS (SELECT 1 FROM sys.dm_tran_database_transactions AS d WHERE d.transaction_id = t.transaction_id AND d.database_transaction_log_record_count > 0))); \
+    AND NOT (ISNULL(s.program_name, N'''') = N''comboi'' AND NOT EXISTS (SELECT 1 FROM sys.dm_tran_database_transactions AS d WHERE d.transaction_id = t.transaction_id AND d.database_transaction_log_record_count > 0))); \
     SELECT CONVERT(varchar(20), @now), CONVERT(varchar(20), @now - @age), \
     CASE WHEN CONVERT(nvarchar(20), DATABASEPROPERTYEX(DB_NAME(), ''Updateability'')) = N''READ_ONLY'' THEN ''f'' ELSE ''t'' END' \
     END TRY BEGIN CATCH \

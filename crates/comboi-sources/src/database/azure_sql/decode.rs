@@ -58,6 +58,10 @@ impl Rows {
                 values: Values::new(field.data_type()),
                 nulls: NullBufferBuilder::new(0),
                 is_time: column.sql_type == SqlType::Time,
+                scale: match column.sql_type {
+                    SqlType::Decimal(_, scale) => scale,
+                    _ => 0,
+                },
             })
             .collect();
         Self {
@@ -76,6 +80,7 @@ impl Rows {
             values: Values::new(&DataType::Utf8),
             nulls: NullBufferBuilder::new(0),
             is_time: false,
+            scale: 0,
         };
         Self {
             schema: Arc::new(Schema::new((0..count).map(field).collect::<Vec<_>>())),
@@ -166,15 +171,8 @@ impl Rows {
     fn decimal(&mut self, place: usize, value: &DecimalParts) {
         let magnitude = i128::try_from(value.magnitude());
         let units = magnitude.map(|it| if value.is_positive { it } else { -it });
-        let scale = i8::try_from(value.scale);
-        let expected = self
-            .schema
-            .fields()
-            .get(place)
-            .map(|field| field.data_type());
-        let fits = matches!((expected, scale), (Some(DataType::Decimal128(_, expected)), Ok(scale)) if *expected == scale);
         self.put(place, 16, |column| match &mut column.values {
-            Values::Int128(values) if fits => push(values, units),
+            Values::Int128(values) if value.scale == column.scale => push(values, units),
             _ => Err(Malformed),
         });
     }
@@ -210,6 +208,8 @@ struct Column {
     nulls: NullBufferBuilder,
     /// Whether a text is a TIME.
     is_time: bool,
+    /// How many digits of a decimal are behind the point.
+    scale: u8,
 }
 
 enum Values {

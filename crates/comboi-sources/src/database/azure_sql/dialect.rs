@@ -310,8 +310,10 @@ fn literal(value: &str, of: &str) -> String {
 fn condition(filter: &Filter) -> String {
     match filter {
         Filter::All | Filter::Part(Part::All) => String::new(),
-        // Both are PostgreSQL's; nothing here makes one.
-        Filter::WrittenSince { .. } | Filter::Part(Part::Pages { .. }) => " WHERE 1 = 0".to_owned(),
+        // Both are PostgreSQL's. Nothing here makes one, and a server refuses it.
+        Filter::WrittenSince { .. } | Filter::Part(Part::Pages { .. }) => {
+            " WHERE [no such filter in T-SQL] = 1".to_owned()
+        }
         Filter::Part(Part::Keys { columns, after, to }) => match (after, to) {
             (None, None) => String::new(),
             (Some(after), None) => format!(" WHERE {}", compared(columns, ">", after)),

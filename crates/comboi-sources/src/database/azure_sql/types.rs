@@ -90,7 +90,6 @@ impl Family {
     pub(super) fn exact_text(self, of: &str) -> String {
         match self {
             Self::Date => format!("CONVERT(varchar(10), {of}, 23)"),
-            Self::Time(_) => format!("CONVERT(varchar(16), {of}, 114)"),
             Self::SmallDateTime | Self::DateTime | Self::DateTime2(_) => {
                 format!("CONVERT(varchar(33), {of}, 126)")
             }
