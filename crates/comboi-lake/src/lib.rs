@@ -27,6 +27,7 @@ mod table;
 mod transfer;
 mod upkeep;
 mod vacuum;
+mod verify;
 
 pub use azure::{Access, BadContainer, Container, SharedKey, StorageTokens};
 pub use commit::{Change, Operation, Remove};

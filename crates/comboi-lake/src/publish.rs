@@ -67,7 +67,11 @@ impl Table {
         }
     }
 
-    async fn is_published(&self, snapshot: &Snapshot, place: &Key) -> Result<bool, Error> {
+    pub(crate) async fn is_published(
+        &self,
+        snapshot: &Snapshot,
+        place: &Key,
+    ) -> Result<bool, Error> {
         let file = self.only_file(snapshot)?;
         let key = self.key_of(&file.name)?;
         match (self.root.file(&key), self.root.file(place)) {

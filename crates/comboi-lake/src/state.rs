@@ -201,6 +201,14 @@ impl State {
         Ok(true)
     }
 
+    /// Takes away a schedule that can't be read. The next run finds its number again.
+    pub async fn forget_schedule(&self) -> Result<(), StateError> {
+        match self.store.delete(&self.schedule_key()).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(e) => Err(StateError::Unavailable("removed", e)),
+        }
+    }
+
     /// Writes what a run is to do, once.
     pub async fn create_plan(&self, run: RunId, plan: Bytes) -> Result<Written, StateError> {
         self.create(&self.run_key(run, "plan.json"), plan).await

@@ -15,7 +15,7 @@ use crate::receipt::{Receipt, RunReport};
 const FORMAT: u32 = 1;
 
 /// Of how many runs plans and receipts are kept: two days of a run every half an hour.
-const KEPT_RUNS: u32 = 100;
+pub(crate) const KEPT_RUNS: u32 = 100;
 
 /// What can go wrong with the record of which runs there were.
 #[derive(Debug, thiserror::Error)]

@@ -27,6 +27,7 @@ mod maintenance;
 mod reconcile;
 mod record;
 mod vacuum;
+mod verify;
 
 pub use backfill::Backfilled;
 pub use clock::Clock;
@@ -40,3 +41,4 @@ pub use runner::{RunError, Runner};
 pub use steps::{OpenRun, Step};
 pub use stop::Stop;
 pub use vacuum::vacuum;
+pub use verify::{Flaw, Verified};

@@ -234,6 +234,18 @@ pub(crate) enum Command {
         #[arg(long)]
         dry_run: bool,
     },
+    /// Look whether the lake and the record of its runs are sound. Writes nothing, reads no rows.
+    Verify {
+        /// How the findings are told.
+        #[arg(long, value_enum, default_value = "text")]
+        output: Output,
+    },
+    /// Mend what `verify` finds and can be mended, and tell the rest.
+    Repair {
+        /// How the rest is told.
+        #[arg(long, value_enum, default_value = "text")]
+        output: Output,
+    },
     /// Look at everything that the project needs, one by one: configuration, lake, sources, queue, host, machine.
     Doctor {
         /// How the findings are told.
@@ -303,6 +315,8 @@ impl Command {
             | Self::Show { output, .. }
             | Self::Trigger { output, .. }
             | Self::Doctor { output }
+            | Self::Verify { output }
+            | Self::Repair { output }
             | Self::Runs { output, .. }
             | Self::Status { output, .. }
             | Self::History { output, .. } => *output,

@@ -10,6 +10,7 @@ mod plan;
 mod remote;
 mod run;
 mod validate;
+mod verify;
 mod versions;
 
 use std::io::Write;
@@ -36,6 +37,7 @@ pub(crate) fn dispatch(cli: Cli, out: &mut dyn Write) -> anyhow::Result<Exit> {
             | Command::Backfill { .. }
             | Command::Restore { .. }
             | Command::Vacuum { .. }
+            | Command::Repair { .. }
     );
     if let Command::Serve { port } = cli.command {
         return crate::serve::serve(&global, port);
@@ -113,6 +115,8 @@ pub(crate) fn dispatch(cli: Cli, out: &mut dyn Write) -> anyhow::Result<Exit> {
             dry_run,
         } => versions::vacuum(&global, dataset.as_deref(), keep, dry_run, out),
         Command::Serve { .. } => Ok(Exit::Good),
+        Command::Verify { output } => verify::verify(&global, output, out),
+        Command::Repair { output } => verify::repair(&global, output, out),
         Command::Doctor { output } => doctor::doctor(&global, output, out),
         Command::Trigger {
             stage,

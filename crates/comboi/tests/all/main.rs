@@ -15,4 +15,5 @@ mod machine;
 mod postgres;
 mod serve;
 mod told;
+mod verify;
 mod world;

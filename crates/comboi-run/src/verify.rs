@@ -1,0 +1,195 @@
+//! Whether a lake and the state of its runs are sound, and mending what can be mended.
+
+use comboi_lake::Snapshot;
+use comboi_project::{DatasetId, RunId};
+use serde::Serialize;
+
+use crate::ledger::LedgerError;
+use crate::receipt::Outcome;
+use crate::runner::Runner;
+use crate::task::chain;
+
+/// Something that is not as it should be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Flaw {
+    /// The dataset, or `run 7`, or `runs`.
+    pub of: String,
+    /// What is wrong, and what works.
+    pub what: String,
+    /// Whether `repair` mends it.
+    pub can_be_mended: bool,
+}
+
+/// What was looked at, and what was found.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Verified {
+    /// Datasets that have a version.
+    pub datasets: usize,
+    /// Files of their current versions.
+    pub files: usize,
+    /// Runs whose plans and receipts are kept.
+    pub runs: usize,
+    /// What is not as it should be.
+    pub flaws: Vec<Flaw>,
+}
+
+/// What mends a flaw.
+enum Mend {
+    Nothing,
+    /// To put a version's file where readers look for it.
+    Publish(DatasetId, Box<Snapshot>),
+    /// To write the end of a run whose tasks have all ended.
+    End(RunId),
+    /// To take away a schedule that can't be read: the next number is found again.
+    ForgetSchedule,
+}
+
+impl Runner {
+    /// Looks at every dataset and at every run that is kept. Writes nothing, reads no rows.
+    pub async fn verify(&self) -> Verified {
+        self.look_over().await.0
+    }
+
+    /// Mends what can be mended; what can't is left, and told again. Safe while runs go on, and safe to repeat.
+    pub async fn repair(&self) -> Verified {
+        let (mut verified, mends) = self.look_over().await;
+        let mut left = Vec::new();
+        for (flaw, mend) in verified.flaws.into_iter().zip(mends) {
+            let mended = match mend {
+                Mend::Nothing => Err(None),
+                Mend::Publish(id, snapshot) => {
+                    let published = self.lake.table(&id).publish(&snapshot).await;
+                    published.map(|_| ()).map_err(|e| Some(chain(&e)))
+                }
+                Mend::End(run) => self.end(run).await.map(|_| ()).map_err(|e| Some(chain(&e))),
+                Mend::ForgetSchedule => {
+                    let forgotten = self.state.forget_schedule().await;
+                    forgotten.map_err(|e| Some(chain(&e)))
+                }
+            };
+            match mended {
+                Ok(()) => {}
+                Err(None) => left.push(flaw),
+                Err(Some(why)) => left.push(Flaw {
+                    what: format!("{}; it could not be mended: {why}", flaw.what),
+                    ..flaw
+                }),
+            }
+        }
+        verified.flaws = left;
+        verified
+    }
+
+    async fn look_over(&self) -> (Verified, Vec<Mend>) {
+        let mut found = Found::default();
+        for id in self.project.dataset_ids() {
+            self.look_at_dataset(&id, &mut found).await;
+        }
+        self.look_at_runs(&mut found).await;
+        (found.verified, found.mends)
+    }
+
+    async fn look_at_dataset(&self, id: &DatasetId, found: &mut Found) {
+        let table = self.lake.table(id);
+        let looked = async {
+            let Some(snapshot) = table.snapshot().await? else {
+                return Ok(());
+            };
+            found.verified.datasets += 1;
+            found.verified.files += snapshot.files.len();
+            let flaws = table.flaws(&snapshot).await?;
+            let sound = flaws.is_empty();
+            for flaw in flaws {
+                found.add(id.to_string(), chain(&flaw), Mend::Nothing);
+            }
+            if sound && !table.is_in_place(&snapshot).await? {
+                let what = "its file is not where readers that know no Delta look for it, or another version is".to_owned();
+                found.add(
+                    id.to_string(),
+                    what,
+                    Mend::Publish(id.clone(), Box::new(snapshot)),
+                );
+            }
+            Ok::<(), comboi_lake::Error>(())
+        };
+        if let Err(e) = looked.await {
+            found.add(id.to_string(), chain(&e), Mend::Nothing);
+        }
+    }
+
+    async fn look_at_runs(&self, found: &mut Found) {
+        let ledger = self.ledger();
+        let last = match ledger.last_run().await {
+            Ok(last) => last,
+            Err(e @ LedgerError::DamagedSchedule(_)) => {
+                return found.add("runs".to_owned(), chain(&e), Mend::ForgetSchedule);
+            }
+            Err(e) => return found.add("runs".to_owned(), chain(&e), Mend::Nothing),
+        };
+        for number in (1..=last.0).rev().take(crate::ledger::KEPT_RUNS as usize) {
+            let run = RunId(number);
+            if let Err(e) = self.look_at_run(run, found).await {
+                found.add(format!("run {run}"), chain(&e), Mend::Nothing);
+            }
+        }
+    }
+
+    async fn look_at_run(&self, run: RunId, found: &mut Found) -> Result<(), LedgerError> {
+        let ledger = self.ledger();
+        let Some(order) = ledger.order(run).await? else {
+            return Ok(());
+        };
+        found.verified.runs += 1;
+        let receipts = ledger.receipts(run).await?;
+        let closed = ledger.closed(run).await?.is_some();
+        let is_open = ledger.open_runs().await?.contains(&run);
+        let tasks = &order.plan.tasks;
+        let all = tasks
+            .iter()
+            .all(|task| receipts.contains_key(&task.dataset));
+        if is_open && all && !tasks.is_empty() {
+            let what = "all of its tasks have ended, and its end was never written".to_owned();
+            found.add(format!("run {run}"), what, Mend::End(run));
+        } else if closed && !all {
+            let what = "it has ended, and receipts of its tasks are missing; nothing in the lake depends on them".to_owned();
+            found.add(format!("run {run}"), what, Mend::Nothing);
+        }
+        for receipt in receipts
+            .values()
+            .filter(|it| it.outcome == Outcome::Succeeded)
+        {
+            let (Some(committed), Ok(Some(latest))) = (
+                receipt.version,
+                self.lake.table(&receipt.dataset).latest().await,
+            ) else {
+                continue;
+            };
+            if latest.version < committed {
+                let what = format!(
+                    "run {run} committed version {committed}, and the lake has {} only: it was brought back from an older copy, or its log was cut; rows of sources that are gone since are lost, `comboi reset-checkpoint` reads the others again",
+                    latest.version
+                );
+                found.add(receipt.dataset.to_string(), what, Mend::Nothing);
+            }
+        }
+        Ok(())
+    }
+}
+
+#[derive(Default)]
+struct Found {
+    verified: Verified,
+    mends: Vec<Mend>,
+}
+
+impl Found {
+    fn add(&mut self, of: String, what: String, mend: Mend) {
+        let can_be_mended = !matches!(mend, Mend::Nothing);
+        self.verified.flaws.push(Flaw {
+            of,
+            what,
+            can_be_mended,
+        });
+        self.mends.push(mend);
+    }
+}

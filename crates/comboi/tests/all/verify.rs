@@ -1,0 +1,105 @@
+//! Lakes that somebody has laid hands on.
+
+use crate::azure::Cloud;
+use crate::world::World;
+
+fn first(world: &World, folder: &str, ends: &str) -> String {
+    let files = world.files(folder);
+    let found = files
+        .iter()
+        .find(|file| file.ends_with(ends) && !file.contains("_delta_log/"));
+    format!("{folder}/{}", found.unwrap())
+}
+
+#[test]
+fn a_lake_that_is_sound() {
+    let world = World::small();
+    assert_eq!(
+        world.expect(0, &["verify"]).out,
+        "0 datasets, 0 files, 0 runs: all sound.\n"
+    );
+    world.run();
+    assert_eq!(
+        world.expect(0, &["verify"]).out,
+        "3 datasets, 3 files, 1 run: all sound.\n"
+    );
+    let cloud = Cloud::small();
+    cloud.world.run();
+    assert_eq!(
+        cloud.world.expect(0, &["verify"]).out,
+        "3 datasets, 3 files, 1 run: all sound.\n"
+    );
+}
+
+#[test]
+fn what_can_be_mended_is_mended() {
+    let world = World::small();
+    world.run();
+    let published = "data/gold/metrics/daily.parquet";
+    std::fs::remove_file(world.path(published)).unwrap();
+    world.write(".comboi/runs/default/schedule.json", "{");
+    let told = world.expect(1, &["verify"]).out;
+    assert!(
+        told.contains("gold/daily: its file is not where readers"),
+        "{told}"
+    );
+    assert!(
+        told.contains("runs: the schedule of the runs is damaged"),
+        "{told}"
+    );
+    assert!(told.contains("`comboi repair` mends 2 of them."), "{told}");
+    world.expect(0, &["repair"]);
+    assert!(world.path(published).is_file());
+    assert_eq!(
+        world.expect(0, &["verify"]).out,
+        "3 datasets, 3 files, 1 run: all sound.\n"
+    );
+    assert_eq!(world.json(&["run", "all"])["run"], 2);
+}
+
+#[test]
+fn what_can_not_be_mended_is_named() {
+    let world = World::small();
+    world.run();
+    let file = first(&world, "data/silver/refined/orders_clean", ".parquet");
+    std::fs::remove_file(world.path(&file)).unwrap();
+    let bronze = first(&world, "data/bronze/shop/orders", ".parquet");
+    let bytes = std::fs::read(world.path(&bronze)).unwrap();
+    world.write(&bronze, &bytes[1..]);
+    world.write(".comboi/runs/default/runs/000000000001/plan.json", "{");
+    for command in ["verify", "repair"] {
+        let told = world.expect(1, &[command]).out;
+        assert!(
+            told.contains("`silver/orders_clean` is damaged: a file is missing"),
+            "{told}"
+        );
+        assert!(
+            told.contains("`bronze/shop/orders` is damaged: a file has"),
+            "{told}"
+        );
+        assert!(
+            told.contains("run 1: the plan of run 1 is damaged"),
+            "{told}"
+        );
+        assert!(!told.contains("mends"), "{told}");
+    }
+    let json = world.json(&["verify"]);
+    assert_eq!(json["flaws"].as_array().unwrap().len(), 3, "{json:#}");
+}
+
+/// A lake that was brought back from an older copy, beside runs that know better.
+#[test]
+fn a_lake_that_went_back() {
+    let world = World::small();
+    world.run();
+    let before = world.copy();
+    world.write("in/orders/day2.csv", "id,day,amount\n3,2024-05-02,5.25\n");
+    world.run();
+    std::fs::remove_dir_all(world.path("data")).unwrap();
+    crate::world::copy_folder(&before.path("data"), &world.path("data"));
+    let told = world.expect(1, &["verify"]).out;
+    assert!(
+        told.contains("bronze/shop/orders: run 2 committed version 1, and the lake has 0 only"),
+        "{told}"
+    );
+}
