@@ -176,3 +176,65 @@ fn two_hosts_share_the_work() {
     assert_eq!(app.runs()[0]["status"], "succeeded");
     assert_eq!(app.world().rows("daily"), ["2024-05-01,30.50,2"]);
 }
+
+/// Messages of all kinds in disorder, a third of them twice, some of them garbage, for three hosts at once: the lake has each row once,
+/// every run ends, and nothing is left in any queue.
+#[test]
+fn many_messages_in_disorder() {
+    let app = App::small();
+    let mut seed: u64 = 0x5eed;
+    let mut random = |below: u64| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (seed >> 33) % below
+    };
+    let stages = ["bronze", "silver", "gold"];
+    let mut messages = Vec::new();
+    for _ in 0..12 {
+        messages.push(r#"{"stage":"bronze","remaining":["silver","gold"]}"#.to_owned());
+    }
+    for _ in 0..30 {
+        let stage = stages[random(3) as usize];
+        let run = random(14) + 1;
+        let message = format!(r#"{{"stage":"{stage}","remaining":["silver","gold"],"run":{run}}}"#);
+        messages.extend(std::iter::repeat_n(message, 1 + (random(3) == 0) as usize));
+    }
+    messages.extend(["garbage".to_owned(), "{}".to_owned(), "[]".to_owned()]);
+    for place in (1..messages.len()).rev() {
+        messages.swap(place, random(place as u64 + 1) as usize);
+    }
+    let hosts = [app.host(), app.host(), app.host()];
+    for (number, message) in messages.iter().enumerate() {
+        if number % 10 == 5 {
+            let day = format!(
+                "id,day,amount\n{},2024-05-{:02},1.00\n",
+                number + 100,
+                2 + number / 10
+            );
+            app.world()
+                .write(&format!("in/orders/more{number}.csv"), day);
+        }
+        app.send(message);
+    }
+    for host in &hosts {
+        app.drain(host);
+    }
+    assert!(hosts[0].fire("driver", Timer::NoMonitor));
+    app.drain(&hosts[0]);
+    let rows = app.world().rows("orders");
+    let mut unique = rows.clone();
+    unique.dedup();
+    let files = app.world().read_folder("in/orders").len();
+    assert_eq!(
+        (rows.len(), unique.len()),
+        (files + 1, files + 1),
+        "{rows:?}"
+    );
+    assert_eq!(app.world().rows("orders_clean"), rows);
+    let runs = app.runs();
+    assert!(runs.len() >= 13, "{}", runs.len());
+    assert!(
+        runs.iter().all(|run| run["status"] == "succeeded"),
+        "{runs:#?}"
+    );
+    assert!(app.world().comboi(&["verify"]).out.contains("all sound"));
+}
