@@ -183,9 +183,9 @@ fn two_hosts_share_the_work() {
 fn many_messages_in_disorder() {
     let app = App::small();
     let mut seed: u64 = 0x5eed;
-    let mut random = |below: u64| {
+    let mut random = |below: usize| {
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        (seed >> 33) % below
+        usize::try_from(seed >> 33).unwrap() % below
     };
     let stages = ["bronze", "silver", "gold"];
     let mut messages = Vec::new();
@@ -193,14 +193,17 @@ fn many_messages_in_disorder() {
         messages.push(r#"{"stage":"bronze","remaining":["silver","gold"]}"#.to_owned());
     }
     for _ in 0..30 {
-        let stage = stages[random(3) as usize];
+        let stage = stages[random(3)];
         let run = random(14) + 1;
         let message = format!(r#"{{"stage":"{stage}","remaining":["silver","gold"],"run":{run}}}"#);
-        messages.extend(std::iter::repeat_n(message, 1 + (random(3) == 0) as usize));
+        messages.extend(std::iter::repeat_n(
+            message,
+            1 + usize::from(random(3) == 0),
+        ));
     }
     messages.extend(["garbage".to_owned(), "{}".to_owned(), "[]".to_owned()]);
     for place in (1..messages.len()).rev() {
-        messages.swap(place, random(place as u64 + 1) as usize);
+        messages.swap(place, random(place + 1));
     }
     let hosts = [app.host(), app.host(), app.host()];
     for (number, message) in messages.iter().enumerate() {
