@@ -1,18 +1,28 @@
 //! `transformations/contracts/*.yml`: what a dataset promises.
 
 mod check;
+mod constraint;
 mod pattern;
+mod quality;
 mod rules;
+mod terms;
 mod value;
 
-use crate::read::{
-    Entries, Literal, Located, OneOrMany, Read, Reader, choice, documented, record, tagged,
-};
-use crate::yaml::{Key, Node, Value};
-use crate::{DatasetName, Place, Problem, SqlType, Stage, suggest};
+use crate::read::{Entries, Located, OneOrMany, choice, record};
+use crate::{DatasetName, Place, SqlType, Stage};
 
 pub(crate) use check::check;
+pub use constraint::{Constraint, Constraints, Format, References};
+pub use quality::{
+    AggregateFunction, AggregateMatchRule, AggregateRule, ColumnRule, CompareOperator, CompareRule,
+    CustomSqlRule, Direction, EqualityRule, ExpressionRule, FailedRowsRule, ForeignKeyRule,
+    FormatRule, FreshnessRule, Gaps, LengthRule, MissingRule, MonotonicRule, MultipleOfRule,
+    NoOverlapRule, PatternRule, QualityRule, QuarantineLimits, RangeRule, RowCountChangeRule,
+    RowCountMatchRule, SequentialRule, SingleColumnRule, StepUnit, ValidityRule, ValuesRule,
+    VolumeRule,
+};
 pub use rules::{Rule, RuleKind};
+pub use terms::{Action, Between, Comparison, Dimension, Severity, Terms, Unit};
 
 record! {
     /// What a dataset promises: its columns, rules that its rows keep, and how fresh it is.
@@ -33,6 +43,8 @@ record! {
         pub schema: Located<Schema>,
         /// What its rows keep.
         pub quality_rules: Vec<Located<QualityRule>> = Vec::new(),
+        /// How many rows may be kept from the dataset by rules with the action `quarantine` or `drop`.
+        pub quarantine: Option<QuarantineLimits>,
         /// How fresh and complete it is.
         pub sla: Option<Sla>,
         /// What it holds about people.
@@ -49,6 +61,30 @@ record! {
         pub columns: Vec<Located<ContractColumn>>,
         /// Whether columns that are not listed are welcome: else each is a warning.
         pub allow_extra_columns: bool = false,
+        /// Columns that are not listed and welcome nonetheless.
+        pub extra_columns: Vec<String> = Vec::new(),
+        /// Whether a column that is neither listed nor welcome is an error.
+        pub exact: bool = false,
+        /// Whether the columns have to come in the order in which they are listed.
+        pub ordered: bool = false,
+        /// The columns whose values together tell rows apart: never NULL, never twice.
+        pub primary_key: Option<Located<OneOrMany<Located<String>>>>,
+        /// Groups of columns whose values together are never there twice: a list of lists.
+        pub unique_keys: Vec<Located<OneOrMany<Located<String>>>> = Vec::new(),
+        /// Columns whose values together are a key of another dataset.
+        pub foreign_keys: Vec<Located<ForeignKey>> = Vec::new(),
+    }
+}
+
+record! {
+    /// Columns whose values together are a key of another dataset.
+    pub struct ForeignKey, "a foreign key" {
+        /// The columns.
+        pub columns: OneOrMany<Located<String>>,
+        /// The other dataset, such as `customers_clean` or `bronze/shop/customers`.
+        pub dataset: Located<String>,
+        /// Its columns, in the same order; those of the same names by default.
+        pub to: Option<OneOrMany<Located<String>>>,
     }
 }
 
@@ -65,6 +101,10 @@ record! {
         pub description: Option<String>,
         /// What its values keep.
         pub constraints: Constraints = Constraints::default(),
+        /// How loudly a broken constraint is told: `error` unless `action` says otherwise.
+        pub severity: Option<Located<Severity>>,
+        /// What becomes of the data when a constraint is broken: `fail` for an `error`, else `report`.
+        pub action: Option<Located<Action>>,
         /// Whether its values tell about a person: then samples of rows show them masked.
         pub pii: Option<bool>,
         /// Such as `PII`, `confidential` or `public`.
@@ -93,237 +133,6 @@ impl ContractColumn {
                 || self.tags.iter().any(|tag| said(tag))
         })
     }
-}
-
-/// What the values of a column keep: a list of single constraints, or one mapping of them.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Constraints(pub Vec<Located<Constraint>>);
-
-/// One thing that the values of a column keep. NULL keeps all but `not_null`.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Constraint {
-    /// `unique: true`
-    Unique(bool),
-    /// `not_null: true`
-    NotNull(bool),
-    /// `min_value: 0`
-    MinValue(Literal),
-    /// `max_value: 100`
-    MaxValue(Literal),
-    /// `min_length: 2`
-    MinLength(u64),
-    /// `max_length: 40`
-    MaxLength(u64),
-    /// `pattern: '^[A-Z]{2}$'`: a regular expression that is found somewhere in the text.
-    Pattern(String),
-    /// `allowed_values: [a, b]`
-    AllowedValues(Vec<Literal>),
-}
-
-const CONSTRAINTS: [&str; 8] = [
-    "unique",
-    "not_null",
-    "min_value",
-    "max_value",
-    "min_length",
-    "max_length",
-    "pattern",
-    "allowed_values",
-];
-
-impl Constraint {
-    /// Its key.
-    pub fn key(&self) -> &'static str {
-        match self {
-            Self::Unique(_) => "unique",
-            Self::NotNull(_) => "not_null",
-            Self::MinValue(_) => "min_value",
-            Self::MaxValue(_) => "max_value",
-            Self::MinLength(_) => "min_length",
-            Self::MaxLength(_) => "max_length",
-            Self::Pattern(_) => "pattern",
-            Self::AllowedValues(_) => "allowed_values",
-        }
-    }
-
-    fn read(key: &Key, value: &Node, reader: &mut Reader) -> Option<Self> {
-        if value.is_null() && CONSTRAINTS.contains(&key.text.as_str()) {
-            return reader.report(Problem::at(
-                &key.place,
-                format!("`{}` has no value", key.text),
-            ));
-        }
-        match key.text.as_str() {
-            "unique" => bool::read(value, reader).map(Self::Unique),
-            "not_null" => bool::read(value, reader).map(Self::NotNull),
-            "min_value" => Literal::read(value, reader).map(Self::MinValue),
-            "max_value" => Literal::read(value, reader).map(Self::MaxValue),
-            "min_length" => u64::read(value, reader).map(Self::MinLength),
-            "max_length" => u64::read(value, reader).map(Self::MaxLength),
-            "pattern" => String::read(value, reader).map(Self::Pattern),
-            "allowed_values" => {
-                OneOrMany::read(value, reader).map(|values| Self::AllowedValues(values.0))
-            }
-            unknown => {
-                let expected: Vec<String> = CONSTRAINTS
-                    .iter()
-                    .map(|known| format!("`{known}`"))
-                    .collect();
-                let hint = suggest::did_you_mean(unknown, CONSTRAINTS)
-                    .unwrap_or_else(|| format!("one of {}", expected.join(", ")));
-                reader.report(
-                    Problem::at(&key.place, format!("unknown constraint `{unknown}`")).hint(hint),
-                )
-            }
-        }
-    }
-}
-
-impl Read for Constraints {
-    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
-        let mut found = Vec::new();
-        let mut mapping = |node: &Node, reader: &mut Reader| match &node.value {
-            Value::Mapping(entries) => {
-                for (key, value) in entries {
-                    found.extend(
-                        Constraint::read(key, value, reader)
-                            .map(|one| Located::new(one, key.place.clone())),
-                    );
-                }
-            }
-            _ => {
-                let _reported: Option<()> =
-                    reader.unexpected(node, "a constraint such as `unique: true`");
-            }
-        };
-        match &node.value {
-            Value::Sequence(items) => items.iter().for_each(|item| mapping(item, reader)),
-            _ => mapping(node, reader),
-        }
-        Some(Self(found))
-    }
-
-    fn schema() -> serde_json::Value {
-        let one = serde_json::json!({
-            "type": "object",
-            "properties": {
-                "unique": { "type": "boolean", "description": "No value is there twice." },
-                "not_null": { "type": "boolean", "description": "No value is NULL." },
-                "min_value": documented(Literal::schema(), &["The least value."], None),
-                "max_value": documented(Literal::schema(), &["The greatest value."], None),
-                "min_length": { "type": "integer", "minimum": 0, "description": "The least number of characters." },
-                "max_length": { "type": "integer", "minimum": 0, "description": "The greatest number of characters." },
-                "pattern": { "type": "string", "description": "A regular expression that is found somewhere in the text; `^` and `$` hold it to the whole." },
-                "allowed_values": documented(OneOrMany::<Literal>::schema(), &["The only values."], None),
-            },
-            "additionalProperties": false,
-        });
-        serde_json::json!({ "oneOf": [one, { "type": "array", "items": one }] })
-    }
-}
-
-choice! {
-    /// What a broken rule means.
-    pub enum Severity {
-        /// The dataset is not published: readers keep the last good version.
-        Error = "error",
-        /// It is published, and the run says so.
-        Warning = "warning",
-        /// It is published, and the report has it.
-        Info = "info",
-    }
-}
-
-tagged! {
-    /// Something that the rows of a dataset keep.
-    pub enum QualityRule, "a quality rule", by "type" {
-        /// Columns are never NULL.
-        NotNull(ColumnRule) = "not_null",
-        /// No two rows have the same values in columns.
-        Uniqueness(ColumnRule) = "uniqueness",
-        /// The number of rows has bounds.
-        Volume(VolumeRule) = "volume",
-        /// A query returns the number that is expected.
-        CustomSql(CustomSqlRule) = "custom_sql",
-    }
-}
-
-impl QualityRule {
-    /// Its name.
-    pub fn name(&self) -> &Located<String> {
-        match self {
-            Self::NotNull(rule) | Self::Uniqueness(rule) => &rule.name,
-            Self::Volume(rule) => &rule.name,
-            Self::CustomSql(rule) => &rule.name,
-        }
-    }
-}
-
-record! {
-    /// A rule on columns.
-    pub struct ColumnRule, "a rule on columns" {
-        /// Its name in reports.
-        pub name: Located<String>,
-        /// What it is for.
-        pub description: Option<String>,
-        /// The column.
-        pub column: Option<Located<String>>,
-        /// The columns, when there are several.
-        pub columns: Option<OneOrMany<Located<String>>>,
-        /// What it means when the rule is broken.
-        pub severity: Severity = Severity::Error,
-    }
-}
-
-impl ColumnRule {
-    /// The columns it is about, in the order of the file.
-    pub fn all_columns(&self) -> impl Iterator<Item = &Located<String>> {
-        self.column
-            .iter()
-            .chain(self.columns.iter().flat_map(|columns| columns.iter()))
-    }
-}
-
-record! {
-    /// A rule on the number of rows.
-    pub struct VolumeRule, "a rule on the number of rows" {
-        /// Its name in reports.
-        pub name: Located<String>,
-        /// What it is for.
-        pub description: Option<String>,
-        /// The least number of rows.
-        pub min_rows: Option<Located<u64>>,
-        /// The greatest number of rows.
-        pub max_rows: Option<Located<u64>>,
-        /// What it means when the rule is broken.
-        pub severity: Severity = Severity::Error,
-    }
-}
-
-record! {
-    /// A rule that is a query.
-    pub struct CustomSqlRule, "a rule in SQL" {
-        /// Its name in reports.
-        pub name: Located<String>,
-        /// What it is for.
-        pub description: Option<String>,
-        /// One `SELECT` that returns one number; `{dataset}` stands for the dataset.
-        pub query: Located<String>,
-        /// The number it has to return.
-        pub expected: Located<Literal> = zero(),
-        /// What it means when the rule is broken.
-        pub severity: Severity = Severity::Error,
-    }
-}
-
-fn zero() -> Located<Literal> {
-    Located::new(
-        Literal {
-            text: "0".to_owned(),
-            quoted: false,
-        },
-        Place::file(""),
-    )
 }
 
 record! {
@@ -359,7 +168,7 @@ record! {
     pub struct Completeness, "completeness" {
         /// The least number of rows.
         pub min_row_count: Option<Located<u64>>,
-        /// Known and not checked yet: by how much it grows from run to run.
+        /// By what share it grows from version to version at least: `0.05` is a twentieth.
         pub expected_growth_rate: Option<Located<f64>>,
         /// What it means when there are fewer.
         pub severity: Severity = Severity::Error,

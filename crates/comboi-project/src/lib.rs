@@ -24,9 +24,14 @@ pub use config::{
     Queue, SchemaChangePolicy, Source, SslMode, StageSettings, Stages, VaultUrl,
 };
 pub use contract::{
-    ColumnRule, Compatibility, Completeness, Constraint, Constraints, Contract, ContractColumn,
-    CustomSqlRule, Evolution, Freshness, Privacy, QualityRule, Retention, Rule, RuleKind, Schedule,
-    Schema, Severity, Sla, VolumeRule,
+    Action, AggregateFunction, AggregateMatchRule, AggregateRule, Between, ColumnRule,
+    CompareOperator, CompareRule, Comparison, Compatibility, Completeness, Constraint, Constraints,
+    Contract, ContractColumn, CustomSqlRule, Dimension, Direction, EqualityRule, Evolution,
+    ExpressionRule, FailedRowsRule, ForeignKey, ForeignKeyRule, Format, FormatRule, Freshness,
+    FreshnessRule, Gaps, LengthRule, MissingRule, MonotonicRule, MultipleOfRule, NoOverlapRule,
+    PatternRule, Privacy, QualityRule, QuarantineLimits, RangeRule, References, Retention,
+    RowCountChangeRule, RowCountMatchRule, Rule, RuleKind, Schedule, Schema, SequentialRule,
+    Severity, SingleColumnRule, Sla, StepUnit, Terms, Unit, ValidityRule, ValuesRule, VolumeRule,
 };
 pub use names::{
     Alias, BadDatasetId, BadName, BadStage, DatasetId, DatasetName, MAX_NAME_LENGTH, PipelineName,

@@ -1,7 +1,8 @@
 //! The columns of the data held against the columns that the contract promises.
 
 use comboi_project::{
-    Column, Columns, Contract, ContractColumn, Place, Rule, RuleKind, Severity, SqlType, nearest,
+    Action, Column, Columns, Contract, ContractColumn, Place, Rule, RuleKind, Severity, SqlType,
+    Unit, nearest,
 };
 
 use super::verdict::{Sample, Verdict, VerdictOutcome};
@@ -52,7 +53,14 @@ pub(super) fn length_rules(contract: &Contract) -> Vec<Rule> {
                 column: column.name.value.clone(),
                 length: length.into(),
             },
+            description: None,
+            filter: None,
+            unit: Unit::Rows,
+            comparisons: Vec::new(),
             severity: Severity::Error,
+            action: Action::Fail,
+            dimension: None,
+            tags: Vec::new(),
             place: column.sql_type.place.clone(),
         })
         .collect()

@@ -1,16 +1,22 @@
 //! What a contract says that can't be.
 
+mod quality;
+mod threshold;
+
 use std::collections::HashMap;
 
-use super::{Constraint, Contract, ContractColumn, QualityRule, pattern, value};
+use super::terms::{Action, Severity};
+use super::{Constraint, Contract, ContractColumn, pattern, value};
 use crate::read::{Located, Reader};
-use crate::{Place, Problem};
+use crate::{Place, Problem, SqlType};
 
 /// Reports everything about a contract that can be seen to be wrong without data.
 pub(crate) fn check(contract: &Contract, reader: &mut Reader) {
     let mut checker = Checker { contract, reader };
     checker.columns();
+    checker.keys();
     checker.quality_rules();
+    checker.quarantine();
     checker.sla();
     checker.privacy();
 }
@@ -54,6 +60,83 @@ impl Checker<'_> {
                 );
             }
             self.constraints(column);
+            self.consequence(column.severity.as_ref(), column.action.as_ref());
+        }
+    }
+
+    /// What withholds a dataset can't be a mere warning.
+    fn consequence(
+        &mut self,
+        severity: Option<&Located<Severity>>,
+        action: Option<&Located<Action>>,
+    ) {
+        let (Some(severity), Some(action)) = (severity, action) else {
+            return;
+        };
+        if action.value == Action::Fail && severity.value != Severity::Error {
+            self.report(
+                &action.place,
+                format!(
+                    "the action `fail` keeps the dataset from its readers, which is more than {} `{}`",
+                    article(severity.value),
+                    severity.value
+                ),
+                Some("use the action `report`, or the severity `error`".to_owned()),
+            );
+        }
+    }
+
+    /// Keys of several columns.
+    fn keys(&mut self) {
+        let schema = &self.contract.schema;
+        for key in schema.primary_key.iter().chain(&schema.unique_keys) {
+            self.several_columns(&key.value);
+        }
+        for key in &schema.foreign_keys {
+            self.several_columns(&key.columns);
+            self.as_many(
+                &key.place,
+                key.columns.len(),
+                key.to.as_ref().map(|to| to.len()),
+            );
+        }
+        if schema.exact && schema.allow_extra_columns {
+            let place = schema.place.clone();
+            self.report(
+                &place,
+                "`exact` and `allow_extra_columns` contradict each other",
+                Some("keep one of them; single columns are welcome by `extra_columns`".to_owned()),
+            );
+        }
+    }
+
+    /// Columns that the contract has, each once.
+    fn several_columns(&mut self, columns: &[Located<String>]) {
+        for (i, column) in columns.iter().enumerate() {
+            self.has_column(column);
+            if columns
+                .iter()
+                .take(i)
+                .any(|before| before.eq_ignore_ascii_case(column))
+            {
+                self.report(
+                    &column.place,
+                    format!("column `{}` is here twice", column.value),
+                    None,
+                );
+            }
+        }
+    }
+
+    fn as_many(&mut self, place: &Place, columns: usize, others: Option<usize>) {
+        if let Some(others) = others
+            && others != columns
+        {
+            self.report(
+                place,
+                format!("{columns} of the columns here would be compared with {others} of the other dataset"),
+                Some("name as many of each, in the same order".to_owned()),
+            );
         }
     }
 
@@ -70,24 +153,7 @@ impl Checker<'_> {
                     Some(format!("it is at {first} already")),
                 );
             }
-            let wrong = match &one.value {
-                Constraint::Unique(_) | Constraint::NotNull(_) => None,
-                Constraint::MinValue(bound) | Constraint::MaxValue(bound) => {
-                    value::not_a_bound(sql_type, bound)
-                }
-                Constraint::AllowedValues(values) => values
-                    .iter()
-                    .find_map(|one| value::not_a_value(sql_type, one)),
-                Constraint::MinLength(_) | Constraint::MaxLength(_) | Constraint::Pattern(_)
-                    if !sql_type.is_text() =>
-                {
-                    Some(format!(
-                        "`{name}` is {sql_type}, and only texts have a `{key}`"
-                    ))
-                }
-                Constraint::MinLength(_) | Constraint::MaxLength(_) => None,
-                Constraint::Pattern(text) => pattern::not_a_pattern(text),
-            };
+            let wrong = wrong_constraint(name, sql_type, &one.value);
             if let Some(wrong) = wrong {
                 self.report(&one.place, wrong, None);
             }
@@ -130,82 +196,6 @@ impl Checker<'_> {
         }
     }
 
-    fn quality_rules(&mut self) {
-        let mut seen: HashMap<&str, &Place> = HashMap::new();
-        for rule in &self.contract.quality_rules {
-            let name = rule.name();
-            if let Some(first) = seen.insert(&name.value, &name.place) {
-                self.report(
-                    &name.place,
-                    format!("there are two rules `{}`", name.value),
-                    Some(format!("the other one is at {first}")),
-                );
-            }
-            match &rule.value {
-                QualityRule::NotNull(columns) | QualityRule::Uniqueness(columns) => {
-                    let columns: Vec<&Located<String>> = columns.all_columns().collect();
-                    if columns.is_empty() {
-                        self.report(
-                            &rule.place,
-                            format!("rule `{}` needs the key `column` or `columns`", name.value),
-                            None,
-                        );
-                    }
-                    for (i, column) in columns.iter().enumerate() {
-                        self.has_column(column);
-                        if columns
-                            .iter()
-                            .take(i)
-                            .any(|before| before.eq_ignore_ascii_case(column))
-                        {
-                            self.report(
-                                &column.place,
-                                format!("column `{}` is here twice", column.value),
-                                None,
-                            );
-                        }
-                    }
-                }
-                QualityRule::Volume(volume) => match (&volume.min_rows, &volume.max_rows) {
-                    (None, None) => {
-                        self.report(
-                            &rule.place,
-                            format!(
-                                "rule `{}` needs the key `min_rows` or `max_rows`",
-                                name.value
-                            ),
-                            None,
-                        );
-                    }
-                    (Some(min), Some(max)) if min.value > max.value => {
-                        self.report(
-                            &min.place,
-                            format!("`min_rows` of `{}` is above its `max_rows`", name.value),
-                            None,
-                        );
-                    }
-                    _ => {}
-                },
-                QualityRule::CustomSql(custom) => {
-                    if custom.query.trim().is_empty() {
-                        self.report(
-                            &custom.query.place,
-                            "the query is empty",
-                            Some("write one SELECT that returns one number".to_owned()),
-                        );
-                    }
-                    if !value::is_number(&custom.expected.text) {
-                        self.report(
-                            &custom.expected.place,
-                            format!("expected a number, found `{}`", custom.expected.text),
-                            None,
-                        );
-                    }
-                }
-            }
-        }
-    }
-
     fn has_column(&mut self, column: &Located<String>) -> bool {
         if self.contract.column(column).is_some() || self.reader.may_be_unread(column) {
             return true;
@@ -238,20 +228,23 @@ impl Checker<'_> {
         }
     }
 
+    fn age(&mut self, hours: &Located<f64>) {
+        // Up to a thousand years: more is a slip, and too much for a span of time.
+        if !(hours.value > 0.0 && hours.value < 8_766_000.0) {
+            self.report(
+                &hours.place,
+                "the greatest age has to be above 0 and below 1000 years",
+                None,
+            );
+        }
+    }
+
     fn sla(&mut self) {
         let Some(sla) = &self.contract.sla else {
             return;
         };
         if let Some(freshness) = &sla.freshness {
-            // Up to a thousand years: more is a slip, and too much for a span of time.
-            if !(freshness.max_age_hours.value > 0.0 && freshness.max_age_hours.value < 8_766_000.0)
-            {
-                self.report(
-                    &freshness.max_age_hours.place,
-                    "the greatest age has to be above 0 and below 1000 years",
-                    None,
-                );
-            }
+            self.age(&freshness.max_age_hours);
             match &freshness.column {
                 Some(column) => self.has_moment(column),
                 None if self.contract.freshness_column().is_none()
@@ -284,4 +277,52 @@ impl Checker<'_> {
             self.has_column(column);
         }
     }
+}
+
+fn article(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Error | Severity::Info => "an",
+        Severity::Warning => "a",
+    }
+}
+
+/// Why the values of a column can't keep a constraint, if they can't.
+fn wrong_constraint(name: &str, sql_type: &SqlType, constraint: &Constraint) -> Option<String> {
+    let key = constraint.key();
+    match constraint {
+        Constraint::Unique(_) | Constraint::NotNull(_) | Constraint::ForeignKey(_) => None,
+        Constraint::MinValue(bound)
+        | Constraint::MaxValue(bound)
+        | Constraint::GreaterThan(bound)
+        | Constraint::LessThan(bound) => value::not_a_bound(sql_type, bound),
+        Constraint::AllowedValues(values) | Constraint::RejectedValues(values) => values
+            .iter()
+            .find_map(|one| value::not_a_value(sql_type, one)),
+        Constraint::MultipleOf(of) => not_a_factor(name, sql_type, &of.text),
+        Constraint::MinLength(_)
+        | Constraint::MaxLength(_)
+        | Constraint::Pattern(_)
+        | Constraint::Format(_)
+            if !sql_type.is_text() =>
+        {
+            Some(format!(
+                "`{name}` is {sql_type}, and only texts have a `{key}`"
+            ))
+        }
+        Constraint::MinLength(_) | Constraint::MaxLength(_) | Constraint::Format(_) => None,
+        Constraint::Pattern(text) => pattern::not_a_pattern(text),
+    }
+}
+
+fn not_a_factor(name: &str, sql_type: &SqlType, of: &str) -> Option<String> {
+    if !(sql_type.is_integer() || matches!(sql_type, SqlType::Decimal(..))) {
+        return Some(format!(
+            "`{name}` is {sql_type}, and only whole numbers and decimals are multiples of something, exactly"
+        ));
+    }
+    let positive = value::is_number(of)
+        && !of.starts_with('-')
+        && !of.contains(['e', 'E'])
+        && of.contains(|c: char| c.is_ascii_digit() && c != '0');
+    (!positive).then(|| format!("expected a number above 0, found `{of}`"))
 }

@@ -1,8 +1,12 @@
-//! Every check of a contract, as one list: what the engine does is exactly this.
+//! One model for every rule: what a contract promises as one list. What the engine does is exactly this.
+
+mod from_contract;
 
 use std::time::Duration;
 
-use super::{Constraint, Contract, ContractColumn, QualityRule, Severity};
+use super::constraint::Format;
+use super::quality::{AggregateFunction, CompareOperator, Direction, Gaps, StepUnit};
+use super::terms::{Action, Comparison, Dimension, Severity, Unit};
 use crate::Place;
 use crate::read::{Literal, Located};
 
@@ -11,21 +15,50 @@ use crate::read::{Literal, Located};
 pub struct Rule {
     /// As the contract names it, or made of column and constraint: `email_not_null`.
     pub name: String,
-    /// What is checked.
+    /// What it is for.
+    pub description: Option<String>,
+    /// What is measured.
     pub kind: RuleKind,
-    /// What it means when it is broken.
+    /// Over which rows: a condition in SQL. None: all.
+    pub filter: Option<Located<String>>,
+    /// In what it is measured.
+    pub unit: Unit,
+    /// What has to be true of what is measured, all of it. None: what [`RuleKind`] says.
+    pub comparisons: Vec<Located<Comparison>>,
+    /// How loudly it is told when it is broken.
     pub severity: Severity,
+    /// What becomes of the data when it is broken.
+    pub action: Action,
+    /// What it is about.
+    pub dimension: Option<Dimension>,
+    /// Words to find it by.
+    pub tags: Vec<String>,
     /// Where it was written.
     pub place: Place,
 }
 
-/// What a rule checks. Columns are named as the contract names them.
+/// What a rule measures. Columns are named as the contract names them.
+///
+/// [About rows](Self::is_about_rows): the rows that break the rule are counted, and there should be none. The others give a number,
+/// and say here what it should be.
 #[derive(Clone, Debug, PartialEq)]
 pub enum RuleKind {
     /// No value is NULL.
     NotNull {
         /// In any of these columns; one at least.
         columns: Vec<String>,
+    },
+    /// No value is NULL or one that stands for nothing.
+    Missing {
+        /// In this column.
+        column: String,
+        /// What stands for nothing.
+        values: Vec<Literal>,
+    },
+    /// No text is empty or nothing but white space.
+    NotEmpty {
+        /// In this column.
+        column: String,
     },
     /// No two rows have the same values.
     Unique {
@@ -41,6 +74,20 @@ pub enum RuleKind {
     },
     /// No value is greater.
     MaxValue {
+        /// Of this column.
+        column: String,
+        /// In the digits of the contract.
+        value: Literal,
+    },
+    /// Every value is greater.
+    GreaterThan {
+        /// Of this column.
+        column: String,
+        /// In the digits of the contract.
+        value: Literal,
+    },
+    /// Every value is less.
+    LessThan {
         /// Of this column.
         column: String,
         /// In the digits of the contract.
@@ -67,6 +114,13 @@ pub enum RuleKind {
         /// In the syntax of RE2.
         pattern: String,
     },
+    /// The regular expression is found in no text.
+    NotPattern {
+        /// Of this column.
+        column: String,
+        /// In the syntax of RE2.
+        pattern: String,
+    },
     /// There is no other value.
     AllowedValues {
         /// In this column.
@@ -74,21 +128,109 @@ pub enum RuleKind {
         /// Than these; one at least.
         values: Vec<Literal>,
     },
-    /// The number of rows has bounds.
+    /// There is none of these values.
+    RejectedValues {
+        /// In this column.
+        column: String,
+        /// One at least.
+        values: Vec<Literal>,
+    },
+    /// Every text has a well-known form.
+    Format {
+        /// Of this column.
+        column: String,
+        /// The form.
+        format: Format,
+    },
+    /// Every number is a multiple of one.
+    MultipleOf {
+        /// Of this column.
+        column: String,
+        /// In the digits of the contract.
+        value: Literal,
+    },
+    /// All of several things about one column; a row that breaks any of them is counted once.
+    All {
+        /// As the contract says it: `range`, `length` or `validity`.
+        word: &'static str,
+        /// The column.
+        column: String,
+        /// Each about rows, and about this column.
+        parts: Vec<RuleKind>,
+    },
+    /// Every key is one of another dataset; a key with NULL in it is left aside.
+    ForeignKey {
+        /// These columns taken together; one at least.
+        columns: Vec<String>,
+        /// The other dataset, as the contract names it.
+        dataset: String,
+        /// Its columns, as many.
+        to: Vec<String>,
+        /// Only its rows for which this is true.
+        to_filter: Option<Located<String>>,
+    },
+    /// A condition is not false for any row.
+    Expression {
+        /// The condition.
+        expression: Located<String>,
+    },
+    /// Two columns of each row compare as they should, or one of them is NULL.
+    Compare {
+        /// The first.
+        column: String,
+        /// How they compare.
+        operator: CompareOperator,
+        /// The second.
+        other: String,
+    },
+    /// No value goes the other way than the one before it.
+    Monotonic {
+        /// Of this column.
+        column: String,
+        /// By which rows follow each other. None: as they are stored.
+        order_by: Option<String>,
+        /// Only rows with the same values in these follow each other.
+        group_by: Vec<String>,
+        /// Which way.
+        direction: Direction,
+        /// Whether equal values break it.
+        strict: bool,
+    },
+    /// No value is further from the one before it than a step, or nearer.
+    Sequential {
+        /// Of this column.
+        column: String,
+        /// How many.
+        step: u64,
+        /// Of what, where values are dates or timestamps.
+        step_unit: Option<StepUnit>,
+        /// Only rows with the same values in these follow each other.
+        group_by: Vec<String>,
+    },
+    /// No range overlaps another.
+    NoOverlap {
+        /// The column with the beginnings, which belong to their ranges.
+        from: String,
+        /// The column with the ends, which do not; NULL is open.
+        to: String,
+        /// Only ranges with the same values in these.
+        group_by: Vec<String>,
+        /// Between one range and the next.
+        gaps: Gaps,
+        /// Whether a range may end where it begins.
+        empty_ranges: bool,
+    },
+    /// The number of rows.
     RowCount {
         /// Not fewer.
         min: Option<u64>,
         /// Not more.
         max: Option<u64>,
     },
-    /// A query returns one number.
-    CustomSql {
-        /// One `SELECT`; `{dataset}` stands for the dataset.
-        query: String,
-        /// Where the query begins, for errors of DuckDB that name a line.
-        query_place: Place,
-        /// The number.
-        expected: Literal,
+    /// The number of rows less what there was, in percent of that unless in rows.
+    RowCountChange {
+        /// The average of so many versions before is what there was.
+        versions: u32,
     },
     /// The newest row is not older.
     Freshness {
@@ -97,6 +239,60 @@ pub enum RuleKind {
         /// Than this.
         max_age: Duration,
     },
+    /// What is computed of a column.
+    Aggregate {
+        /// How.
+        function: AggregateFunction,
+        /// Of this column.
+        column: String,
+        /// For quantiles: which, from 0 to 1.
+        quantile: Option<f64>,
+    },
+    /// The number of rows less that of another dataset: 0.
+    RowCountMatch {
+        /// The other dataset, as the contract names it.
+        dataset: String,
+        /// Only its rows for which this is true.
+        other_filter: Option<Located<String>>,
+    },
+    /// How many rows are in one of two datasets only: 0.
+    Equality {
+        /// The other dataset, as the contract names it.
+        dataset: String,
+        /// The columns that are compared; one at least.
+        columns: Vec<String>,
+        /// Those of the other dataset, as many.
+        other_columns: Vec<String>,
+        /// Only its rows for which this is true.
+        other_filter: Option<Located<String>>,
+    },
+    /// What is computed of a column less what is computed of one of another dataset: 0.
+    AggregateMatch {
+        /// How.
+        function: AggregateFunction,
+        /// Of this column.
+        column: String,
+        /// For quantiles: which, from 0 to 1.
+        quantile: Option<f64>,
+        /// The other dataset, as the contract names it.
+        dataset: String,
+        /// Its column.
+        other_column: String,
+        /// Only its rows for which this is true.
+        other_filter: Option<Located<String>>,
+    },
+    /// A query returns one number.
+    CustomSql {
+        /// One `SELECT`; `{dataset}` stands for the dataset.
+        query: Located<String>,
+        /// The number, if one was given or nothing else was said.
+        expected: Option<Literal>,
+    },
+    /// How many rows a query returns: 0.
+    FailedRows {
+        /// One `SELECT`; `{dataset}` stands for the dataset.
+        query: Located<String>,
+    },
 }
 
 impl RuleKind {
@@ -104,219 +300,105 @@ impl RuleKind {
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::NotNull { .. } => "not_null",
+            Self::Missing { .. } => "missing",
+            Self::NotEmpty { .. } => "not_empty",
             Self::Unique { .. } => "unique",
             Self::MinValue { .. } => "min_value",
             Self::MaxValue { .. } => "max_value",
+            Self::GreaterThan { .. } => "greater_than",
+            Self::LessThan { .. } => "less_than",
             Self::MinLength { .. } => "min_length",
             Self::MaxLength { .. } => "max_length",
             Self::Pattern { .. } => "pattern",
+            Self::NotPattern { .. } => "not_pattern",
             Self::AllowedValues { .. } => "allowed_values",
+            Self::RejectedValues { .. } => "rejected_values",
+            Self::Format { .. } => "format",
+            Self::MultipleOf { .. } => "multiple_of",
+            Self::All { word, .. } => word,
+            Self::ForeignKey { .. } => "foreign_key",
+            Self::Expression { .. } => "expression",
+            Self::Compare { .. } => "compare",
+            Self::Monotonic { .. } => "monotonic",
+            Self::Sequential { .. } => "sequential",
+            Self::NoOverlap { .. } => "no_overlap",
             Self::RowCount { .. } => "row_count",
-            Self::CustomSql { .. } => "custom_sql",
+            Self::RowCountChange { .. } => "row_count_change",
             Self::Freshness { .. } => "freshness",
-        }
-    }
-}
-
-/// Columns by which the age of a dataset is told, the most telling first.
-const FRESHNESS_COLUMNS: [&str; 8] = [
-    "updated_at",
-    "modified_at",
-    "loaded_at",
-    "processed_at",
-    "event_time",
-    "timestamp",
-    "created_at",
-    "_comboi_loaded_at",
-];
-
-impl Contract {
-    /// Every check of the contract but the columns' presence and types, in the order of the contract: columns with
-    /// their constraints, quality rules, SLA.
-    ///
-    /// What is written twice is checked and reported twice, under each of its names; only `nullable: false` beside
-    /// `not_null: true` of the same column is one rule.
-    pub fn rules(&self) -> Vec<Rule> {
-        let columns = self
-            .schema
-            .columns
-            .iter()
-            .flat_map(|column| column_rules(column));
-        let quality = self.quality_rules.iter().map(quality_rule);
-        columns.chain(quality).chain(self.sla_rules()).collect()
-    }
-
-    /// The column by which the age of the dataset is told: see [`Freshness::column`](super::Freshness::column). None
-    /// when there is no freshness to hold, or several columns may be meant (which is a problem of the contract).
-    pub fn freshness_column(&self) -> Option<&str> {
-        let freshness = self.sla.as_ref()?.freshness.as_ref()?;
-        if let Some(column) = &freshness.column {
-            return Some(column.as_str());
-        }
-        let moments: Vec<&str> = self
-            .schema
-            .columns
-            .iter()
-            .filter(|column| column.sql_type.is_moment())
-            .map(|column| column.name.as_str())
-            .collect();
-        let telling = FRESHNESS_COLUMNS.iter().find_map(|telling| {
-            moments
-                .iter()
-                .find(|name| name.eq_ignore_ascii_case(telling))
-        });
-        match (telling, moments.as_slice()) {
-            (Some(column), _) | (None, [column]) => Some(column),
-            // A contract need not list every column: the dataset may have the most usual one.
-            (None, []) => FRESHNESS_COLUMNS.first().copied(),
-            (None, _) => None,
+            Self::Aggregate { .. } => "aggregate",
+            Self::RowCountMatch { .. } => "row_count_match",
+            Self::Equality { .. } => "equality",
+            Self::AggregateMatch { .. } => "aggregate_match",
+            Self::CustomSql { .. } => "custom_sql",
+            Self::FailedRows { .. } => "failed_rows",
         }
     }
 
-    fn sla_rules(&self) -> Vec<Rule> {
-        let mut rules = Vec::new();
-        let Some(sla) = &self.sla else { return rules };
-        if let Some(freshness) = &sla.freshness
-            && let Some(column) = self.freshness_column()
-            && let Ok(max_age) = Duration::try_from_secs_f64(freshness.max_age_hours.value * 3600.0)
-        {
-            rules.push(Rule {
-                name: "sla_freshness".to_owned(),
-                kind: RuleKind::Freshness {
-                    column: column.to_owned(),
-                    max_age,
-                },
-                severity: freshness.severity,
-                place: freshness.place.clone(),
-            });
-        }
-        if let Some(completeness) = &sla.completeness
-            && let Some(min) = &completeness.min_row_count
-        {
-            rules.push(Rule {
-                name: "sla_completeness".to_owned(),
-                kind: RuleKind::RowCount {
-                    min: Some(min.value),
-                    max: None,
-                },
-                severity: completeness.severity,
-                place: min.place.clone(),
-            });
-        }
-        rules
+    /// Whether it is broken by rows, which can be counted, shown and compared with a number of rows or a percentage.
+    pub fn is_about_rows(&self) -> bool {
+        self.can_set_aside() || matches!(self, Self::Monotonic { .. } | Self::Sequential { .. })
     }
-}
 
-fn column_rules(column: &ContractColumn) -> Vec<Rule> {
-    let name = &column.name.value;
-    let constraints = &column.constraints.0;
-    let says_not_null = constraints
-        .iter()
-        .any(|one| matches!(one.value, Constraint::NotNull(true)));
-    let rule = |suffix: &str, kind: RuleKind, place: &Place| Rule {
-        name: format!("{name}_{suffix}"),
-        kind,
-        severity: Severity::Error,
-        place: place.clone(),
-    };
-    let mut rules = Vec::new();
-    if !column.nullable.value && !says_not_null {
-        rules.push(rule(
-            "not_null",
-            RuleKind::NotNull {
-                columns: vec![name.clone()],
-            },
-            &column.nullable.place,
-        ));
-    }
-    for one in constraints {
-        if let Some(kind) = constraint_kind(name, &one.value) {
-            rules.push(rule(one.key(), kind, &one.place));
+    /// Whether what stays keeps the rule once the rows that break it are taken away.
+    pub fn can_set_aside(&self) -> bool {
+        match self {
+            Self::NotNull { .. }
+            | Self::Missing { .. }
+            | Self::NotEmpty { .. }
+            | Self::Unique { .. }
+            | Self::MinValue { .. }
+            | Self::MaxValue { .. }
+            | Self::GreaterThan { .. }
+            | Self::LessThan { .. }
+            | Self::MinLength { .. }
+            | Self::MaxLength { .. }
+            | Self::Pattern { .. }
+            | Self::NotPattern { .. }
+            | Self::AllowedValues { .. }
+            | Self::RejectedValues { .. }
+            | Self::Format { .. }
+            | Self::MultipleOf { .. }
+            | Self::All { .. }
+            | Self::ForeignKey { .. }
+            | Self::Expression { .. }
+            | Self::Compare { .. } => true,
+            // Where there has to be no gap, taking a range away makes one.
+            Self::NoOverlap { gaps, .. } => *gaps != Gaps::Forbidden,
+            Self::Monotonic { .. }
+            | Self::Sequential { .. }
+            | Self::RowCount { .. }
+            | Self::RowCountChange { .. }
+            | Self::Freshness { .. }
+            | Self::Aggregate { .. }
+            | Self::RowCountMatch { .. }
+            | Self::Equality { .. }
+            | Self::AggregateMatch { .. }
+            | Self::CustomSql { .. }
+            | Self::FailedRows { .. } => false,
         }
     }
-    rules
-}
 
-/// None: the constraint says that there is none (`unique: false`).
-fn constraint_kind(column: &str, constraint: &Constraint) -> Option<RuleKind> {
-    let column = column.to_owned();
-    Some(match constraint {
-        Constraint::Unique(false) | Constraint::NotNull(false) => return None,
-        Constraint::Unique(true) => RuleKind::Unique {
-            columns: vec![column],
-        },
-        Constraint::NotNull(true) => RuleKind::NotNull {
-            columns: vec![column],
-        },
-        Constraint::MinValue(value) => RuleKind::MinValue {
-            column,
-            value: value.clone(),
-        },
-        Constraint::MaxValue(value) => RuleKind::MaxValue {
-            column,
-            value: value.clone(),
-        },
-        Constraint::MinLength(length) => RuleKind::MinLength {
-            column,
-            length: *length,
-        },
-        Constraint::MaxLength(length) => RuleKind::MaxLength {
-            column,
-            length: *length,
-        },
-        Constraint::Pattern(pattern) => RuleKind::Pattern {
-            column,
-            pattern: pattern.clone(),
-        },
-        Constraint::AllowedValues(values) => RuleKind::AllowedValues {
-            column,
-            values: values.clone(),
-        },
-    })
-}
+    /// The dataset that it is held against, as the contract names it.
+    pub fn other_dataset(&self) -> Option<&str> {
+        match self {
+            Self::ForeignKey { dataset, .. }
+            | Self::RowCountMatch { dataset, .. }
+            | Self::Equality { dataset, .. }
+            | Self::AggregateMatch { dataset, .. } => Some(dataset),
+            _ => None,
+        }
+    }
 
-fn quality_rule(rule: &Located<QualityRule>) -> Rule {
-    let columns = |rule: &super::ColumnRule| {
-        rule.all_columns()
-            .map(|column| column.value.clone())
-            .collect()
-    };
-    let (kind, severity) = match &rule.value {
-        QualityRule::NotNull(not_null) => (
-            RuleKind::NotNull {
-                columns: columns(not_null),
-            },
-            not_null.severity,
-        ),
-        QualityRule::Uniqueness(unique) => (
-            RuleKind::Unique {
-                columns: columns(unique),
-            },
-            unique.severity,
-        ),
-        QualityRule::Volume(volume) => {
-            let bound = |bound: &Option<Located<u64>>| bound.as_ref().map(|bound| bound.value);
-            (
-                RuleKind::RowCount {
-                    min: bound(&volume.min_rows),
-                    max: bound(&volume.max_rows),
-                },
-                volume.severity,
+    /// Whether it can be measured in percent of rows.
+    pub fn has_percent(&self) -> bool {
+        self.is_about_rows()
+            || matches!(
+                self,
+                Self::RowCountChange { .. }
+                    | Self::RowCountMatch { .. }
+                    | Self::Equality { .. }
+                    | Self::AggregateMatch { .. }
+                    | Self::FailedRows { .. }
             )
-        }
-        QualityRule::CustomSql(custom) => {
-            let kind = RuleKind::CustomSql {
-                query: custom.query.value.clone(),
-                query_place: custom.query.place.clone(),
-                expected: custom.expected.value.clone(),
-            };
-            (kind, custom.severity)
-        }
-    };
-    Rule {
-        name: rule.name().value.clone(),
-        kind,
-        severity,
-        place: rule.place.clone(),
     }
 }

@@ -6,7 +6,7 @@ use crate::SqlType;
 use crate::read::Literal;
 
 /// Why values of a column can't be compared with a bound, if they can't.
-pub(super) fn not_a_bound(sql_type: &SqlType, bound: &Literal) -> Option<String> {
+pub(in crate::contract) fn not_a_bound(sql_type: &SqlType, bound: &Literal) -> Option<String> {
     match sql_type {
         SqlType::Varchar(_) if !bound.quoted && is_number(&bound.text) => Some(format!(
             "the column is {sql_type}, where `{}` would be compared as a text: put it in quotes to mean that, or make the column a number",
@@ -28,7 +28,7 @@ pub(super) fn not_a_bound(sql_type: &SqlType, bound: &Literal) -> Option<String>
 }
 
 /// Why a value can't be one of a column, if it can't.
-pub(super) fn not_a_value(sql_type: &SqlType, value: &Literal) -> Option<String> {
+pub(in crate::contract) fn not_a_value(sql_type: &SqlType, value: &Literal) -> Option<String> {
     let text = value.text.as_str();
     let fits = match sql_type {
         SqlType::Boolean => ["true", "false"]
@@ -53,7 +53,7 @@ pub(super) fn not_a_value(sql_type: &SqlType, value: &Literal) -> Option<String>
 }
 
 /// How two values of a column compare, where that can be told from their texts.
-pub(super) fn order(sql_type: &SqlType, a: &Literal, b: &Literal) -> Option<Ordering> {
+pub(in crate::contract) fn order(sql_type: &SqlType, a: &Literal, b: &Literal) -> Option<Ordering> {
     let (a, b) = (a.text.as_str(), b.text.as_str());
     match sql_type {
         number if number.is_number() => number_order(a, b),
@@ -67,7 +67,7 @@ pub(super) fn order(sql_type: &SqlType, a: &Literal, b: &Literal) -> Option<Orde
     }
 }
 
-pub(super) fn is_number(text: &str) -> bool {
+pub(in crate::contract) fn is_number(text: &str) -> bool {
     let (mantissa, exponent) = match text.split_once(['e', 'E']) {
         Some((mantissa, exponent)) => (mantissa, Some(exponent)),
         None => (text, None),
@@ -86,7 +86,7 @@ fn is_whole(text: &str) -> bool {
     !digits.is_empty() && digits.chars().all(|c| c.is_ascii_digit())
 }
 
-fn number_order(a: &str, b: &str) -> Option<Ordering> {
+pub(in crate::contract) fn number_order(a: &str, b: &str) -> Option<Ordering> {
     let (a, b) = (plain_number(a)?, plain_number(b)?);
     Some(match (a.negative, b.negative) {
         (false, true) => Ordering::Greater,

@@ -186,11 +186,14 @@ pub(crate) fn not_a_word(node: &Node, text: &str, words: &[&str]) -> Problem {
         Value::Scalar(scalar) => scalar.written.chars().take(60).collect(),
         _ => String::new(),
     };
-    Problem::at(
-        &node.place,
-        format!("expected {}, found `{shown}`", expected.join(", ")),
-    )
-    .maybe_hint(suggest::did_you_mean(text, words.iter().copied()))
+    let meant = suggest::did_you_mean(text, words.iter().copied());
+    // Nobody reads a long list whose word for it is known.
+    let message = if meant.is_some() && words.len() > 12 {
+        format!("there is no `{shown}`")
+    } else {
+        format!("expected {}, found `{shown}`", expected.join(", "))
+    };
+    Problem::at(&node.place, message).maybe_hint(meant)
 }
 
 /// The word that tells what a mapping is, and the mapping without it.

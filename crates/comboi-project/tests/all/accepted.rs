@@ -222,15 +222,15 @@ fn every_promise_is_a_rule() {
                 )
             }
             RuleKind::RowCount { min, max } => format!("{min:?} {max:?}"),
-            RuleKind::CustomSql {
-                query,
-                query_place,
-                expected,
-            } => format!(
-                "{query} = {} ({}:{})",
-                expected.text, query_place.line, query_place.column
+            RuleKind::CustomSql { query, expected } => format!(
+                "{} = {} ({}:{})",
+                query.value,
+                expected.as_ref().unwrap().text,
+                query.place.line,
+                query.place.column
             ),
             RuleKind::Freshness { column, max_age } => format!("{column} {max_age:?}"),
+            other => panic!("{other:?}"),
         };
         format!(
             "{}:{} {} {} {} {what}",

@@ -478,7 +478,7 @@ fn contracts_say_what_can_be_held() {
         transformations/contracts/c.yml:17:41 `min_rows` of `r4` is above its `max_rows`
         transformations/contracts/c.yml:18:42 the query is empty (write one SELECT that returns one number)
         transformations/contracts/c.yml:18:56 expected a number, found `none`
-        transformations/contracts/c.yml:19:23 expected `not_null`, `uniqueness`, `volume`, `custom_sql`, found `not_nul` (did you mean `not_null`?)
+        transformations/contracts/c.yml:19:23 there is no `not_nul` (did you mean `not_null`?)
         transformations/contracts/c.yml:20:55 expected `error`, `warning`, `info`, found `fatal`
         transformations/contracts/c.yml:22:31 the greatest age has to be above 0 and below 1000 years
         transformations/contracts/c.yml:22:42 age is told by a date or timestamp, and `at` is VARCHAR
@@ -486,6 +486,95 @@ fn contracts_say_what_can_be_held() {
         transformations/contracts/c.yml:24:35 the contract has no column `emial`
         transformations/contracts/d.yml:3:19 freshness needs a date or timestamp, and it is not clear which (name it with `column:`, or add a column such as `updated_at` of type TIMESTAMP to the schema)
         transformations/contracts/e.yml:2:9 the contract has no columns (list the columns that the dataset promises)
+        ",
+    );
+}
+
+#[test]
+fn rules_say_what_can_be_measured() {
+    check(
+        r#"
+        == configs/p.yml
+        sources: []
+        == transformations/contracts/c.yml
+        dataset: c
+        schema:
+          primary_key: [id, idd]
+          unique_keys: [[id, id]]
+          foreign_keys: [{ columns: [id, name], dataset: d, to: [id] }]
+          columns:
+            - { name: id, type: INTEGER, severity: warning, action: fail, constraints: { multiple_of: 0, format: email } }
+            - { name: name, type: VARCHAR }
+            - { name: price, type: DOUBLE, constraints: { multiple_of: 0.05 } }
+            - { name: at, type: TIMESTAMP }
+        quality_rules:
+          - { name: r01, type: range, column: name, min_value: 3 }
+          - { name: r02, type: range, column: id }
+          - { name: r03, type: range, column: id, greater_than: 3, max_value: 3 }
+          - { name: r04, type: pattern, column: name, pattern: "[a-" }
+          - { name: r05, type: not_pattern, column: id, pattern: "a" }
+          - { name: r06, type: format, column: name, format: emial }
+          - { name: r07, type: aggregate, function: sum, column: name, must_be: 0 }
+          - { name: r08, type: aggregate, function: quantile, column: id, must_be: 0 }
+          - { name: r09, type: aggregate, function: avg, column: id }
+          - { name: r10, type: aggregate, function: max, column: at, must_be_less_than: yesterday }
+          - { name: r11, type: not_null, column: id, unit: percent, must_be_greater_than: 100 }
+          - { name: r12, type: not_null, column: id, must_be_less_than: some }
+          - { name: r13, type: not_null, column: id, must_be_between: 5 }
+          - { name: r14, type: volume, must_be_greater_than: 10, must_be_less_than: 5 }
+          - { name: r15, type: volume, min_rows: 1, unit: percent }
+          - { name: r16, type: volume, min_rows: 1, action: quarantine }
+          - { name: r17, type: not_null, column: id, action: drop, must_be_less_than: 5 }
+          - { name: r18, type: sequential, column: at }
+          - { name: r19, type: sequential, column: name }
+          - { name: r20, type: compare, column: id, operator: "<", other_column: name }
+          - { name: r21, type: validity, column: name, constraints: { unique: true, pattern: "[" } }
+          - { name: r22, type: expression, expression: " " }
+          - { name: r23, type: row_count_change, where: "id > 0", must_be_between: [-10, 10] }
+          - { name: r24, type: foreign_key, columns: [id], dataset: d, to: [a, b] }
+          - { name: r25, type: freshness, column: name, max_age_hours: 1, must_be: 3 }
+          - { name: r26, type: accepted_values, column: id, values: [1, two] }
+          - { name: r27, type: no_overlap, from_column: id, to_colum: id }
+        quarantine: { max_percent: 101 }
+        "#,
+        "
+        transformations/contracts/c.yml:3:21 the contract has no column `idd`
+        transformations/contracts/c.yml:4:22 column `id` is here twice
+        transformations/contracts/c.yml:5:18 2 of the columns here would be compared with 1 of the other dataset (name as many of each, in the same order)
+        transformations/contracts/c.yml:7:61 the action `fail` keeps the dataset from its readers, which is more than a `warning` (use the action `report`, or the severity `error`)
+        transformations/contracts/c.yml:7:82 expected a number above 0, found `0`
+        transformations/contracts/c.yml:7:98 `id` is INTEGER, and only texts have a `format`
+        transformations/contracts/c.yml:9:51 `price` is DOUBLE, and only whole numbers and decimals are multiples of something, exactly
+        transformations/contracts/c.yml:12:56 the column is VARCHAR, where `3` would be compared as a text: put it in quotes to mean that, or make the column a number
+        transformations/contracts/c.yml:13:5 rule `r02` needs one of the keys `min_value`, `max_value`, `greater_than` and `less_than`
+        transformations/contracts/c.yml:14:57 no value lies between the bounds of `r03`
+        transformations/contracts/c.yml:15:56 `[a-` is not a regular expression: unclosed character class
+        transformations/contracts/c.yml:16:45 `id` is INTEGER, and only texts match a pattern
+        transformations/contracts/c.yml:17:54 there is no `emial` (did you mean `email`?)
+        transformations/contracts/c.yml:18:58 `name` is VARCHAR, and only numbers have a `sum`
+        transformations/contracts/c.yml:19:45 the function `quantile` needs the key `quantile` (from 0 to 1: 0.95 has 95 percent of the values below it)
+        transformations/contracts/c.yml:20:5 rule `r09` does not say what it expects (add a threshold such as `must_be_between: [0, 100]`)
+        transformations/contracts/c.yml:21:81 `yesterday` is not a value of the column's type TIMESTAMP
+        transformations/contracts/c.yml:22:83 `must be greater than 100` can never be: what is measured lies between 0 and 100
+        transformations/contracts/c.yml:23:65 expected a number, found `some`
+        transformations/contracts/c.yml:24:63 expected a list of two values, such as [1, 99], found `5`
+        transformations/contracts/c.yml:25:77 no number keeps all of these thresholds
+        transformations/contracts/c.yml:26:51 rule `r15` measures no part of the rows, so it can't count in percent (leave `unit` out)
+        transformations/contracts/c.yml:27:53 rule `r16` is not about single rows that could be taken away, so its action can't be `quarantine` (use `fail` or `report`)
+        transformations/contracts/c.yml:28:79 rule `r17` takes away every row that breaks it, however many they are (leave the threshold out: how many may be taken away is said by `quarantine: { max_rows, max_percent }` of the contract)
+        transformations/contracts/c.yml:29:44 `at` is TIMESTAMP: say by `step_unit` of what a step is
+        transformations/contracts/c.yml:30:44 `name` is VARCHAR, and only whole numbers, dates and timestamps go step by step
+        transformations/contracts/c.yml:31:74 `id` is INTEGER and `name` is VARCHAR, which don't compare
+        transformations/contracts/c.yml:32:63 `unique` looks at other rows than its own: make it a rule of its own
+        transformations/contracts/c.yml:32:77 `[` is not a regular expression: unclosed character class
+        transformations/contracts/c.yml:33:48 the expression is empty
+        transformations/contracts/c.yml:34:49 a rule of type `row_count_change` looks at all rows (leave `where` out: of earlier versions only the number of rows is known)
+        transformations/contracts/c.yml:35:5 1 of the columns here would be compared with 2 of the other dataset (name as many of each, in the same order)
+        transformations/contracts/c.yml:36:43 age is told by a date or timestamp, and `name` is VARCHAR
+        transformations/contracts/c.yml:36:76 how old the newest row may be is said by `max_age_hours` alone (leave `must_be` out)
+        transformations/contracts/c.yml:37:61 `two` is not a value of the column's type INTEGER
+        transformations/contracts/c.yml:38:53 unknown key `to_colum` (did you mean `to_column`?)
+        transformations/contracts/c.yml:39:28 `max_percent` has to lie between 0 and 100
         ",
     );
 }
