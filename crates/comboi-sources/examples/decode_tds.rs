@@ -53,16 +53,9 @@ impl Answers for Rows {
             );
         }
         if sql.contains("dm_exec_describe_first_result_set") {
-            let rows = COLUMNS.map(|(name, of)| {
-                vec![
-                    text(name),
-                    text(&of.name()),
-                    text("1"),
-                    Value::Null,
-                    Value::Null,
-                ]
-            });
-            return Answer::Rows(columns(5), Box::new(rows.into_iter()));
+            let rows = COLUMNS
+                .map(|(name, of)| vec![text(name), text(&of.name()), Value::Null, Value::Null]);
+            return Answer::Rows(columns(4), Box::new(rows.into_iter()));
         }
         let row = |id: i64| {
             vec![

@@ -1,10 +1,12 @@
 //! `type: postgres` and `type: azure_sql`: tables that are read from a database.
 //!
 //! What a database can do is behind [`Database`], [`Connection`] and [`Dialect`]; how a table is read without losing or
-//! doubling a row is written once, above them.
+//! doubling a row is written once, above them. `conformance` holds every implementation to what these traits say.
 
 mod client;
 mod columns;
+#[cfg(test)]
+mod conformance;
 mod request;
 
 mod azure_sql;

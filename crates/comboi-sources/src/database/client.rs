@@ -85,8 +85,8 @@ pub trait Dialect: Send + Sync {
     fn count(&self, relation: &Relation, filter: &Filter) -> String;
 
     /// The greatest value of a cursor among the rows of a filter, as exact texts that [`Filter::Window`] takes again: one row
-    /// with one value for each of the cursor's columns (NULL when there is no row). A cursor of several columns is compared
-    /// column by column.
+    /// with one value for each of the cursor's columns; NULL, or no row at all, when there is none. A cursor of several columns is
+    /// compared column by column.
     fn greatest(&self, relation: &Relation, cursor: &Cursor, filter: &Filter) -> String;
 
     /// The database's clock and its open transactions: one row with three values. The first is the time now, in
@@ -95,8 +95,9 @@ pub trait Dialect: Send + Sync {
     /// transactions, else `f`.
     fn open_transactions(&self) -> String;
 
-    /// The lesser of a cursor's value and a time (microseconds since 1970), but not less than `floor`; for a cursor of one column that is a
-    /// moment in time with its time zone. One row with one value: exact text. `None`: the cursor is no such moment.
+    /// The lesser of a cursor's value and a time (microseconds since 1970; up to a second earlier where a column rounds what is put into
+    /// it), but not less than `floor`; for a cursor of one column that is a moment in time with its time zone. One row with one value: exact
+    /// text. `None`: the cursor is no such moment.
     fn capped(
         &self,
         cursor: &Cursor,

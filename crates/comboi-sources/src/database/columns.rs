@@ -14,8 +14,6 @@ pub struct SourceColumn {
     pub source_type: String,
     /// The type that queries over the lake see. It has a lake type, which is the type of the values that are read.
     pub sql_type: SqlType,
-    /// Whether the database says that it may be NULL.
-    pub nullable: bool,
     /// How the database writes it on the way, where its own form is not read here: an expression in which `{}` stands for the column.
     pub sent_as: Option<String>,
 }

@@ -459,7 +459,7 @@ impl State {
                             text(&rows.len().to_string()),
                             text(&column.name),
                             text(&of),
-                            text("t"),
+                            text(if place == 0 { "f" } else { "t" }),
                             if place == 0 { text("1") } else { Value::Null },
                         ]
                     })
@@ -479,25 +479,16 @@ impl State {
                 parse::select(&sql).map_err(|why| (102, format!("Incorrect syntax: {why}.")))
             })
             .and_then(|select| self.select(&select, self.commits));
-        let columns: Vec<(String, Type)> = (0..5)
+        let columns: Vec<(String, Type)> = (0..4)
             .map(|_| (String::new(), Type::NVarChar(4000)))
             .collect();
         let text = |it: String| Value::Text(it);
         let rows = match described {
             Ok((columns, _)) => columns
                 .into_iter()
-                .map(|(name, of)| {
-                    vec![
-                        text(name),
-                        text(of.name()),
-                        text("1".into()),
-                        Value::Null,
-                        Value::Null,
-                    ]
-                })
+                .map(|(name, of)| vec![text(name), text(of.name()), Value::Null, Value::Null])
                 .collect(),
             Err((number, message)) => vec![vec![
-                Value::Null,
                 Value::Null,
                 Value::Null,
                 text(number.to_string()),

@@ -33,11 +33,7 @@ pub(super) async fn columns(
             "there is no column `{name}`, which `columns` gives a type to{hint}"
         )));
     }
-    let column = |Described {
-                      name,
-                      source_type,
-                      nullable,
-                  }: Described| {
+    let column = |Described { name, source_type }: Described| {
         let said = said
             .iter()
             .find(|(it, _)| it.eq_ignore_ascii_case(&name))
@@ -47,7 +43,6 @@ pub(super) async fn columns(
             name,
             source_type,
             sql_type: read.sql_type,
-            nullable,
             sent_as: read.sent_as,
         }
     };
@@ -57,7 +52,6 @@ pub(super) async fn columns(
 struct Described {
     name: String,
     source_type: String,
-    nullable: bool,
 }
 
 /// Asks the server, which does not run the query for it.
@@ -66,7 +60,7 @@ async fn describe(session: &mut Session, relation: &Relation) -> Result<Vec<Desc
     let rows = session
         .texts(&format!(
             "SELECT CONVERT(nvarchar(128), name), CONVERT(nvarchar(256), COALESCE(system_type_name, user_type_name)), \
-             CONVERT(varchar(1), is_nullable), CONVERT(varchar(10), error_number), CONVERT(nvarchar(2048), error_message) \
+             CONVERT(varchar(10), error_number), CONVERT(nvarchar(2048), error_message) \
              FROM sys.dm_exec_describe_first_result_set({}, NULL, 0) WHERE is_hidden = 0 OR error_number IS NOT NULL ORDER BY column_ordinal",
             text(&all)
         ))
@@ -75,8 +69,7 @@ async fn describe(session: &mut Session, relation: &Relation) -> Result<Vec<Desc
     for row in rows {
         let mut cells = row.into_iter();
         let mut next = || cells.next().flatten();
-        let (name, source_type, nullable, error, message) =
-            (next(), next(), next(), next(), next());
+        let (name, source_type, error, message) = (next(), next(), next(), next());
         if let Some(number) = error.and_then(|it| it.parse().ok()) {
             return Err(Error::Refused {
                 doing: "understand what is to be read".into(),
@@ -92,7 +85,6 @@ async fn describe(session: &mut Session, relation: &Relation) -> Result<Vec<Desc
             } else {
                 source_type
             },
-            nullable: nullable.as_deref() != Some("0"),
         });
     }
     if described.is_empty() {

@@ -411,7 +411,6 @@ mod tests {
             name: "it's [odd]".into(),
             source_type: "xml".into(),
             sql_type: comboi_project::SqlType::Varchar(None),
-            nullable: true,
             sent_as: Some("CONVERT(nvarchar(max), {})".into()),
         }
     }

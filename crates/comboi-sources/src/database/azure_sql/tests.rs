@@ -26,7 +26,7 @@ use super::AzureSql;
 use crate::Error;
 use crate::database::{Connection, Database, Filter, Identity, Relation, Sink, Tokens};
 
-/// A database that is reached so; given up when it says nothing for a quarter of a second.
+/// A database that is reached so.
 fn reached(dsn: &str, tokens: Arc<dyn Tokens>) -> AzureSql {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("shop.yml");
@@ -39,9 +39,8 @@ fn reached(dsn: &str, tokens: Arc<dyn Tokens>) -> AzureSql {
     let Some(Source::AzureSql(source)) = project.sources.first() else {
         panic!("no source")
     };
-    let (mut database, warnings) = AzureSql::new(&source.connection, &NoVault, tokens).unwrap();
+    let (database, warnings) = AzureSql::new(&source.connection, &NoVault, tokens).unwrap();
     assert_eq!(warnings, Vec::<String>::new());
-    database.idle = Duration::from_millis(250);
     database
 }
 
@@ -172,7 +171,10 @@ async fn read(
 
 /// What is read of a table of the server, all of it.
 fn all_of(server: &Tds, table: &str, said: &[(&str, &str)]) -> Result<Kept, Error> {
-    let database = reached(&server.dsn(), Arc::new(OneToken));
+    all_by(&reached(&server.dsn(), Arc::new(OneToken)), table, said)
+}
+
+fn all_by(database: &AzureSql, table: &str, said: &[(&str, &str)]) -> Result<Kept, Error> {
     let said = said
         .iter()
         .map(|(name, of)| ((*name).to_owned(), of.parse().unwrap()))
@@ -182,7 +184,7 @@ fn all_of(server: &Tds, table: &str, said: &[(&str, &str)]) -> Result<Kept, Erro
         let relation = Relation::Table(table.to_owned());
         read(
             connection.as_mut(),
-            &database,
+            database,
             &relation,
             &said,
             &Filter::All,

@@ -54,7 +54,6 @@ pub(super) async fn columns(
             name,
             source_type: of.name,
             sql_type: read.sql_type,
-            nullable: true,
             sent_as: read.sent_as,
         }
     };

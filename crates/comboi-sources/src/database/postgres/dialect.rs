@@ -333,7 +333,6 @@ mod tests {
             name: "it's \"odd\"".into(),
             source_type: "inet".into(),
             sql_type: comboi_project::SqlType::Varchar(None),
-            nullable: true,
             sent_as: Some("({})::text".into()),
         };
         let check = |relation: &Relation, filter: &Filter, expected: &str| {

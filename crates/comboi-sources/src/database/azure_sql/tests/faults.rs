@@ -8,7 +8,11 @@ use super::*;
 fn check(trouble: Trouble, expected: &str) {
     let (_, server) = numbered(20_000);
     server.will(trouble.clone());
-    let failed = all_of(&server, "t", &[]);
+    let mut database = reached(&server.dsn(), Arc::new(OneToken));
+    if matches!(trouble, Trouble::Stall(..)) {
+        database.idle = Duration::from_secs(1);
+    }
+    let failed = all_by(&database, "t", &[]);
     let told = failed.map(|kept| kept.rows()).unwrap_err();
     assert_eq!(server.waiting_troubles(), 0, "{trouble:?} has not happened");
     assert!(told.to_string().contains(expected), "{trouble:?}: {told}");
