@@ -22,6 +22,7 @@ mod build;
 mod damage;
 mod data_file;
 mod describe;
+mod measure;
 mod show;
 mod write_rows;
 
@@ -38,6 +39,7 @@ pub use describe::describe;
 pub use failure::Error;
 pub use input::{Input, SqlFile};
 pub use limits::Limits;
+pub use measure::measure;
 pub use select::{check_sql, uses_the_clock};
 pub use session::{Interrupter, Session};
 pub use show::{Rows, show};

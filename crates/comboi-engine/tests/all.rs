@@ -3,3 +3,5 @@
 mod build;
 #[cfg(test)]
 mod check;
+#[cfg(test)]
+mod measure;

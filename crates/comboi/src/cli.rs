@@ -1,9 +1,13 @@
 //! The command line.
 
+mod contract;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use comboi_project::{LogLevel, Lookback, SourceName, Stage, TableName};
+
+pub(crate) use contract::{BuildArgs, ContractCommand, NewArgs};
 
 /// Plans and runs a medallion lake from configuration.
 ///
@@ -115,6 +119,14 @@ pub(crate) enum Command {
         #[arg(long, value_enum, default_value = "text")]
         output: Output,
     },
+    /// Make contracts.
+    Contract {
+        /// What is done.
+        #[command(subcommand)]
+        command: ContractCommand,
+    },
+    /// Make a contract from data or a table, or check one: the options of `build.py`.
+    Build(Box<BuildArgs>),
     /// Forget how far tables have been read, so that the next run reads everything again and replaces their rows.
     ResetCheckpoint {
         /// The stage that has checkpoints.
@@ -322,6 +334,8 @@ impl Command {
             | Self::History { output, .. } => *output,
             Self::Run { running, .. } | Self::Retry { running } => running.output,
             Self::Init { .. }
+            | Self::Contract { .. }
+            | Self::Build(_)
             | Self::ResetCheckpoint { .. }
             | Self::Restore { .. }
             | Self::Serve { .. }

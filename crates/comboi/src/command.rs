@@ -1,9 +1,11 @@
 //! One module for each group of commands; all write what was asked for to the writer they are given.
 
+mod build;
 mod checkpoint;
 mod contract;
 mod database;
 mod doctor;
+mod generate;
 mod init;
 mod look;
 mod plan;
@@ -60,6 +62,8 @@ pub(crate) fn dispatch(cli: Cli, out: &mut dyn Write) -> anyhow::Result<Exit> {
             data,
             output,
         } => contract::validate_contract(&global, &contract, &data, output, out),
+        Command::Contract { command } => generate::contract(&global, command, out),
+        Command::Build(asked) => build::build(&global, asked, out),
         Command::ResetCheckpoint {
             stage,
             source,

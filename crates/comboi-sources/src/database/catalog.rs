@@ -1,5 +1,7 @@
 //! What a database has to offer.
 
+use comboi_project::Source;
+
 use super::bounds::one_row;
 use super::client::Database;
 use crate::Error;
@@ -176,6 +178,22 @@ fn suggestion(columns: &[FoundColumn], key: &[String]) -> Option<Suggestion> {
 }
 
 impl FoundTable {
+    /// A query for some of its rows, no more than this many: whichever the database has at hand.
+    pub fn sample_query(&self, source: &Source, rows: u64) -> Option<String> {
+        let name = |open: char, close: char| {
+            let quote = |part: &str| {
+                let inner = part.replace(close, &format!("{close}{close}"));
+                format!("{open}{inner}{close}")
+            };
+            format!("{}.{}", quote(&self.schema), quote(&self.name))
+        };
+        match source {
+            Source::Postgres(_) => Some(format!("SELECT * FROM {} LIMIT {rows}", name('"', '"'))),
+            Source::AzureSql(_) => Some(format!("SELECT TOP ({rows}) * FROM {}", name('[', ']'))),
+            Source::Files(_) => None,
+        }
+    }
+
     /// The table as it may stand under `tables:` of the configuration.
     pub fn yaml(&self) -> String {
         let mut name: String = self

@@ -24,7 +24,7 @@ pub(crate) fn validate_contract(
     let contract = wiring::contract(contract)?;
     let scratch = wiring::scratch()?;
     let session = Session::open(&Limits::of_machine(), scratch.path())?;
-    let (columns, files) = found(global, &session, &contract, data, scratch.path())?;
+    let (columns, files) = found(global, &session, &wanted(&contract), data, scratch.path())?;
     let input = Input {
         alias: contract.dataset.as_str(),
         columns: &columns,
@@ -52,11 +52,12 @@ pub(crate) fn validate_contract(
     })
 }
 
-/// The data that a person named: a file, a Delta table's folder, or a dataset of the project.
-fn found(
+/// The data that a person named: a file, a Delta table's folder, or a dataset of the project. Columns of a text file get the types
+/// that are wanted of them.
+pub(super) fn found(
     global: &Global,
     session: &Session,
-    contract: &Contract,
+    wanted: &[(String, SqlType)],
     data: &str,
     scratch: &Path,
 ) -> anyhow::Result<(Columns, Vec<PathBuf>)> {
@@ -71,12 +72,12 @@ fn found(
                 ))
                 .into());
             }
-            let read =
-                FilesReader::read_one(session, path, &wanted(contract), &scratch.join("read"));
+            let read = FilesReader::read_one(session, path, wanted, &scratch.join("read"));
             return read.map_err(|error| told(error, data));
         }
     }
-    let folder = if path.is_file() {
+    // The path of the single file that bronze does not have names the table beside it too.
+    let folder = if path.is_file() || data.ends_with(".parquet") {
         path.with_extension("")
     } else {
         path.to_owned()

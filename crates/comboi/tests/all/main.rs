@@ -6,6 +6,7 @@ mod azure;
 mod azure_sql;
 mod bad_input;
 mod commands;
+mod contracts;
 mod demo;
 mod files;
 mod identities;

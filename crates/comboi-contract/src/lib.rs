@@ -1,0 +1,13 @@
+//! Contracts written, compared and exchanged: from measured facts to a contract's text, from a contract to the SQL
+//! that keeps it.
+//!
+//! Pure: texts and values in, texts and values out.
+
+mod facts;
+mod infer;
+mod personal;
+mod words;
+pub mod yaml;
+
+pub use facts::{ColumnFacts, Facts, Format, FormatCount};
+pub use infer::{About, infer};

@@ -1,0 +1,42 @@
+//! `comboi build`: what `build.py` did, by its own options.
+
+use std::io::Write;
+
+use crate::cli::{BuildArgs, Global, Output};
+use crate::exit::{Exit, Usage};
+use crate::{text, wiring};
+
+use super::{contract, generate};
+
+pub(crate) fn build(
+    global: &Global,
+    asked: Box<BuildArgs>,
+    out: &mut dyn Write,
+) -> anyhow::Result<Exit> {
+    let BuildArgs {
+        new,
+        validate_contract,
+        contract: file,
+    } = *asked;
+    match file {
+        Some(file) if validate_contract => match &new.source {
+            Some(data) => contract::validate_contract(global, &file, data, Output::Text, out),
+            None => {
+                let contract = wiring::contract(&file)?;
+                writeln!(
+                    out,
+                    "no mistakes in `{}`: {}, {}",
+                    file.display(),
+                    text::counted(contract.schema.columns.len() as u64, "column"),
+                    text::counted(contract.rules().len() as u64, "rule")
+                )?;
+                Ok(Exit::Good)
+            }
+        },
+        Some(_) => Err(Usage(
+            "`--contract` is for `--validate-contract`: say what to do with it".to_owned(),
+        )
+        .into()),
+        None => generate::new(global, &new, out),
+    }
+}
