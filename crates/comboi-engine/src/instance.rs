@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use comboi_project::{Column, Columns};
+use duckdb::arrow::array::RecordBatch;
 use duckdb::types::ValueRef;
 use duckdb::{Config, Connection};
 use tempfile::TempDir;
@@ -98,6 +99,33 @@ impl Instance {
             out.push(cells?);
         }
         Ok(out)
+    }
+
+    /// The rows of a query as Arrow batches, as they come.
+    pub(crate) fn batches(
+        &self,
+        sql: &str,
+        each: &mut dyn FnMut(&RecordBatch),
+    ) -> Result<(), Failure> {
+        self.not_stopped()?;
+        let mut statement = self.connection.prepare(sql)?;
+        // What it returns dies of a failure on the way; `step` tells of it.
+        drop(statement.stream_arrow([])?);
+        while let Some(batch) = statement.step()? {
+            each(&RecordBatch::from(&batch));
+        }
+        Ok(())
+    }
+
+    /// Replaces the rows of a table of numbered pairs.
+    pub(crate) fn refill(&self, table: &str, pairs: &[(u32, u32)]) -> Result<(), Failure> {
+        self.execute(&format!("TRUNCATE {}", sql::ident(table)))?;
+        let mut appender = self.connection.appender(table)?;
+        for (i, (l, r)) in (0_u32..).zip(pairs) {
+            appender.append_row([i, *l, *r])?;
+        }
+        appender.flush()?;
+        Ok(())
     }
 
     /// The columns that a query returns, found without running it.

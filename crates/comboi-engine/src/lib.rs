@@ -28,18 +28,23 @@ mod write_rows;
 
 mod check;
 mod compare;
+mod expressions;
 pub mod merge;
 pub mod read_files;
+mod records;
 
 pub use build::{Built, build};
 pub use check::{Sample, Verdict, VerdictOutcome, check};
 pub use compare::{ComparedRange, compare};
 pub use data_file::parquet_columns;
 pub use describe::describe;
+pub use duckdb::arrow;
+pub use expressions::{NotSql, parse_expressions, print_expressions};
 pub use failure::Error;
 pub use input::{Input, SqlFile};
 pub use limits::Limits;
 pub use measure::measure;
+pub use records::{Form, Records};
 pub use select::{check_sql, uses_the_clock};
 pub use session::{Interrupter, Session};
 pub use show::{Rows, show};

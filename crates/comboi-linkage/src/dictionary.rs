@@ -1,0 +1,137 @@
+//! Values by number: equal ones have the same, and NULL has 0.
+
+use std::hash::BuildHasher;
+
+use foldhash::fast::FixedState;
+use hashbrown::HashTable;
+
+use crate::text::Bag;
+
+/// Texts by number.
+#[derive(Default)]
+pub(crate) struct Texts {
+    bytes: Vec<u8>,
+    /// Where each begins; the first number is that of NULL.
+    starts: Vec<u64>,
+    bags: Vec<Bag>,
+}
+
+impl Texts {
+    pub(crate) fn get(&self, code: u32) -> &[u8] {
+        let at = code as usize;
+        let from = usize::try_from(self.starts[at]).unwrap_or(usize::MAX);
+        let to = self.starts.get(at + 1).map_or(self.bytes.len(), |it| {
+            usize::try_from(*it).unwrap_or(usize::MAX)
+        });
+        &self.bytes[from..to]
+    }
+
+    pub(crate) fn bag(&self, code: u32) -> &Bag {
+        &self.bags[code as usize]
+    }
+}
+
+/// A dictionary in the making.
+#[derive(Default)]
+pub(crate) struct Dictionary {
+    texts: Texts,
+    words: Vec<u64>,
+    table: HashTable<(u32, u32)>,
+}
+
+const HASH: FixedState = FixedState::with_seed(0);
+
+impl Dictionary {
+    /// The number of a text.
+    pub(crate) fn text(&mut self, value: &[u8]) -> u32 {
+        if self.texts.starts.is_empty() {
+            self.texts.starts.push(0);
+        }
+        let hash = HASH.hash_one(value);
+        let Self { texts, table, .. } = self;
+        let short = upper(hash);
+        let found = table.find(hash, |(known, code)| {
+            *known == short && texts.get(*code) == value
+        });
+        if let Some((_, code)) = found {
+            return *code;
+        }
+        let code = number(texts.starts.len());
+        texts.starts.push(texts.bytes.len() as u64);
+        texts.bytes.extend_from_slice(value);
+        table.insert_unique(hash, (short, code), |(_, code)| {
+            HASH.hash_one(texts.get(*code))
+        });
+        code
+    }
+
+    /// The number of 64 bits.
+    pub(crate) fn word(&mut self, value: u64) -> u32 {
+        let hash = HASH.hash_one(value);
+        let Self { words, table, .. } = self;
+        let word = |code: u32| words[code as usize - 1];
+        if let Some((_, code)) = table.find(hash, |(_, code)| word(*code) == value) {
+            return *code;
+        }
+        words.push(value);
+        let code = number(words.len());
+        let words = &*words;
+        table.insert_unique(hash, (0, code), |(_, code)| {
+            HASH.hash_one(words[*code as usize - 1])
+        });
+        code
+    }
+
+    /// One more than the greatest number.
+    pub(crate) fn end(&self) -> usize {
+        self.texts.starts.len().max(self.words.len() + 1)
+    }
+
+    /// The texts, with what they are made of.
+    pub(crate) fn into_texts(self) -> Texts {
+        let mut texts = self.texts;
+        texts.bytes.shrink_to_fit();
+        texts.bags = (0..texts.starts.len())
+            .map(|code| {
+                if code == 0 {
+                    Bag::default()
+                } else {
+                    Bag::of(texts.get(number(code)))
+                }
+            })
+            .collect();
+        texts
+    }
+}
+
+fn number(of: usize) -> u32 {
+    u32::try_from(of).unwrap_or(u32::MAX)
+}
+
+fn upper(hash: u64) -> u32 {
+    u32::try_from(hash >> 32).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Dictionary;
+
+    #[test]
+    fn equal_values_have_the_same_number() {
+        let mut texts = Dictionary::default();
+        let codes: Vec<u32> = ["a", "", "b", "a", ""]
+            .iter()
+            .map(|it| texts.text(it.as_bytes()))
+            .collect();
+        assert_eq!(codes, [1, 2, 3, 1, 2]);
+        assert_eq!(texts.end(), 4);
+        let texts = texts.into_texts();
+        assert_eq!(
+            [texts.get(1), texts.get(2), texts.get(3)],
+            [&b"a"[..], b"", b"b"]
+        );
+        let mut words = Dictionary::default();
+        assert_eq!([7, 0, 7, 9].map(|it| words.word(it)), [1, 2, 1, 3]);
+        assert_eq!(words.end(), 4);
+    }
+}

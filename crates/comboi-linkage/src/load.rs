@@ -1,0 +1,520 @@
+//! Records read once, and made into rows of words in the order of their ids.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
+
+use comboi_engine::arrow::array::{
+    Array, AsArray, BooleanArray, ListArray, PrimitiveArray, RecordBatch, StringArray,
+};
+use comboi_engine::arrow::datatypes::{
+    DataType, Date32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, TimeUnit,
+    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
+    TimestampSecondType, UInt8Type, UInt16Type, UInt32Type,
+};
+use comboi_engine::{Form, Records};
+
+use crate::Error;
+use crate::compile::{Class, Field, Layout, Sources};
+use crate::dictionary::{Dictionary, Texts};
+use crate::pair::{Data, Lists, flag_word};
+
+/// Records in the order of their ids: a record's place in it is its rank.
+pub(crate) struct Loaded {
+    pub(crate) data: Data,
+    /// The row of each rank.
+    pub(crate) row_of: Vec<u32>,
+    /// One more than the greatest code of each source.
+    pub(crate) code_ends: Vec<usize>,
+}
+
+/// What is read for one field of the layout, by row.
+enum Column {
+    Codes(Vec<u32>),
+    Numbers(Vec<Option<f64>>),
+    Lists(Vec<Vec<u32>>, Vec<bool>),
+}
+
+/// One expression in one form, and the fields that it fills.
+struct Wanted {
+    source: usize,
+    form: Form,
+    field: Field,
+    at: u32,
+    /// Its place among the columns of a batch.
+    column: usize,
+}
+
+/// The texts of which sources are needed letter by letter is in `lettered`; the first of `sources` that is not there is the ids' own.
+pub(crate) fn load(
+    records: &Records,
+    sources: &Sources,
+    layout: &Layout,
+    lettered: &[bool],
+    ids: &Ids,
+    threads: usize,
+) -> Result<Loaded, Error> {
+    let rows = usize::try_from(records.row_count()).unwrap_or(usize::MAX);
+    let domains = layout.domains(sources.sql.len());
+    let (mut expressions, mut wanted): (Vec<(String, Form)>, Vec<Wanted>) = Default::default();
+    if let Some(form) = ids.form {
+        expressions.push((ids.sql.clone(), form));
+    }
+    for &(source, field, at) in &layout.order {
+        let form = form_of(sources, source, field);
+        let asked = (sources.sql[source].clone(), form);
+        let column = expressions.iter().position(|it| *it == asked);
+        let column = column.unwrap_or_else(|| {
+            expressions.push(asked);
+            expressions.len() - 1
+        });
+        wanted.push(Wanted {
+            source,
+            form,
+            field,
+            at,
+            column: column + 1,
+        });
+    }
+    let shares = share_out(wanted, &domains, threads.max(1));
+    let (parts, id_column) = read(records, &expressions, shares, &domains, ids, rows)?;
+    let row_of = match id_column {
+        Some(column) => column.ranks(&ids.name)?,
+        None => ids.ranked_by_engine(records)?,
+    };
+    let mut words = vec![0_u32; rows * layout.width as usize];
+    let mut texts: Vec<Texts> = Vec::new();
+    texts.resize_with(sources.sql.len(), Texts::default);
+    let mut code_ends = vec![1; sources.sql.len()];
+    let mut lists = Lists::default();
+    let width = layout.width as usize;
+    for part in parts {
+        for (wanted, column) in part.columns {
+            fill(
+                &mut words,
+                width,
+                wanted.at as usize,
+                &row_of,
+                column,
+                &mut lists,
+            );
+        }
+        for (domain, dictionary) in part.dictionaries {
+            for (source, _) in domains.iter().enumerate().filter(|it| *it.1 == domain) {
+                code_ends[source] = dictionary.end();
+            }
+            let is_lettered = |it: (usize, &usize)| *it.1 == domain && lettered[it.0];
+            if domains.iter().enumerate().any(is_lettered) {
+                texts[domain] = dictionary.into_texts();
+            }
+        }
+    }
+    Ok(Loaded {
+        data: Data {
+            words,
+            width,
+            texts,
+            lists,
+        },
+        row_of,
+        code_ends,
+    })
+}
+
+fn form_of(sources: &Sources, source: usize, field: Field) -> Form {
+    let class = sources.class(source).unwrap_or(Class::Other);
+    match field {
+        Field::Code => class.coded_form().unwrap_or(Form::Text),
+        Field::Number if class == Class::Date => Form::AsIs,
+        Field::Number => Form::Number,
+        Field::Flag => Form::AsIs,
+        Field::IsNull => Form::IsNull,
+        Field::List => Form::Texts,
+    }
+}
+
+/// The work of one thread: fields whose dictionaries no other thread fills.
+type Share = Vec<Wanted>;
+
+fn share_out(wanted: Vec<Wanted>, domains: &[usize], threads: usize) -> Vec<Share> {
+    let mut by_domain: BTreeMap<usize, Share> = BTreeMap::new();
+    for it in wanted {
+        by_domain.entry(domains[it.source]).or_default().push(it);
+    }
+    let mut groups: Vec<Share> = by_domain.into_values().collect();
+    groups.sort_by_key(|it| std::cmp::Reverse(it.len()));
+    let mut shares: Vec<Share> = Vec::new();
+    shares.resize_with(threads, Share::new);
+    for group in groups {
+        let least = shares.iter_mut().min_by_key(|it| it.len());
+        least.expect("there is at least one thread").extend(group);
+    }
+    shares
+}
+
+struct Part {
+    columns: Vec<(Wanted, Column)>,
+    dictionaries: BTreeMap<usize, Dictionary>,
+}
+
+fn read(
+    records: &Records,
+    expressions: &[(String, Form)],
+    shares: Vec<Share>,
+    domains: &[usize],
+    ids: &Ids,
+    rows: usize,
+) -> Result<(Vec<Part>, Option<IdColumn>), Error> {
+    thread::scope(|scope| {
+        let mut senders: Vec<SyncSender<RecordBatch>> = Vec::new();
+        let mut workers = Vec::new();
+        for share in shares {
+            let (sender, receiver) = sync_channel(64);
+            senders.push(sender);
+            workers.push(scope.spawn(move || encode(share, domains, &receiver, rows)));
+        }
+        let mut id_column = ids.form.map(|_| IdColumn::new(&ids.class, rows));
+        let read = records.read(expressions, &mut |batch| {
+            for sender in &senders {
+                // A worker ends only when its sender is gone.
+                drop(sender.send(batch.clone()));
+            }
+            if let Some(column) = &mut id_column {
+                column.take(batch);
+            }
+        });
+        drop(senders);
+        let parts = workers
+            .into_iter()
+            .map(|it| {
+                it.join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            })
+            .collect();
+        read?;
+        Ok((parts, id_column))
+    })
+}
+
+fn encode(share: Share, domains: &[usize], batches: &Receiver<RecordBatch>, rows: usize) -> Part {
+    let mut dictionaries: BTreeMap<usize, Dictionary> = BTreeMap::new();
+    let mut columns: Vec<(Wanted, Column)> = share
+        .into_iter()
+        .map(|it| {
+            let column = match it.field {
+                Field::Number => Column::Numbers(vec![None; rows]),
+                Field::List => Column::Lists(vec![Vec::new(); rows], vec![false; rows]),
+                Field::Code | Field::Flag | Field::IsNull => Column::Codes(vec![0; rows]),
+            };
+            (it, column)
+        })
+        .collect();
+    for batch in batches {
+        let numbers = batch.column(0).as_primitive::<UInt32Type>();
+        for (wanted, column) in &mut columns {
+            let array = batch.column(wanted.column);
+            let dictionary = dictionaries.entry(domains[wanted.source]).or_default();
+            match column {
+                Column::Codes(codes) if wanted.field == Field::Code => {
+                    each_code(array, wanted.form, dictionary, |i, code| {
+                        codes[numbers.value(i) as usize] = code;
+                    });
+                }
+                Column::Codes(flags) => {
+                    let truths: &BooleanArray = array.as_boolean();
+                    for i in 0..truths.len() {
+                        let value = truths.is_valid(i).then(|| truths.value(i));
+                        flags[numbers.value(i) as usize] = flag_word(value);
+                    }
+                }
+                Column::Numbers(values) => each_number(array, |i, value| {
+                    values[numbers.value(i) as usize] = Some(value);
+                }),
+                Column::Lists(lists, known) => {
+                    let array: &ListArray = array.as_list();
+                    for i in (0..array.len()).filter(|i| array.is_valid(*i)) {
+                        let items = array.value(i);
+                        let mut codes = Vec::new();
+                        each_code(&items, Form::Text, dictionary, |_, code| codes.push(code));
+                        codes.sort_unstable();
+                        codes.dedup();
+                        lists[numbers.value(i) as usize] = codes;
+                        known[numbers.value(i) as usize] = true;
+                    }
+                }
+            }
+        }
+    }
+    Part {
+        columns,
+        dictionaries,
+    }
+}
+
+/// The code of each value that is not NULL.
+pub(crate) fn each_code(
+    array: &dyn Array,
+    form: Form,
+    dictionary: &mut Dictionary,
+    mut each: impl FnMut(usize, u32),
+) {
+    if let Some(texts) = array.as_any().downcast_ref::<StringArray>() {
+        for i in (0..texts.len()).filter(|i| texts.is_valid(*i)) {
+            each(i, dictionary.text(texts.value(i).as_bytes()));
+        }
+        return;
+    }
+    debug_assert!(form != Form::Texts, "lists have no code");
+    each_word(array, |i, word| each(i, dictionary.word(word)));
+}
+
+/// The 64 bits of each value that is not NULL: equal just if the values are.
+fn each_word(array: &dyn Array, mut each: impl FnMut(usize, u64)) {
+    macro_rules! whole {
+        ($type:ty) => {{
+            let values: &PrimitiveArray<$type> = array.as_primitive();
+            for i in (0..values.len()).filter(|i| values.is_valid(*i)) {
+                each(i, i64::from(values.value(i)).cast_unsigned());
+            }
+        }};
+    }
+    match array.data_type() {
+        DataType::Int8 => whole!(Int8Type),
+        DataType::Int16 => whole!(Int16Type),
+        DataType::Int32 => whole!(Int32Type),
+        DataType::Int64 => whole!(Int64Type),
+        DataType::UInt8 => whole!(UInt8Type),
+        DataType::UInt16 => whole!(UInt16Type),
+        DataType::UInt32 => whole!(UInt32Type),
+        DataType::Date32 => whole!(Date32Type),
+        DataType::Timestamp(TimeUnit::Second, _) => whole!(TimestampSecondType),
+        DataType::Timestamp(TimeUnit::Millisecond, _) => whole!(TimestampMillisecondType),
+        DataType::Timestamp(TimeUnit::Microsecond, _) => whole!(TimestampMicrosecondType),
+        DataType::Timestamp(TimeUnit::Nanosecond, _) => whole!(TimestampNanosecondType),
+        DataType::Float64 => {
+            let values: &PrimitiveArray<Float64Type> = array.as_primitive();
+            for i in (0..values.len()).filter(|i| values.is_valid(*i)) {
+                // There is one zero and one NaN to DuckDB.
+                let value = values.value(i);
+                let value = if value == 0.0 { 0.0 } else { value };
+                let value = if value.is_nan() { f64::NAN } else { value };
+                each(i, value.to_bits());
+            }
+        }
+        other => unreachable!("no class of types comes as {other}"),
+    }
+}
+
+fn each_number(array: &dyn Array, mut each: impl FnMut(usize, f64)) {
+    match array.data_type() {
+        DataType::Date32 => {
+            let days: &PrimitiveArray<Date32Type> = array.as_primitive();
+            for i in (0..days.len()).filter(|i| days.is_valid(*i)) {
+                each(i, f64::from(days.value(i)));
+            }
+        }
+        _ => {
+            let values: &PrimitiveArray<Float64Type> = array.as_primitive();
+            for i in (0..values.len()).filter(|i| values.is_valid(*i)) {
+                each(i, values.value(i));
+            }
+        }
+    }
+}
+
+fn fill(
+    words: &mut [u32],
+    width: usize,
+    at: usize,
+    row_of: &[u32],
+    column: Column,
+    lists: &mut Lists,
+) {
+    let mut rows = words.chunks_exact_mut(width.max(1)).zip(row_of);
+    match column {
+        Column::Codes(codes) => {
+            for (words, row) in rows {
+                words[at] = codes[*row as usize];
+            }
+        }
+        Column::Numbers(values) => {
+            for (words, row) in rows {
+                if let Some(value) = values[*row as usize] {
+                    let bits = value.to_bits();
+                    words[at] = 1;
+                    words[at + 1] = u32::try_from(bits >> 32).unwrap_or(0);
+                    words[at + 2] = u32::try_from(bits & u64::from(u32::MAX)).unwrap_or(0);
+                }
+            }
+        }
+        Column::Lists(items, known) => rows.by_ref().for_each(|(words, row)| {
+            if known[*row as usize] {
+                words[at] = lists.push(&items[*row as usize]);
+            }
+        }),
+    }
+}
+
+/// The column that tells records apart.
+pub(crate) struct Ids {
+    pub(crate) name: String,
+    /// Its name in quotes.
+    pub(crate) sql: String,
+    pub(crate) class: Class,
+    /// How it is read beside everything else. None: its order is DuckDB's own business.
+    pub(crate) form: Option<Form>,
+}
+
+impl Ids {
+    pub(crate) fn new(name: String, sql: String, class: Class) -> Self {
+        let form = match &class {
+            Class::Text | Class::Whole { .. } | Class::Date | Class::Bits(_) => Some(Form::AsIs),
+            _ => None,
+        };
+        Self {
+            name,
+            sql,
+            class,
+            form,
+        }
+    }
+
+    /// The rows in the order of ids that only DuckDB can order.
+    fn ranked_by_engine(&self, records: &Records) -> Result<Vec<u32>, Error> {
+        let (mut rows, mut null, mut repeated) = (Vec::new(), 0_u64, 0_u64);
+        let mut last: Option<String> = None;
+        let mut counted = false;
+        records.ordered_by(&self.sql, &mut |batch| {
+            let numbers = batch.column(0).as_primitive::<UInt32Type>();
+            let texts: &StringArray = batch.column(1).as_string();
+            for i in 0..numbers.len() {
+                rows.push(numbers.value(i));
+                if texts.is_null(i) {
+                    null += 1;
+                    continue;
+                }
+                let same = last.as_deref() == Some(texts.value(i));
+                repeated += u64::from(same && !counted);
+                counted = same;
+                if !same {
+                    last = Some(texts.value(i).to_owned());
+                }
+            }
+        })?;
+        if null > 0 || repeated > 0 {
+            return Err(Error::Ids {
+                column: self.name.clone(),
+                repeated,
+                null,
+            });
+        }
+        Ok(rows)
+    }
+}
+
+/// The ids of all rows.
+enum IdColumn {
+    Whole {
+        values: Vec<u64>,
+        known: Vec<bool>,
+    },
+    Text {
+        bytes: Vec<u8>,
+        ends: Vec<(u64, u32)>,
+        known: Vec<bool>,
+    },
+}
+
+impl IdColumn {
+    fn new(class: &Class, rows: usize) -> Self {
+        let known = vec![false; rows];
+        if *class == Class::Text {
+            Self::Text {
+                bytes: Vec::new(),
+                ends: vec![(0, 0); rows],
+                known,
+            }
+        } else {
+            Self::Whole {
+                values: vec![0; rows],
+                known,
+            }
+        }
+    }
+
+    fn take(&mut self, batch: &RecordBatch) {
+        let numbers = batch.column(0).as_primitive::<UInt32Type>();
+        let array = batch.column(1);
+        match self {
+            Self::Whole { values, known } => each_word(array, |i, word| {
+                let row = numbers.value(i) as usize;
+                // The sign's bit turned, they are in the order of the signed numbers.
+                values[row] = word ^ (1 << 63);
+                known[row] = true;
+            }),
+            Self::Text { bytes, ends, known } => {
+                let texts: &StringArray = array.as_string();
+                for i in (0..texts.len()).filter(|i| texts.is_valid(*i)) {
+                    let row = numbers.value(i) as usize;
+                    let value = texts.value(i).as_bytes();
+                    ends[row] = (
+                        bytes.len() as u64,
+                        u32::try_from(value.len()).unwrap_or(u32::MAX),
+                    );
+                    bytes.extend_from_slice(value);
+                    known[row] = true;
+                }
+            }
+        }
+    }
+
+    /// The rows in the order of their ids.
+    fn ranks(self, name: &str) -> Result<Vec<u32>, Error> {
+        let (known, rows, repeated) = match self {
+            Self::Whole { values, known } => {
+                let mut order: Vec<(u64, u32)> = values.into_iter().zip(0_u32..).collect();
+                if !order.is_sorted() {
+                    order.sort_unstable();
+                }
+                let runs = order.chunk_by(|a, b| a.0 == b.0);
+                let repeated = runs.filter(|it| it.len() > 1).count();
+                (known, order.into_iter().map(|it| it.1).collect(), repeated)
+            }
+            Self::Text { bytes, ends, known } => {
+                let get = |row: u32| {
+                    let (from, length) = ends[row as usize];
+                    let from = usize::try_from(from).unwrap_or(usize::MAX);
+                    &bytes[from..from + length as usize]
+                };
+                // Most differ in their first bytes, which need no look elsewhere.
+                let mut order: Vec<(u64, u32)> = (0_u32..)
+                    .take(ends.len())
+                    .map(|row| (first_bytes(get(row)), row))
+                    .collect();
+                order.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| get(a.1).cmp(get(b.1))));
+                let runs = order.chunk_by(|a, b| get(a.1) == get(b.1));
+                let repeated = runs.filter(|it| it.len() > 1).count();
+                (known, order.into_iter().map(|it| it.1).collect(), repeated)
+            }
+        };
+        let null = known.iter().filter(|it| !**it).count();
+        if null > 0 || repeated > 0 {
+            // Those that are NULL look equal to each other here.
+            let of_null = usize::from(null > 1);
+            return Err(Error::Ids {
+                column: name.to_owned(),
+                repeated: (repeated - of_null.min(repeated)) as u64,
+                null: null as u64,
+            });
+        }
+        Ok(rows)
+    }
+}
+
+fn first_bytes(text: &[u8]) -> u64 {
+    let mut first = [0; 8];
+    for (to, from) in first.iter_mut().zip(text) {
+        *to = *from;
+    }
+    u64::from_be_bytes(first)
+}

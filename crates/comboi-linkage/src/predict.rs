@@ -1,0 +1,250 @@
+//! Pairs that weigh enough. What weighs less is never kept.
+
+use crate::Error;
+use crate::gammas::{UNKNOWN, of_comparison};
+use crate::linkage::{Comparing, Linkage};
+use crate::model::{Model, probability_of};
+use crate::pair::{Data, Look, Pair};
+use crate::rules::RulePairs;
+use crate::walk::{Piece, Visit, pieces, walk};
+
+/// So many pairs at most are at hand for DuckDB to tell a level of.
+const WAVE: u64 = 2_000_000;
+
+/// What pairs are wanted.
+#[derive(Clone, Copy, Debug)]
+pub struct Predict {
+    /// The least match weight; `f64::NEG_INFINITY` wants all pairs that rules give.
+    pub threshold_weight: f64,
+    /// How many pairs may be compared, before those that several rules have are counted once. None: any number.
+    pub pairs_budget: Option<u64>,
+}
+
+/// Pairs of records, by row: the left one has the smaller id. In the order of the left's, then of the right's id.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Pairs {
+    /// The rows of the left records.
+    pub l: Vec<u32>,
+    /// The rows of the right records.
+    pub r: Vec<u32>,
+    /// The first rule that has the pair.
+    pub match_key: Vec<u16>,
+    /// The number of the level in each comparison, one pair after the other.
+    pub gammas: Vec<i8>,
+    /// Match weights.
+    pub weights: Vec<f64>,
+    /// How many comparisons there are.
+    pub comparisons: usize,
+}
+
+impl Pairs {
+    /// How many.
+    pub fn len(&self) -> usize {
+        self.weights.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.weights.is_empty()
+    }
+
+    /// The match probability of a pair.
+    pub fn probability(&self, pair: usize) -> f64 {
+        self.weights.get(pair).copied().map_or(0.0, probability_of)
+    }
+
+    /// The levels of a pair.
+    pub fn gammas(&self, pair: usize) -> &[i8] {
+        let from = pair * self.comparisons;
+        self.gammas
+            .get(from..from + self.comparisons)
+            .unwrap_or_default()
+    }
+}
+
+impl Linkage {
+    /// The pairs that weigh enough.
+    pub fn predict(&self, predict: &Predict) -> Result<Pairs, Error> {
+        let rules = self.index(&self.rules)?;
+        within_budget(
+            rules.iter().map(crate::rules::Index::pairs).collect(),
+            predict.pairs_budget,
+        )?;
+        let comparisons: Vec<&Comparing> = self.comparisons.iter().collect();
+        let model = self.model();
+        let asks = Self::asks_engine(&comparisons);
+        if asks {
+            self.keep_for_engine(&comparisons)?;
+        }
+        let most_unknown = comparisons
+            .iter()
+            .zip(&model.comparisons)
+            .filter(|it| Self::asks_engine(&[it.0]))
+            .map(|it| it.1.most())
+            .sum();
+        let pieces = pieces(&rules);
+        let data = self.data();
+        let mut found: Vec<Found> = Vec::new();
+        for wave in waves(&pieces, if asks { WAVE } else { u64::MAX }) {
+            let visitor = || Scoring {
+                data,
+                comparisons: &comparisons,
+                model: &model,
+                threshold: predict.threshold_weight,
+                most_unknown,
+                gammas: vec![0; comparisons.len()],
+                found: Found::default(),
+            };
+            let done = walk(data, &rules, wave, self.threads, &self.interrupter, visitor)?;
+            for mut scoring in done {
+                if asks {
+                    self.finish(
+                        &comparisons,
+                        &model,
+                        predict.threshold_weight,
+                        &mut scoring.found,
+                    )?;
+                }
+                found.push(scoring.found);
+            }
+        }
+        Ok(self.in_order(found))
+    }
+
+    /// Settles what only DuckDB could tell.
+    fn finish(
+        &self,
+        comparisons: &[&Comparing],
+        model: &Model,
+        threshold: f64,
+        found: &mut Found,
+    ) -> Result<(), Error> {
+        self.ask_engine(comparisons, &found.pairs, &mut found.gammas)?;
+        let mut kept = Found::default();
+        let width = comparisons.len();
+        for (i, (l, r)) in found.pairs.iter().enumerate() {
+            let gammas = &found.gammas[i * width..(i + 1) * width];
+            let (left, right) = (self.data().row(*l), self.data().row(*r));
+            let mut weight = model.prior;
+            for (weights, gamma) in model.comparisons.iter().zip(gammas) {
+                let (level, more) = weights.parts(*gamma, left, right);
+                weight += level + more;
+            }
+            if weight >= threshold {
+                kept.pairs.push((*l, *r));
+                kept.keys.push(found.keys[i]);
+                kept.gammas.extend_from_slice(gammas);
+                kept.weights.push(weight);
+            }
+        }
+        *found = kept;
+        Ok(())
+    }
+
+    fn in_order(&self, found: Vec<Found>) -> Pairs {
+        let width = self.comparisons.len();
+        let total = found.iter().map(|it| it.pairs.len()).sum();
+        let mut order: Vec<(u32, u32, u32, u32)> = Vec::with_capacity(total);
+        for (part, it) in (0_u32..).zip(&found) {
+            let pairs = (0_u32..).zip(&it.pairs);
+            order.extend(pairs.map(|(i, (l, r))| (*l, *r, part, i)));
+        }
+        order.sort_unstable();
+        let mut pairs = Pairs {
+            comparisons: width,
+            gammas: Vec::with_capacity(total * width),
+            l: Vec::with_capacity(total),
+            r: Vec::with_capacity(total),
+            match_key: Vec::with_capacity(total),
+            weights: Vec::with_capacity(total),
+        };
+        for (l, r, part, i) in order {
+            let (it, i) = (&found[part as usize], i as usize);
+            pairs.l.push(self.loaded.row_of[l as usize]);
+            pairs.r.push(self.loaded.row_of[r as usize]);
+            pairs.match_key.push(it.keys[i]);
+            pairs
+                .gammas
+                .extend_from_slice(&it.gammas[i * width..(i + 1) * width]);
+            pairs.weights.push(it.weights[i]);
+        }
+        pairs
+    }
+}
+
+/// Refuses more pairs than are allowed.
+pub(crate) fn within_budget(rules: Vec<RulePairs>, budget: Option<u64>) -> Result<(), Error> {
+    let pairs = rules.iter().map(|it| it.pairs).sum();
+    match budget {
+        Some(budget) if pairs > budget => Err(Error::TooManyPairs {
+            rules,
+            pairs,
+            budget,
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Pieces in a row that have so many pairs together.
+pub(crate) fn waves(pieces: &[Piece], most: u64) -> Vec<&[Piece]> {
+    let (mut waves, mut from, mut sum) = (Vec::new(), 0, 0_u64);
+    for (at, piece) in pieces.iter().enumerate() {
+        if at > from && sum.saturating_add(piece.pairs) > most {
+            waves.push(&pieces[from..at]);
+            (from, sum) = (at, 0);
+        }
+        sum = sum.saturating_add(piece.pairs);
+    }
+    if from < pieces.len() {
+        waves.push(&pieces[from..]);
+    }
+    waves
+}
+
+/// Pairs by rank.
+#[derive(Default)]
+struct Found {
+    pairs: Vec<(u32, u32)>,
+    keys: Vec<u16>,
+    gammas: Vec<i8>,
+    weights: Vec<f64>,
+}
+
+struct Scoring<'a> {
+    data: &'a Data,
+    comparisons: &'a [&'a Comparing],
+    model: &'a Model,
+    threshold: f64,
+    /// What levels that only DuckDB can tell may add at most.
+    most_unknown: f64,
+    gammas: Vec<i8>,
+    found: Found,
+}
+
+impl Visit for Scoring<'_> {
+    fn pair(&mut self, rule: usize, l: u32, r: u32, look: &mut Look) {
+        let pair = Pair {
+            data: self.data,
+            l: self.data.row(l),
+            r: self.data.row(r),
+        };
+        let mut weight = self.model.prior + self.most_unknown;
+        let each = self.comparisons.iter().zip(&self.model.comparisons);
+        for ((comparison, weights), out) in each.zip(&mut self.gammas) {
+            let gamma = of_comparison(&pair, comparison, look);
+            *out = gamma;
+            if gamma != UNKNOWN {
+                let (level, more) = weights.parts(gamma, pair.l, pair.r);
+                weight += level + more;
+            }
+        }
+        if weight >= self.threshold {
+            self.found.pairs.push((l, r));
+            self.found
+                .keys
+                .push(u16::try_from(rule).unwrap_or(u16::MAX));
+            self.found.gammas.extend_from_slice(&self.gammas);
+            self.found.weights.push(weight);
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! Linkage from outside: Parquet files and settings in, pairs and clusters out.
+#[cfg(test)]
+mod brought;
+#[cfg(test)]
+mod given;
+#[cfg(test)]
+mod trained;

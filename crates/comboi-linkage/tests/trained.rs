@@ -1,0 +1,132 @@
+//! Models trained here are as good as Splink's own, of the same settings.
+
+use comboi_linkage::{Linkage, Predict, Settings, Training, quality, weight_of};
+
+use crate::given::{Given, model, rules};
+
+/// Settings as somebody wrote them, before any training.
+fn untrained(name: &str) -> Settings {
+    let mut settings = model(name);
+    settings.lambda = None;
+    for level in settings
+        .comparisons
+        .iter_mut()
+        .flat_map(|it| &mut it.levels)
+    {
+        (level.m, level.u) = (None, None);
+    }
+    settings
+}
+
+fn trained(given: &Given, file: &str, settings: Settings, training: &Training) -> Linkage {
+    let mut linkage = given.open(file, settings, Some(training)).unwrap();
+    let report = linkage.train(training).unwrap();
+    assert!(
+        report.sessions.iter().all(|it| it.converged),
+        "{:?}",
+        report.warnings
+    );
+    linkage
+}
+
+/// F1 of pairs at 0.9, and B-cubed F1 of clusters at 0.95, in percent.
+fn quality_of(given: &Given, file: &str, linkage: &Linkage) -> (f64, f64) {
+    let labels = given.labels(file);
+    let pairs = linkage
+        .predict(&Predict {
+            threshold_weight: weight_of(0.9),
+            pairs_budget: None,
+        })
+        .unwrap();
+    let found = pairs.l.iter().copied().zip(pairs.r.iter().copied());
+    let of_pairs = quality::of_pairs(&labels, found);
+    let clusters = linkage.clusters(&pairs, weight_of(0.95));
+    let of_clusters = quality::b_cubed(&labels, &clusters);
+    (of_pairs.f1 * 100.0, of_clusters.f1 * 100.0)
+}
+
+fn check((pairs, clusters): (f64, f64), splink_pairs: f64, splink_clusters: f64) {
+    assert!(
+        (pairs - splink_pairs).abs() <= 0.5,
+        "F1 of pairs: {pairs} here, {splink_pairs} there"
+    );
+    assert!(
+        (clusters - splink_clusters).abs() <= 0.5,
+        "B-cubed F1: {clusters} here, {splink_clusters} there"
+    );
+}
+
+#[test]
+fn fake_1000_is_linked_as_well() {
+    let given = Given::new();
+    let training = Training {
+        deterministic_rules: rules(&[
+            "l.first_name = r.first_name AND l.dob = r.dob",
+            "l.first_name = r.first_name AND levenshtein(r.surname, l.surname) <= 2",
+            "l.email = r.email",
+        ]),
+        recall: 0.7,
+        em_rules: rules(&[
+            "l.first_name = r.first_name AND l.surname = r.surname",
+            "l.dob = r.dob",
+        ]),
+        ..Training::default()
+    };
+    let linkage = trained(
+        &given,
+        "fake_1000.parquet",
+        untrained("fake_1000"),
+        &training,
+    );
+    // Splink's own: the share of matches is counted, so it is the same to the last digit.
+    let lambda = linkage.settings().lambda.unwrap();
+    assert!(
+        (lambda - model("fake_1000").lambda.unwrap()).abs() < 1e-15,
+        "{lambda}"
+    );
+    check(
+        quality_of(&given, "fake_1000.parquet", &linkage),
+        68.6,
+        84.2,
+    );
+}
+
+#[test]
+fn febrl3_is_linked_as_well() {
+    let given = Given::new();
+    let training = Training {
+        deterministic_rules: rules(&[
+            "l.soc_sec_id = r.soc_sec_id",
+            "l.given_name = r.given_name AND l.surname = r.surname AND l.date_of_birth = r.date_of_birth",
+        ]),
+        recall: 0.9,
+        em_rules: rules(&[
+            "l.date_of_birth = r.date_of_birth",
+            "l.postcode = r.postcode",
+        ]),
+        ..Training::default()
+    };
+    let linkage = trained(&given, "febrl3.parquet", untrained("febrl3"), &training);
+    check(quality_of(&given, "febrl3.parquet", &linkage), 98.8, 99.6);
+}
+
+#[test]
+fn the_same_seed_trains_the_same_model() {
+    let given = Given::new();
+    let training = |seed| Training {
+        deterministic_rules: rules(&["l.soc_sec_id = r.soc_sec_id"]),
+        em_rules: rules(&["l.postcode = r.postcode"]),
+        max_pairs: 200_000,
+        seed,
+        ..Training::default()
+    };
+    let model = |seed| {
+        let training = training(seed);
+        let linkage = trained(&given, "febrl3.parquet", untrained("febrl3"), &training);
+        linkage
+            .settings()
+            .to_json(comboi_linkage::SplinkVersion::V5)
+    };
+    assert_eq!(model(7), model(7));
+    assert_ne!(model(7), model(8));
+}
