@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use comboi_project::{Column, Columns};
-use duckdb::arrow::array::RecordBatch;
+use duckdb::arrow::array::{AsArray as _, RecordBatch};
+use duckdb::arrow::datatypes::UInt32Type;
 use duckdb::types::ValueRef;
 use duckdb::{Config, Connection};
 use tempfile::TempDir;
@@ -114,6 +115,31 @@ impl Instance {
         while let Some(batch) = statement.step()? {
             each(&RecordBatch::from(&batch));
         }
+        Ok(())
+    }
+
+    /// Hands each row of a query of two `UINTEGER` columns, none of them NULL, to `each`, as they come.
+    pub(crate) fn pairs(&self, sql: &str, mut each: impl FnMut(u32, u32)) -> Result<(), Failure> {
+        self.batches(sql, &mut |batch| {
+            let column = |i: usize| batch.column(i).as_primitive::<UInt32Type>().values();
+            for (a, b) in column(0).iter().zip(column(1)) {
+                each(*a, *b);
+            }
+        })
+    }
+
+    /// Adds rows of numbers to a table.
+    pub(crate) fn append(
+        &self,
+        table: &str,
+        rows: impl Iterator<Item = [u32; 2]>,
+    ) -> Result<(), Failure> {
+        self.not_stopped()?;
+        let mut appender = self.connection.appender(table)?;
+        for row in rows {
+            appender.append_row(row)?;
+        }
+        appender.flush()?;
         Ok(())
     }
 

@@ -28,6 +28,7 @@ mod write_rows;
 
 mod check;
 mod compare;
+mod dedupe;
 mod expressions;
 pub mod merge;
 pub mod read_files;
@@ -37,6 +38,7 @@ pub use build::{Built, build};
 pub use check::{Sample, Verdict, VerdictOutcome, check};
 pub use compare::{ComparedRange, compare};
 pub use data_file::parquet_columns;
+pub use dedupe::{Dedupe, DedupeReport, Deduped, KeyReport, check_dedupe, dedupe, deduped_columns};
 pub use describe::describe;
 pub use duckdb::arrow;
 pub use expressions::{NotSql, parse_expressions, print_expressions};

@@ -60,6 +60,27 @@ pub(crate) fn select_input(instance: &Instance, input: &Input<'_>) -> Result<Str
     Ok(format!("SELECT {} FROM {scan}", or_nothing(columns)))
 }
 
+/// The `SELECT` that reads an input of one file, and the place of each row in it, from 0, as column `row`.
+pub(crate) fn scan_numbered(
+    instance: &Instance,
+    input: &Input<'_>,
+    row: &str,
+) -> Result<String, Error> {
+    let select = select_input(instance, input)?;
+    let scan = scan(input.files);
+    let numbered = scan.replacen(
+        "hive_partitioning = false",
+        "hive_partitioning = false, file_row_number = true",
+        1,
+    );
+    let from = select.strip_suffix(&scan).unwrap_or(&select);
+    let from = from.strip_suffix(" FROM ").unwrap_or(from);
+    Ok(format!(
+        "{from}, file_row_number AS {} FROM {numbered}",
+        sql::ident(row)
+    ))
+}
+
 /// A scan of Parquet files, by name where there are several.
 pub(crate) fn scan<P: AsRef<Path>>(files: &[P]) -> String {
     let by_name = if files.len() > 1 {

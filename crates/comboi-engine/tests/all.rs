@@ -4,4 +4,6 @@ mod build;
 #[cfg(test)]
 mod check;
 #[cfg(test)]
+mod dedupe;
+#[cfg(test)]
 mod measure;

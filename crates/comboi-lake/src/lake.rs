@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use comboi_project::{DatasetId, PathTemplate, Stage};
+use comboi_project::{Companion, DatasetId, PathTemplate, Stage};
 use futures::future::try_join_all;
 use object_store::path::Path as Key;
 use object_store::{ListResult, ObjectStoreExt as _, PutMode, PutOptions};
@@ -55,6 +55,20 @@ impl Lake {
             format!("{id}__quarantine"),
             root.clone(),
             layout.quarantine(id),
+            None,
+        )
+    }
+
+    /// What a deduplication keeps beside a dataset.
+    ///
+    /// # Panics
+    /// When the lake was made without the dataset's stage.
+    pub fn companion(&self, id: &DatasetId, which: Companion) -> Table {
+        let (root, layout) = self.stage(id.stage());
+        Table::new(
+            format!("{id}{}", which.suffix()),
+            root.clone(),
+            layout.companion(id, which),
             None,
         )
     }

@@ -5,10 +5,11 @@
 //! <root>/<table>/part-<pipeline>-<run>-<chunk>-<attempt>-<n>.parquet
 //! <root>/<table>.parquet                 the published file, if the template ends in `.parquet`
 //! <root>/<table>__quarantine/…           rows that a rule kept out
+//! <root>/<table>__clusters/…             what a deduplication keeps beside it
 //! <root of bronze>/_comboi/<record>/…    comboi's own tables
 //! ```
 
-use comboi_project::{DatasetId, PathTemplate, PipelineName, RunId, Stage};
+use comboi_project::{Companion, DatasetId, PathTemplate, PipelineName, RunId, Stage};
 use object_store::path::Path as Key;
 
 /// The suffix of a template whose datasets are also published as one file.
@@ -170,6 +171,11 @@ impl Layout {
         with_suffix(&self.table(id), QUARANTINE)
     }
 
+    /// What a deduplication keeps beside a dataset.
+    pub(crate) fn companion(&self, id: &DatasetId, which: Companion) -> Key {
+        with_suffix(&self.table(id), which.suffix())
+    }
+
     /// One of comboi's own tables.
     pub(crate) fn record(&self, name: &'static str) -> Key {
         self.base.clone().join("_comboi").join(name)
@@ -201,7 +207,10 @@ impl Layout {
             found = take(part.as_ref(), segment, self.stage, &found)?;
         }
         let name = found.name?;
-        if name.ends_with(QUARANTINE) {
+        let mut beside = Companion::ALL.into_iter().map(Companion::suffix);
+        if name.ends_with(QUARANTINE)
+            || self.stage != Stage::Bronze && beside.any(|end| name.ends_with(end))
+        {
             return None;
         }
         match self.stage {

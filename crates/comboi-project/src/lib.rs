@@ -4,6 +4,7 @@
 
 mod config;
 mod contract;
+mod dedupe;
 mod names;
 mod problem;
 mod project;
@@ -33,13 +34,17 @@ pub use contract::{
     RowCountChangeRule, RowCountMatchRule, Rule, RuleKind, Schedule, Schema, SequentialRule,
     Severity, SingleColumnRule, Sla, StepUnit, Terms, Unit, ValidityRule, ValuesRule, VolumeRule,
 };
+pub use dedupe::{
+    Dedupe, DedupeOutput, GoldenRule, Keep, LargeCluster, LinkKey, Ranked, SourceOrder,
+    SurvivorRule,
+};
 pub use names::{
-    Alias, BadDatasetId, BadName, BadStage, DatasetId, DatasetName, MAX_NAME_LENGTH, PipelineName,
-    RunId, SourceName, Stage, TableName,
+    Alias, BadDatasetId, BadName, BadStage, Companion, DatasetId, DatasetName, MAX_NAME_LENGTH,
+    PipelineName, RunId, SourceName, Stage, TableName,
 };
 pub use problem::{Place, Problem, Problems};
-pub use project::{Dataset, Input, NamedContract, Project, SqlText, folder_of};
-pub use read::{Entries, Literal, Located, OneOrMany};
+pub use project::{Dataset, Deduplication, Input, NamedContract, Project, SqlText, folder_of};
+pub use read::{Entries, Literal, Located, OneOrMany, Written};
 pub use schema::schemas;
 pub use setting::{
     BadSecretName, NoVault, Secret, SecretName, Secrets, SecretsError, Setting, UnresolvedSetting,

@@ -9,6 +9,31 @@ use serde::{Deserialize, Deserializer, Serialize};
 /// that file systems allow for one segment and the 1,024 characters of a blob's name.
 pub const MAX_NAME_LENGTH: usize = 128;
 
+/// What a deduplication keeps beside its dataset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Companion {
+    /// Which row is in which cluster.
+    Clusters,
+    /// How clusters merged and split.
+    ClusterLog,
+    /// Which pairs of rows were found alike, and how much.
+    Pairs,
+}
+
+impl Companion {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Clusters, Self::ClusterLog, Self::Pairs];
+
+    /// What stands behind the dataset's name.
+    pub fn suffix(self) -> &'static str {
+        match self {
+            Self::Clusters => "__clusters",
+            Self::ClusterLog => "__cluster_log",
+            Self::Pairs => "__pairs",
+        }
+    }
+}
+
 /// A text is not a name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is not a name: {reason}")]

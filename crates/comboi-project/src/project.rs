@@ -5,6 +5,7 @@ mod digest;
 mod load;
 mod resolve;
 
+pub(crate) use digest::canonical;
 pub use load::folder_of;
 
 use std::collections::BTreeSet;
@@ -15,7 +16,8 @@ use crate::config::{
     self, DatabaseSource, DatabaseTable, EngineSettings, FanOut, FilesSource, FilesTable, KeyVault,
     Monitoring, Queue, Source, Stages,
 };
-use crate::{Alias, Contract, DatasetId, PipelineName, Place, SecretName, Setting, Stage};
+use crate::read::Located;
+use crate::{Alias, Contract, DatasetId, Dedupe, PipelineName, Place, SecretName, Setting, Stage};
 
 /// A folder with `configs/` and `transformations/`, read and free of mistakes.
 #[derive(Clone, Debug)]
@@ -61,6 +63,19 @@ pub struct Dataset {
     pub sql: SqlText,
     /// The contracts it keeps, in the order of the file.
     pub contracts: Vec<NamedContract>,
+    /// Which of its rows are the same thing, and what becomes of them.
+    pub dedupe: Option<Deduplication>,
+}
+
+/// A deduplication that may be done.
+#[derive(Clone, Debug)]
+pub struct Deduplication {
+    /// How.
+    pub how: Dedupe,
+    /// The column that tells the query's rows apart.
+    pub unique_id: Located<String>,
+    /// What was written, without its form: for digests.
+    canonical: Arc<str>,
 }
 
 /// What a query sees under a name.

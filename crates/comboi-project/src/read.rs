@@ -7,6 +7,8 @@ mod fields;
 pub(crate) mod macros;
 mod values;
 
+use std::sync::Arc;
+
 use serde_json::Value as Json;
 
 use crate::yaml::{Node, Value};
@@ -142,6 +144,27 @@ impl<T: Read> Read for Located<T> {
     }
     fn written(&self) -> Option<Json> {
         self.value.written()
+    }
+}
+
+/// A value, and what was written for it without its form: for digests.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Written<T> {
+    /// The value.
+    pub value: T,
+    /// The same text for the same meaning, whatever the spaces, comments and line breaks.
+    pub canonical: Arc<str>,
+}
+
+impl<T: Read> Read for Written<T> {
+    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
+        Some(Self {
+            value: T::read(node, reader)?,
+            canonical: crate::project::canonical(node).into(),
+        })
+    }
+    fn schema() -> Json {
+        T::schema()
     }
 }
 

@@ -3,6 +3,8 @@
 
 #[path = "all/accepted.rs"]
 mod accepted;
+#[path = "all/dedupe.rs"]
+mod dedupe;
 #[path = "all/digest.rs"]
 mod digest;
 #[path = "all/hostile.rs"]

@@ -1,16 +1,17 @@
 //! Building a dataset: transform, check, publish.
 //!
-//! The query runs over pinned versions into a staged file; the contract is held to that file; then it
-//! becomes what readers see in one commit. Nothing that fails before the commit leaves a trace in the lake.
+//! The query runs over pinned versions into a staged file; rows about the same thing become one, where that is asked for;
+//! the contract is held to what is left; then it becomes what readers see in one commit. Nothing that fails before the commit leaves a trace in the lake.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use comboi_engine::{Built, Input, Limits, SqlFile, Verdict};
+use comboi_engine::{Built, Deduped, Input, Limits, SqlFile, Verdict};
 use comboi_lake::{Change, Latest, Operation, Remove, Snapshot, Table};
 use comboi_project::{Columns, Contract, Dataset, DatasetId, Located, Project, SqlType};
 use serde::{Deserialize, Serialize};
 
+use crate::dedupe::{Before, DEDUPE, with_added_columns};
 use crate::event::Phase;
 use crate::ledger::Order;
 use crate::runner::Runner;
@@ -82,7 +83,7 @@ pub(crate) fn why_build(
         return Some("what it was built from is not known".to_owned());
     };
     if Some(&before.digest) != project.digest(id).as_ref() {
-        return Some("its query, contract or inputs were edited".to_owned());
+        return Some("its query, contract, inputs or deduplication were edited".to_owned());
     }
     if before.engine != comboi_engine::DUCKDB_VERSION {
         return Some("DuckDB is another version".to_owned());
@@ -119,6 +120,8 @@ struct Build<'a> {
 /// A result that waits to be published.
 struct Staged {
     built: Built,
+    /// What came of its deduplication, over what there was before.
+    deduped: Option<(Before, Deduped)>,
     verdicts: Vec<Verdict>,
     uses_the_clock: bool,
 }
@@ -160,9 +163,10 @@ impl Build<'_> {
         let scratch = Scratch::make(self.runner, self.order.run, &self.dataset.id.to_string())?;
         let Staged {
             built,
+            deduped,
             verdicts,
             uses_the_clock,
-        } = self.stage(&scratch).await?;
+        } = self.stage(&scratch, base.as_ref()).await?;
         if verdicts
             .iter()
             .any(|verdict| verdict.blocks() && !verdict.is_sla())
@@ -170,11 +174,15 @@ impl Build<'_> {
             return Err(TaskError::Contract(verdicts));
         }
         self.runner.phase(&self.dataset.id, Phase::Publishing);
-        let snapshot = self
-            .table
-            .commit(base.as_ref(), self.change(built, uses_the_clock))
-            .await?;
+        let mut change = self.change(built, uses_the_clock);
+        let beside = self.keep_beside(deduped.as_ref(), &change).await?;
+        change.properties.insert(DEDUPE.to_owned(), beside);
+        let snapshot = self.table.commit(base.as_ref(), change).await?;
         let mut done = self.finished(&snapshot).await?;
+        if let Some((_, deduped)) = deduped {
+            done.notes = deduped.notes;
+            done.dedupe = Some(deduped.report);
+        }
         done.rows = snapshot.row_count();
         done.late = is_late(&verdicts);
         done.verdicts = verdicts;
@@ -194,9 +202,31 @@ impl Build<'_> {
         }
     }
 
-    /// Runs the query into a file and holds that to the contract.
-    async fn stage(&self, scratch: &Scratch) -> Result<Staged, TaskError> {
+    /// Commits what a deduplication keeps beside the dataset; what the dataset has to note of it.
+    async fn keep_beside(
+        &self,
+        deduped: Option<&(Before, Deduped)>,
+        change: &Change,
+    ) -> Result<String, TaskError> {
+        let (Some((before, deduped)), Some(how)) = (deduped, &self.dataset.dedupe) else {
+            return Ok(String::new());
+        };
+        let id = &self.dataset.id;
+        let noted = before.commit(self.runner, how, id, deduped, change).await?;
+        Ok(serde_json::to_string(&noted).expect("names and numbers always become JSON"))
+    }
+
+    /// Runs the query into a file, makes rows about the same thing one, and holds the rest to the contract.
+    async fn stage(&self, scratch: &Scratch, base: Option<&Snapshot>) -> Result<Staged, TaskError> {
         let inputs = self.fetch(scratch).await?;
+        let before = match &self.dataset.dedupe {
+            Some(how) => {
+                let (runner, id) = (self.runner, &self.dataset.id);
+                Some(Before::fetch(runner, how, base, id, scratch.path()).await?)
+            }
+            None => None,
+        };
+        let (run, folder) = (self.order.run, scratch.path().to_owned());
         self.runner.phase(&self.dataset.id, Phase::Building);
         let (runner, dataset, now) = (
             self.runner.clone(),
@@ -219,7 +249,25 @@ impl Build<'_> {
             };
             let uses_the_clock = comboi_engine::uses_the_clock(session, &sql)?;
             let wanted = wanted(&dataset);
-            let built = comboi_engine::build(session, &sql, &inputs, Some(&wanted), &to)?;
+            let mut built = comboi_engine::build(session, &sql, &inputs, Some(&wanted), &to)?;
+            let mut deduped = None;
+            if let (Some(how), Some(before)) = (&dataset.dedupe, before) {
+                runner.phase(&dataset.id, Phase::Deduplicating);
+                let done = comboi_engine::dedupe(
+                    session,
+                    &comboi_engine::Dedupe {
+                        rows: &built,
+                        how,
+                        clusters: before.clusters(how, &built.columns),
+                        log: before.log(how, &built.columns),
+                        run,
+                        now,
+                        folder: &folder,
+                    },
+                )?;
+                built = done.built.clone();
+                deduped = Some((before, done));
+            }
             let files = [built.file.clone()];
             let result = Input {
                 alias: dataset.id.name(),
@@ -229,10 +277,15 @@ impl Build<'_> {
             let mut verdicts = Vec::new();
             for contract in dataset.contracts.iter().map(|named| &named.contract) {
                 runner.phase(&dataset.id, Phase::Checking);
+                let contract = match &dataset.dedupe {
+                    Some(how) => &with_added_columns(contract, how, &built.columns),
+                    None => contract,
+                };
                 verdicts.extend(comboi_engine::check(session, contract, &result, now)?);
             }
             Ok(Staged {
                 built,
+                deduped,
                 verdicts,
                 uses_the_clock,
             })

@@ -47,6 +47,8 @@ pub enum Phase {
     Reading,
     /// Running the query.
     Building,
+    /// Finding which rows are the same thing.
+    Deduplicating,
     /// Holding the result to its contract.
     Checking,
     /// Making it what readers see.
@@ -59,6 +61,7 @@ impl Phase {
         match self {
             Self::Reading => "reading",
             Self::Building => "building",
+            Self::Deduplicating => "deduplicating",
             Self::Checking => "checking",
             Self::Publishing => "publishing",
         }

@@ -18,6 +18,7 @@ mod walk;
 mod task;
 
 mod build;
+mod dedupe;
 mod extract;
 mod quarantine;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use chrono::{DateTime, Utc};
-use comboi_engine::{Sample, Verdict, VerdictOutcome};
+use comboi_engine::{DedupeReport, Sample, Verdict, VerdictOutcome};
 use comboi_project::{DatasetId, RunId, Severity};
 use serde::{Deserialize, Serialize};
 
@@ -95,6 +95,9 @@ pub struct Receipt {
     pub quarantined_rows: u64,
     /// Where the single file of the dataset was published, as a person would type it.
     pub published: Option<String>,
+    /// What its deduplication found.
+    #[serde(default)]
+    pub dedupe: Option<DedupeReport>,
     /// What a person should know: changed columns, changed files, rows put aside.
     pub notes: Vec<String>,
     /// The verdicts of the contract's rules.

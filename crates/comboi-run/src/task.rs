@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use comboi_engine::{Limits, Session, Verdict};
+use comboi_engine::{DedupeReport, Limits, Session, Verdict};
 use comboi_project::DatasetId;
 
 use crate::receipt::{Outcome, Receipt};
@@ -22,6 +22,7 @@ pub(crate) struct Done {
     pub(crate) quarantined_rows: u64,
     pub(crate) published: Option<String>,
     pub(crate) notes: Vec<String>,
+    pub(crate) dedupe: Option<DedupeReport>,
     pub(crate) verdicts: Vec<Verdict>,
     pub(crate) late: bool,
 }
@@ -41,6 +42,7 @@ impl Done {
         receipt.quarantined_rows = self.quarantined_rows;
         receipt.published = self.published;
         receipt.notes = self.notes;
+        receipt.dedupe = self.dedupe;
         receipt.verdicts = self.verdicts;
         receipt.late = self.late;
     }

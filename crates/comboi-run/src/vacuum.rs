@@ -1,18 +1,20 @@
-//! Deleting files that nobody needs any more, of a dataset and of its quarantine.
+//! Deleting files that nobody needs any more, of a dataset and of what is kept beside it: its quarantine, its clusters.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use comboi_lake::{Error, Lake, Table, Vacuumed};
-use comboi_project::DatasetId;
+use comboi_project::{Companion, DatasetId};
 
+use crate::dedupe::Noted;
 use crate::quarantine::QUARANTINE;
 
-/// Deletes what no version of a dataset needs which was current since `keep` before `now`, and what its quarantine
-/// does not need for those: by the name of the table.
+/// Deletes what no version of a dataset needs which was current since `keep` before `now`, and what the tables
+/// beside it do not need for those: by the name of the table.
 ///
-/// A version of a dataset notes which version of the quarantine goes with it, however long ago that was: the two are
-/// brought back together.
+/// A version of a dataset notes which versions of them go with it, however long ago that was: they are brought back
+/// together.
 pub async fn vacuum(
     lake: &Lake,
     id: &DatasetId,
@@ -20,20 +22,37 @@ pub async fn vacuum(
     now: DateTime<Utc>,
     dry_run: bool,
 ) -> Result<Vec<(String, Vacuumed)>, Error> {
-    let (table, quarantine) = (lake.table(id), lake.quarantine(id));
+    let table = lake.table(id);
     let vacuumed = table.vacuum(keep, now, dry_run).await?;
     let oldest = vacuumed.oldest_version;
     let mut done = vec![(table.name().to_owned(), vacuumed)];
-    if quarantine.latest().await?.is_some() {
-        let needed = first_noted(&table, oldest).await?.unwrap_or(u64::MAX);
-        let vacuumed = quarantine.vacuum_before(needed, keep, now, dry_run).await?;
-        done.push((quarantine.name().to_owned(), vacuumed));
+    let companions = Companion::ALL.map(|which| (lake.companion(id, which), Some(which)));
+    let beside = [(lake.quarantine(id), None)].into_iter().chain(companions);
+    for (other, which) in beside {
+        if other.latest().await?.is_none() {
+            continue;
+        }
+        let noted = |properties: &Properties| match which {
+            None => properties.get(QUARANTINE)?.parse().ok(),
+            Some(which) => Noted::of(properties)?.version(which),
+        };
+        let needed = first_noted(&table, oldest, noted).await?;
+        let needed = needed.unwrap_or(u64::MAX);
+        let vacuumed = other.vacuum_before(needed, keep, now, dry_run).await?;
+        done.push((other.name().to_owned(), vacuumed));
     }
     Ok(done)
 }
 
-/// The first version of the quarantine that goes with a version of the table since this one.
-async fn first_noted(table: &Table, oldest: u64) -> Result<Option<u64>, Error> {
+/// What a commit notes.
+type Properties = BTreeMap<String, String>;
+
+/// The first version of another table that goes with a version of the table since this one.
+async fn first_noted(
+    table: &Table,
+    oldest: u64,
+    noted: impl Fn(&Properties) -> Option<u64>,
+) -> Result<Option<u64>, Error> {
     // Its own entry may be gone from the log.
     let first = table.snapshot_at(oldest).await?.properties;
     let since = table.history(usize::MAX).await?;
@@ -41,8 +60,8 @@ async fn first_noted(table: &Table, oldest: u64) -> Result<Option<u64>, Error> {
         .into_iter()
         .take_while(|version| version.version > oldest)
         .map(|version| version.properties);
-    let noted = since
+    let versions = since
         .chain([first])
-        .filter_map(|properties| properties.get(QUARANTINE)?.parse().ok());
-    Ok(noted.min())
+        .filter_map(|properties| noted(&properties));
+    Ok(versions.min())
 }

@@ -152,6 +152,7 @@ impl Runner {
             total_rows: None,
             quarantined_rows: 0,
             published: None,
+            dedupe: None,
             notes: Vec::new(),
             verdicts: Vec::new(),
             late: false,

@@ -1,6 +1,6 @@
 //! What became of a run and of its tasks, as text for people.
 
-use comboi_engine::{Verdict, VerdictOutcome};
+use comboi_engine::{DedupeReport, Verdict, VerdictOutcome};
 use comboi_project::{Severity, Stage};
 use comboi_run::{Outcome, Receipt, RunReport};
 
@@ -77,10 +77,40 @@ fn details(receipt: &Receipt, paint: Paint) -> Vec<String> {
             "{rows} put aside: `comboi show {dataset}__quarantine`"
         ));
     }
+    if let Some(found) = &receipt.dedupe {
+        lines.extend(deduplicated(found, receipt));
+    }
     lines.extend(receipt.notes.iter().map(|note| format!("note: {note}")));
     for severity in [Severity::Error, Severity::Warning, Severity::Info] {
         let broken = receipt.broken(severity);
         lines.extend(broken.flat_map(|verdict| verdict_lines(verdict, paint)));
+    }
+    lines
+}
+
+/// What a deduplication found, and what became of the clusters of the run before.
+fn deduplicated(found: &DedupeReport, receipt: &Receipt) -> Vec<String> {
+    let mut lines = vec![format!(
+        "{} are {}; the largest cluster has {}",
+        text::counted(found.row_count, "row"),
+        text::counted(found.cluster_count, "cluster"),
+        text::counted(found.largest_cluster_rows, "row"),
+    )];
+    let changed = [
+        (found.merged_clusters, "became part of another"),
+        (found.split_clusters, "lost rows to others"),
+    ];
+    let changed: Vec<String> = changed
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!("{} {what}", text::counted(count, "cluster")))
+        .collect();
+    if !changed.is_empty() {
+        lines.push(format!(
+            "{}: `comboi show {}__cluster_log`",
+            changed.join(", "),
+            receipt.dataset
+        ));
     }
     lines
 }

@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use comboi_engine::Limits;
 use comboi_lake::{Lake, State};
 use comboi_project::{
-    Contract, DatasetId, NamedContract, Place, Problem, Problems, Project, Stage,
+    Companion, Contract, DatasetId, NamedContract, Place, Problem, Problems, Project, Stage,
 };
 use comboi_run::{Clock, Listener, Runner, Stop};
 use comboi_sources::database::Databases;
@@ -342,10 +342,16 @@ pub(crate) fn table(
     match text {
         "_comboi/tasks" => Ok(lake.record("tasks")),
         "_comboi/verdicts" => Ok(lake.record("verdicts")),
-        _ => match text.strip_suffix("__quarantine") {
-            Some(of) => Ok(lake.quarantine(&dataset(project, of)?)),
-            None => Ok(lake.table(&dataset(project, text)?)),
-        },
+        _ => {
+            let beside = Companion::ALL.into_iter();
+            let mut beside =
+                beside.filter_map(|which| Some((text.strip_suffix(which.suffix())?, which)));
+            match (text.strip_suffix("__quarantine"), beside.next()) {
+                (Some(of), _) => Ok(lake.quarantine(&dataset(project, of)?)),
+                (None, Some((of, which))) => Ok(lake.companion(&dataset(project, of)?, which)),
+                (None, None) => Ok(lake.table(&dataset(project, text)?)),
+            }
+        }
     }
 }
 

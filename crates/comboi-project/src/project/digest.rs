@@ -9,8 +9,8 @@ use crate::DatasetId;
 use crate::yaml::{Node, Value};
 
 impl Project {
-    /// A digest of everything written that shapes a built dataset: its query, its contracts, and its inputs with the
-    /// names they have in the query. Comments and indentation of contracts leave it as it is.
+    /// A digest of everything written that shapes a built dataset: its query, its contracts, its
+    /// deduplication, and its inputs with the names they have in the query. Comments and indentation of contracts leave it as it is.
     ///
     /// 64 hexadecimal digits, the same on every machine and in every version of comboi that builds alike. None for
     /// what is not built.
@@ -26,6 +26,11 @@ impl Project {
         for contract in &dataset.contracts {
             field(&mut text, &contract.name);
             field(&mut text, &contract.canonical);
+        }
+        if let Some(dedupe) = &dataset.dedupe {
+            field(&mut text, "dedupe 1");
+            field(&mut text, &dedupe.canonical);
+            field(&mut text, &dedupe.unique_id);
         }
         let digest = Sha256::digest(text.as_bytes());
         Some(
@@ -45,7 +50,7 @@ fn field(text: &mut String, value: &str) {
 }
 
 /// What a file says, without its form.
-pub(super) fn canonical(node: &Node) -> String {
+pub(crate) fn canonical(node: &Node) -> String {
     let mut text = String::new();
     put(&mut text, node);
     text

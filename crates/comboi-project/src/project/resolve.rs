@@ -2,13 +2,15 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::load::{Contracts, Loader, contract_name, listed, tidy};
-use super::{Dataset, Input, NamedContract, SqlText, cycle};
+use super::{Dataset, Deduplication, Input, NamedContract, SqlText, cycle};
 use crate::config::{Config, Source};
+use crate::dedupe;
 use crate::read::Located;
 use crate::transformations::{InputRef, Transformation, Transformations};
-use crate::{Alias, DatasetId, Place, Problem, Stage, suggest};
+use crate::{Alias, Companion, DatasetId, Place, Problem, Stage, suggest};
 
 pub(super) fn datasets(
     loader: &mut Loader<'_>,
@@ -111,6 +113,7 @@ impl Catalogue {
                     .problems
                     .push(problem.hint("choose a name that does not end in `__quarantine`"));
             }
+            check_companion_name(loader, id, place);
             let template = config.stages.template(id.stage());
             if template.unfit_for(id.stage()).is_some() {
                 continue; // That is reported with the template.
@@ -132,6 +135,25 @@ impl Catalogue {
                     .push(Problem::at(place, message).hint(hint));
             }
         }
+    }
+}
+
+/// What a deduplication keeps beside its dataset has the dataset's name with one of these behind it.
+fn check_companion_name(loader: &mut Loader<'_>, id: &DatasetId, place: &Place) {
+    let mut ends = Companion::ALL.into_iter().map(Companion::suffix);
+    if id.stage() == Stage::Bronze {
+        return;
+    }
+    if let Some(end) = ends.find(|end| id.name().ends_with(end)) {
+        let message = format!(
+            "`{}` is the name of what is kept beside a dataset that is deduplicated",
+            id.name()
+        );
+        let hint = format!("choose a name that does not end in `{end}`");
+        loader
+            .reader
+            .problems
+            .push(Problem::at(place, message).hint(hint));
     }
 }
 
@@ -159,6 +181,7 @@ impl Resolver<'_, '_> {
         let name = &self.transformation.name;
         let inputs = self.inputs();
         let contracts = self.contracts();
+        let dedupe = self.dedupe(&contracts);
         Dataset {
             id: DatasetId::Built(self.stage, name.value.clone()),
             place: name.place.clone(),
@@ -167,7 +190,19 @@ impl Resolver<'_, '_> {
             sql: self.sql(),
             inputs,
             contracts,
+            dedupe,
         }
+    }
+
+    fn dedupe(&mut self, contracts: &[NamedContract]) -> Option<Deduplication> {
+        let written = self.transformation.dedupe.as_ref()?;
+        let contracts = contracts.iter().map(|named| &*named.contract);
+        let unique_id = dedupe::check(&written.value, contracts, &mut self.loader.reader)?;
+        Some(Deduplication {
+            how: written.value.value.clone(),
+            unique_id,
+            canonical: Arc::clone(&written.canonical),
+        })
     }
 
     fn report(&mut self, place: &Place, message: impl Into<String>, hint: Option<String>) {

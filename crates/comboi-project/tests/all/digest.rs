@@ -32,6 +32,10 @@ fn what_shapes_a_dataset_changes_its_digest() {
         ("type: INTEGER", "type: BIGINT"),
         ("name: id", "name: \"id2\""),
         (", quality_checks: [contract:a]", ""),
+        (
+            "inputs: [{",
+            "dedupe: { unique_id: id, keys: [b] }, inputs: [{",
+        ),
     ] {
         let changed = BASE.replace(from, to);
         assert_ne!(changed, BASE);

@@ -46,6 +46,18 @@ impl Before {
         })
     }
 
+    /// Two clusters are about to become one.
+    async fn a_merge() -> Arc<Self> {
+        let (shop, store) = (Shop::deduplicated(), memory());
+        shop.run(&store).await;
+        shop.add_connecting_order();
+        Arc::new(Self {
+            shop,
+            store,
+            rebuild: false,
+        })
+    }
+
     /// Nothing is new, and everything is built all the same.
     async fn a_rebuild() -> Arc<Self> {
         let (shop, store) = (Shop::with_days(2), memory());
@@ -204,6 +216,41 @@ async fn of_an_increment_by_a_refusal() {
         Then::Run,
     )
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_calm_merge_ends_in_this() {
+    let (_, state) = Before::a_merge().await.calm().await;
+    let (_, clean) = state.split_once("silver/orders_clean\n").unwrap();
+    let (clean, _) = clean.split_once("checkpoint").unwrap();
+    assert_eq!(
+        clean,
+        "  1,2024-05-01,10.00,2,4,true
+  2,2024-05-02,20.50,2,4,false
+  3,2024-05-02,7.00,2,4,false
+  4,2024-05-01,20.50,2,4,false
+gold/daily
+  2024-05-01,30.50,2
+  2024-05-02,27.50,2
+silver/orders_clean__clusters
+  1,2
+  2,2
+  3,2
+  4,2
+silver/orders_clean__cluster_log
+  2024-05-04 00:00:00+00,merged,1,2,1
+"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_a_merge_by_death() {
+    check(Before::a_merge().await, &[Fault::DiesAfter], Then::Run).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_a_merge_by_a_wrong_answer() {
+    check(Before::a_merge().await, &[Fault::Lies], Then::Run).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -7,6 +7,7 @@
 
 mod by_hand;
 mod damage;
+mod deduplicated;
 mod every_write;
 mod reread;
 mod retry;

@@ -10,7 +10,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use comboi_engine::{Input, Limits, Session};
 use comboi_lake::{Lake, Root, State, Table};
 use comboi_plan::Plan;
-use comboi_project::{DatasetId, Project, Stage};
+use comboi_project::{Companion, DatasetId, Project, Stage};
 use comboi_run::{Clock, RunReport, Runner, Stop};
 use comboi_test::{Store, contents};
 use tempfile::TempDir;
@@ -117,6 +117,22 @@ impl Shop {
             &CONFIG.replace("incremental_column: id", "on_changed_file: reread"),
         );
         shop
+    }
+
+    /// One whose orders are one where they have their day or their amount in common; and the file that comes next connects two.
+    pub(crate) fn deduplicated() -> Self {
+        let shop = Self::with_days(0);
+        let dedupe = "    dedupe: {unique_id: id, keys: [day, amount], output: {keep: all}}\ngold:";
+        let transformations = TRANSFORMATIONS.replace("gold:", dedupe);
+        shop.write("configs/transformations.yml", &transformations);
+        let rows = "id,day,amount\n1,2024-05-01,10.00\n2,2024-05-02,20.50\n3,2024-05-02,7.00\n";
+        shop.write("in/a.csv", rows);
+        shop
+    }
+
+    /// The order that makes two of [`deduplicated`](Self::deduplicated) one.
+    pub(crate) fn add_connecting_order(&self) {
+        self.write("in/b.csv", "id,day,amount\n4,2024-05-01,20.50\n");
     }
 
     /// The file of a day arrives.
@@ -232,7 +248,16 @@ pub(crate) async fn rows(store: &Store, dataset: &str) -> Vec<String> {
     rows_of(&table).await
 }
 
+/// What a deduplication keeps beside a dataset, without the runs in which it was found.
+pub(crate) async fn beside(store: &Store, dataset: &str, which: Companion) -> Vec<String> {
+    rows_without(&lake(store).companion(&id(dataset), which), &["run_id"]).await
+}
+
 pub(crate) async fn rows_of(table: &Table) -> Vec<String> {
+    rows_without(table, &[]).await
+}
+
+async fn rows_without(table: &Table, left_out: &[&str]) -> Vec<String> {
     let Some(snapshot) = table.snapshot().await.unwrap() else {
         return Vec::new();
     };
@@ -250,7 +275,9 @@ pub(crate) async fn rows_of(table: &Table) -> Vec<String> {
         files: &files,
     };
     let shown = comboi_engine::show(&session, &input, 1000).unwrap();
-    let kept = |name: &str| name != "_comboi_loaded_at" && name != "_comboi_run_id";
+    let kept = |name: &str| {
+        name != "_comboi_loaded_at" && name != "_comboi_run_id" && !left_out.contains(&name)
+    };
     let mut rows: Vec<String> = shown
         .rows
         .into_iter()
@@ -273,6 +300,16 @@ pub(crate) async fn state(store: &Store) -> String {
             "{dataset}\n  {}\n",
             rows(store, dataset).await.join("\n  ")
         ));
+    }
+    for which in Companion::ALL {
+        let rows = beside(store, CLEAN, which).await;
+        if !rows.is_empty() {
+            text.push_str(&format!(
+                "{CLEAN}{}\n  {}\n",
+                which.suffix(),
+                rows.join("\n  ")
+            ));
+        }
     }
     let checkpoint = lake
         .table(&id(ORDERS))

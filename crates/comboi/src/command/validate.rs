@@ -149,7 +149,12 @@ fn bind_queries(
             .collect();
         let Some(inputs) = inputs else { continue };
         let described = comboi_engine::describe(session, &sql_of(dataset), &inputs);
-        if let Some(columns) = collect(&mut problems, described)? {
+        if let Some(mut columns) = collect(&mut problems, described)? {
+            if let Some(how) = &dataset.dedupe {
+                let checked = comboi_engine::check_dedupe(session, how, &columns);
+                collect(&mut problems, checked)?;
+                columns = comboi_engine::deduped_columns(how, &columns);
+            }
             problems.extend(broken_promises(dataset, &columns));
             known.insert(dataset.id.clone(), columns);
         }

@@ -7,6 +7,7 @@ mod azure_sql;
 mod bad_input;
 mod commands;
 mod contracts;
+mod deduplicate;
 mod demo;
 mod files;
 mod identities;

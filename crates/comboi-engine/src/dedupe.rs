@@ -1,0 +1,234 @@
+//! Rows about the same thing become one: links, clusters with names that stay, survivors.
+//!
+//! What the query returned lies in one file. Rows are known by their place in it, links between them are found here, and
+//! the clusters that they make go back into DuckDB, which picks the survivors and writes the result.
+
+mod ids;
+mod key;
+mod rows;
+mod survivors;
+mod union;
+mod write;
+
+use std::path::Path;
+
+use chrono::{DateTime, Utc};
+use comboi_project::{
+    Column, Columns, Deduplication, Keep, LargeCluster, Problem, Problems, RunId, SqlType,
+    did_you_mean,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{Built, Error, Input, Session};
+
+use rows::Rows;
+use union::UnionFind;
+
+/// A deduplication that is to be done.
+#[derive(Debug)]
+pub struct Dedupe<'a> {
+    /// What the query returned.
+    pub rows: &'a Built,
+    /// How.
+    pub how: &'a Deduplication,
+    /// Which row was in which cluster before, if that is known: `unique_id` and `cluster_id`.
+    pub clusters: Option<Input<'a>>,
+    /// The log of merges and splits until now.
+    pub log: Option<Input<'a>>,
+    /// The run that does it.
+    pub run: RunId,
+    /// When.
+    pub now: DateTime<Utc>,
+    /// Where the files go.
+    pub folder: &'a Path,
+}
+
+/// What came of a deduplication.
+#[derive(Debug)]
+pub struct Deduped {
+    /// The dataset as readers will see it.
+    pub built: Built,
+    /// Which row is in which cluster; `None` when it is as it was before.
+    pub clusters: Option<Built>,
+    /// The log with what happened now; `None` when nothing did.
+    pub log: Option<Built>,
+    /// In figures.
+    pub report: DedupeReport,
+    /// What a person should know.
+    pub notes: Vec<String>,
+}
+
+/// What a deduplication found, in figures.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct DedupeReport {
+    /// Rows that the query returned.
+    pub row_count: u64,
+    /// Clusters that they make; a row that is like no other is one by itself.
+    pub cluster_count: u64,
+    /// Rows of the largest cluster.
+    pub largest_cluster_rows: u64,
+    /// What the keys found, in the order of the file.
+    pub keys: Vec<KeyReport>,
+    /// Clusters that became part of another one, since the run before.
+    pub merged_clusters: u64,
+    /// Clusters that lost rows to others.
+    pub split_clusters: u64,
+}
+
+/// What a key found.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct KeyReport {
+    /// As people say it: `surname, dob`.
+    pub key: String,
+    /// Values that several rows share.
+    pub shared_values: u64,
+    /// Rows that share one.
+    pub rows: u64,
+    /// Rows that share the value which most share.
+    pub most_rows: u64,
+}
+
+/// The columns of a dataset after its deduplication, where the query returns these.
+pub fn deduped_columns(how: &Deduplication, columns: &Columns) -> Columns {
+    let id = columns.get(&how.unique_id).map(|id| id.sql_type.clone());
+    let id = id.unwrap_or(SqlType::Varchar(None));
+    let added = how.how.added_columns().into_iter().map(|name| Column {
+        name: name.to_owned(),
+        sql_type: match name {
+            "cluster_id" => id.clone(),
+            "merged_ids" => SqlType::List(Box::new(id.clone())),
+            "is_survivor" => SqlType::Boolean,
+            _ => SqlType::BigInt,
+        },
+    });
+    columns.iter().cloned().chain(added).collect()
+}
+
+/// Every mistake in a deduplication that its query's columns tell.
+pub fn check_dedupe(
+    session: &Session,
+    how: &Deduplication,
+    columns: &Columns,
+) -> Result<(), Error> {
+    let mut problems = column_problems(how, columns);
+    problems.extend(key::problems(session, &how.how.keys, columns)?);
+    if problems.is_empty() {
+        Ok(())
+    } else {
+        Err(Problems(problems).into())
+    }
+}
+
+/// Finds which rows are the same thing, names the clusters and writes what is kept of them.
+///
+/// A cluster is called by the smallest id of its rows, and keeps that name when rows come and go: see [`ids`](self).
+/// Fails where ids are missing or there twice, and where a cluster is larger than it may be.
+pub fn dedupe(session: &Session, job: &Dedupe<'_>) -> Result<Deduped, Error> {
+    check_dedupe(session, job.how, &job.rows.columns)?;
+    let rows = Rows::open(session, job)?;
+    rows.check_ids()?;
+    let mut union = UnionFind::new(rows.count);
+    let mut report = DedupeReport {
+        row_count: rows.count.into(),
+        ..DedupeReport::default()
+    };
+    let how = &job.how.how;
+    for written in &how.keys {
+        let key = key::Key::new(written, &job.rows.columns);
+        report.keys.push(rows.link(&key, &mut union)?);
+    }
+    if how.incremental && job.clusters.is_some() {
+        rows.link_as_before(&mut union)?;
+    }
+    report.cluster_count = union.cluster_count().into();
+    report.largest_cluster_rows = union.largest().into();
+    let notes = too_large(job.how, &report)?;
+    rows.put_links(&union)?;
+    let changes = ids::name(&rows, job)?;
+    report.merged_clusters = changes.merged;
+    report.split_clusters = changes.split;
+    let columns = deduped_columns(job.how, &job.rows.columns);
+    let select = survivors::select(job.how, &job.rows.columns);
+    let built = rows.write(&select, columns, "deduped.parquet")?;
+    Ok(Deduped {
+        built,
+        clusters: changes.clusters,
+        log: changes.log,
+        report,
+        notes,
+    })
+}
+
+/// A cluster that is larger than it may be, as an error or as a note.
+fn too_large(how: &Deduplication, report: &DedupeReport) -> Result<Vec<String>, Error> {
+    let allowed = &how.how.max_cluster_size;
+    if report.largest_cluster_rows <= u64::from(allowed.value) {
+        return Ok(Vec::new());
+    }
+    let worst = report.keys.iter().max_by_key(|key| key.most_rows);
+    let mut message = format!(
+        "one cluster has {} rows, more than `max_cluster_size`, which is {}",
+        report.largest_cluster_rows, allowed.value
+    );
+    if let Some(worst) = worst {
+        message.push_str(&format!(
+            "; {} rows share one value of the key `{}`",
+            worst.most_rows, worst.key
+        ));
+    }
+    if how.how.on_large_cluster == LargeCluster::Warn {
+        return Ok(vec![message]);
+    }
+    let place = if allowed.place.line > 0 {
+        &allowed.place
+    } else {
+        how.how
+            .keys
+            .first()
+            .map_or(&allowed.place, |key| &key.place)
+    };
+    let hint = "turn values that stand for nothing, such as 'unknown', into NULL in the query; if so many rows are one thing, raise `max_cluster_size`";
+    Err(Problems(vec![Problem::at(place, message).hint(hint)]).into())
+}
+
+/// Columns that are named and not there, and columns that are there and should not be.
+fn column_problems(how: &Deduplication, columns: &Columns) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let named = survivors::columns_named(&how.how)
+        .chain(how.how.source.iter())
+        .chain([&how.unique_id]);
+    for name in named {
+        if columns.get(name).is_none() {
+            let message = format!("the query returns no column `{}`", name.value);
+            problems.push(
+                Problem::at(&name.place, message).maybe_hint(did_you_mean(name, columns.names())),
+            );
+        }
+    }
+    problems.extend(survivors::problems(&how.how, columns));
+    let ours = ["file_row_number", rows::ROW];
+    for added in how.how.added_columns().into_iter().chain(ours) {
+        if columns.get(added).is_some() {
+            let message = format!("the query returns `{added}`, which `dedupe` adds");
+            problems.push(
+                Problem::at(&how.unique_id.place, message)
+                    .hint("give the query's column another name with AS"),
+            );
+        }
+    }
+    if how.how.output.keep == Keep::Golden
+        && let Some((name, _)) = how
+            .how
+            .output
+            .golden
+            .iter()
+            .find(|(name, _)| name.eq_ignore_ascii_case(&how.unique_id))
+    {
+        let message = format!(
+            "`{}` is the id, which is that of the row that survives",
+            name.value
+        );
+        problems.push(Problem::at(&name.place, message).hint("choose it by `survivor`"));
+    }
+    problems
+}

@@ -1,0 +1,271 @@
+//! Which rows, and which of their values, are kept of a cluster.
+//!
+//! Only rows that share their cluster with others are sorted; the rest pass through. Every choice is a window over the
+//! rows of a cluster, which DuckDB spills when it has to.
+
+use comboi_project::{
+    Columns, Dedupe, Deduplication, GoldenRule, Keep, Located, Problem, Ranked, SqlType,
+    SurvivorRule,
+};
+
+use super::key::ROWS;
+use super::rows::ROW;
+use crate::sql::{ident, text};
+
+/// Columns that rules name, but those whose values are chosen by rules of their own.
+pub(super) fn columns_named(how: &Dedupe) -> impl Iterator<Item = &Located<String>> {
+    let survivor = how
+        .output
+        .survivor
+        .iter()
+        .filter_map(|rule| match &rule.value {
+            SurvivorRule::By(_, column) => Some(column),
+            _ => None,
+        });
+    let golden = how
+        .output
+        .golden
+        .iter()
+        .filter_map(|(_, rule)| match &rule.value {
+            GoldenRule::ByTime(_, column) => column.as_ref(),
+            _ => None,
+        });
+    let chosen = how.output.golden.iter().map(|(name, _)| name);
+    survivor
+        .chain(golden)
+        .chain(chosen.filter(|name| name.value != DEFAULT))
+}
+
+/// Under this name stands the rule for columns without one of their own.
+const DEFAULT: &str = "default";
+
+/// Rules that do not fit the types of their columns.
+pub(super) fn problems(how: &Dedupe, columns: &Columns) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for (name, rule) in how.output.golden.iter() {
+        let column = columns.get(name);
+        let text = column.is_some_and(|column| matches!(column.sql_type, SqlType::Varchar(_)));
+        let fits = match &rule.value {
+            GoldenRule::Concat(_) | GoldenRule::OfValues(Ranked::Longest) => text,
+            _ => true,
+        };
+        if name.value == DEFAULT {
+            if matches!(
+                rule.value,
+                GoldenRule::Concat(_) | GoldenRule::OfValues(Ranked::Longest)
+            ) {
+                let problem =
+                    Problem::at(&rule.place, "this rule is for texts, not for every column");
+                problems.push(problem.hint("give it to single columns"));
+            }
+        } else if let Some(column) = column.filter(|_| !fits) {
+            let message = format!(
+                "this rule is for texts, and `{}` is {}",
+                name.value, column.sql_type
+            );
+            problems.push(Problem::at(&rule.place, message).hint("cast it in the query"));
+        }
+    }
+    problems
+}
+
+/// The query for what is kept: the columns of the rows, then those that are added.
+pub(super) fn select(how: &Deduplication, columns: &Columns) -> String {
+    let choice = Choice { how, columns };
+    match how.how.output.keep {
+        Keep::Survivor => choice.survivors(),
+        Keep::All => choice.all(),
+        Keep::Golden => choice.golden(),
+    }
+}
+
+struct Choice<'a> {
+    how: &'a Deduplication,
+    columns: &'a Columns,
+}
+
+/// The rows of the clusters of one row, or of all others.
+fn linked(which: &str) -> String {
+    format!(
+        "FROM {ROWS} AS t JOIN members AS m ON m.r = t.{ROW} JOIN named AS n USING (c) WHERE n.size {which}"
+    )
+}
+
+impl Choice<'_> {
+    fn columns_of(&self, table: &str) -> String {
+        let columns: Vec<String> = self
+            .columns
+            .names()
+            .map(|name| format!("{table}.{}", ident(name)))
+            .collect();
+        columns.join(", ")
+    }
+
+    fn survivors(&self) -> String {
+        let columns = format!("{}, n.cluster_id, n.size", self.columns_of("t"));
+        format!(
+            "SELECT {columns} {}\nUNION ALL\nSELECT {columns} {}\nQUALIFY row_number() OVER (PARTITION BY m.c ORDER BY {}) = 1",
+            linked("= 1"),
+            linked("> 1"),
+            self.order()
+        )
+    }
+
+    fn all(&self) -> String {
+        let columns = format!("{}, n.cluster_id, n.size", self.columns_of("t"));
+        format!(
+            "SELECT {columns}, true {}\nUNION ALL\nSELECT {columns}, row_number() OVER (PARTITION BY m.c ORDER BY {}) = 1 {}",
+            linked("= 1"),
+            self.order(),
+            linked("> 1"),
+        )
+    }
+
+    fn golden(&self) -> String {
+        let (mut values, mut counts, mut lists, mut joins) =
+            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for (i, column) in self.columns.iter().enumerate() {
+            let name = ident(&column.name);
+            match self.rule(&column.name) {
+                GoldenRule::Concat(separator) => {
+                    values.push(format!("t.{name} AS v{i}"));
+                    lists.push(format!("j{i}.v"));
+                    joins.push(format!(
+                        "LEFT JOIN (SELECT c, string_agg(v, {} ORDER BY v) AS v FROM (SELECT DISTINCT m.c, t.{name} AS v {} AND t.{name} IS NOT NULL) GROUP BY c) AS j{i} ON j{i}.c = best.c",
+                        text(separator),
+                        linked("> 1"),
+                    ));
+                    continue;
+                }
+                GoldenRule::MostFrequent => counts.push(format!(
+                    "count(*) OVER (PARTITION BY m.c, t.{name}) AS n{i}"
+                )),
+                _ => {}
+            }
+            lists.push(format!("best.v{i}"));
+            values.push(self.golden_value(i, &column.name));
+        }
+        let counts = if counts.is_empty() {
+            String::new()
+        } else {
+            format!(", {}", counts.join(", "))
+        };
+        let id = ident(&self.how.unique_id);
+        format!(
+            "SELECT {columns}, n.cluster_id, n.size, [t.{id}] {single}
+UNION ALL
+SELECT {lists}, best.cluster_id, best.size, ids.v FROM (
+  SELECT {values}, t._comboi_c AS c, t._comboi_cluster AS cluster_id, t._comboi_size AS size
+  FROM (SELECT t.*, m.c AS _comboi_c, n.cluster_id AS _comboi_cluster, n.size AS _comboi_size{counts} {many}) AS t
+  QUALIFY row_number() OVER (PARTITION BY t._comboi_c ORDER BY {order}) = 1
+) AS best
+JOIN (SELECT m.c, list(m.uid ORDER BY m.uid) AS v FROM members AS m JOIN named AS n USING (c) WHERE n.size > 1 GROUP BY m.c) AS ids ON ids.c = best.c
+{joins}",
+            columns = self.columns_of("t"),
+            single = linked("= 1"),
+            lists = lists.join(", "),
+            values = values.join(", "),
+            many = linked("> 1"),
+            order = self.order(),
+            joins = joins.join("\n"),
+        )
+    }
+
+    /// The rule of a column.
+    fn rule(&self, column: &str) -> &GoldenRule {
+        let golden = &self.how.how.output.golden;
+        if column.eq_ignore_ascii_case(&self.how.unique_id) {
+            return &GoldenRule::Survivor;
+        }
+        let own = golden
+            .iter()
+            .find(|(name, _)| name.value != DEFAULT && name.eq_ignore_ascii_case(column));
+        let default = || golden.iter().find(|(name, _)| name.value == DEFAULT);
+        own.or_else(default)
+            .map_or(&GoldenRule::Survivor, |(_, rule)| &rule.value)
+    }
+
+    fn golden_value(&self, i: usize, column: &str) -> String {
+        let (name, id) = (format!("t.{}", ident(column)), self.id());
+        let order = match self.rule(column) {
+            GoldenRule::Survivor | GoldenRule::Concat(_) => self.order(),
+            GoldenRule::First => id,
+            GoldenRule::MostComplete => format!("{}, {id}", self.complete()),
+            GoldenRule::MostFrequent => format!("t.n{i} DESC, {id}"),
+            GoldenRule::SourcePriority(sources) => format!("{}, {id}", self.source(sources)),
+            GoldenRule::OfValues(by) => format!("{}, {id}", ranked(*by, &name)),
+            GoldenRule::ByTime(by, by_column) => {
+                let time = by_column.as_ref().or_else(|| self.time());
+                time.map_or_else(
+                    || self.order(),
+                    |time| format!("{}, {id}", ranked(*by, &format!("t.{}", ident(time)))),
+                )
+            }
+        };
+        format!(
+            "first_value({name} IGNORE NULLS) OVER (PARTITION BY t._comboi_c ORDER BY {order} ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS v{i}"
+        )
+    }
+
+    /// The column by which the rule for survivors tells what is late.
+    fn time(&self) -> Option<&Located<String>> {
+        let mut rules = self.how.how.output.survivor.iter();
+        rules.find_map(|rule| match &rule.value {
+            SurvivorRule::By(Ranked::Greatest | Ranked::Smallest, column) => Some(column),
+            _ => None,
+        })
+    }
+
+    /// The rows of a cluster, the one that survives first.
+    fn order(&self) -> String {
+        let rules = &self.how.how.output.survivor;
+        let mut order = Vec::new();
+        for rule in rules {
+            match &rule.value {
+                SurvivorRule::By(by, column) => {
+                    order.push(ranked(*by, &format!("t.{}", ident(column))));
+                }
+                SurvivorRule::SourcePriority(sources) => order.push(self.source(sources)),
+                SurvivorRule::MostComplete => order.push(self.complete()),
+                SurvivorRule::First => break,
+            }
+        }
+        if rules.is_empty() {
+            order.push(self.complete());
+        }
+        order.push(self.id());
+        order.join(", ")
+    }
+
+    fn id(&self) -> String {
+        format!("t.{}", ident(&self.how.unique_id))
+    }
+
+    fn complete(&self) -> String {
+        let there = self
+            .columns
+            .names()
+            .map(|name| format!("(t.{} IS NOT NULL)::INTEGER", ident(name)));
+        let there: Vec<String> = there.collect();
+        format!("{} DESC", there.join(" + "))
+    }
+
+    fn source(&self, sources: &comboi_project::SourceOrder) -> String {
+        let column = self.how.how.source.as_ref().unwrap_or(&self.how.unique_id);
+        let listed: Vec<String> = sources.0.iter().map(|source| text(source)).collect();
+        format!(
+            "coalesce(nullif(list_position([{}], CAST(t.{} AS VARCHAR)), 0), {})",
+            listed.join(", "),
+            ident(column),
+            listed.len() + 1
+        )
+    }
+}
+
+fn ranked(by: Ranked, value: &str) -> String {
+    match by {
+        Ranked::Greatest => format!("{value} DESC NULLS LAST"),
+        Ranked::Smallest => format!("{value} ASC NULLS LAST"),
+        Ranked::Longest => format!("length(CAST({value} AS VARCHAR)) DESC NULLS LAST"),
+    }
+}

@@ -1,0 +1,107 @@
+//! Which rows are connected.
+
+/// Disjoint sets of rows. The root of a set is its first row.
+pub(super) struct UnionFind {
+    parents: Vec<u32>,
+}
+
+impl UnionFind {
+    pub(super) fn new(rows: u32) -> Self {
+        Self {
+            parents: (0..rows).collect(),
+        }
+    }
+
+    /// The first row that a row is connected with; itself, when there is none before it.
+    pub(super) fn root(&self, row: u32) -> u32 {
+        let mut at = row;
+        loop {
+            match self.parents.get(at as usize) {
+                Some(&parent) if parent != at => at = parent,
+                _ => return at,
+            }
+        }
+    }
+
+    pub(super) fn connect(&mut self, a: u32, b: u32) {
+        let (a, b) = (self.halved(a), self.halved(b));
+        let (first, other) = (a.min(b), a.max(b));
+        if let Some(parent) = self.parents.get_mut(other as usize) {
+            *parent = first;
+        }
+    }
+
+    /// The root; on the way to it, every other row is hung up one higher.
+    fn halved(&mut self, row: u32) -> u32 {
+        let mut at = row;
+        loop {
+            let parent = self.parents.get(at as usize).copied().unwrap_or(at);
+            if parent == at {
+                return at;
+            }
+            let above = self.parents.get(parent as usize).copied().unwrap_or(parent);
+            if let Some(of) = self.parents.get_mut(at as usize) {
+                *of = above;
+            }
+            at = above;
+        }
+    }
+
+    pub(super) fn cluster_count(&self) -> u32 {
+        let roots = (0_u32..).zip(&self.parents);
+        let count = roots.filter(|(row, parent)| row == *parent).count();
+        u32::try_from(count).unwrap_or(u32::MAX)
+    }
+
+    /// How many rows the largest set has.
+    pub(super) fn largest(&self) -> u32 {
+        let mut sizes = vec![0_u32; self.parents.len()];
+        for (row, _) in (0_u32..).zip(&self.parents) {
+            if let Some(size) = sizes.get_mut(self.root(row) as usize) {
+                *size += 1;
+            }
+        }
+        sizes.into_iter().max().unwrap_or(0)
+    }
+
+    /// Rows that are not the first of their set, with that first one.
+    pub(super) fn linked(&self) -> impl Iterator<Item = (u32, u32)> {
+        let rows = (0_u32..).zip(&self.parents);
+        rows.filter(|(row, parent)| row != *parent)
+            .map(|(row, _)| (row, self.root(row)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::UnionFind;
+
+    #[test]
+    fn what_is_connected_has_its_first_row_as_root() {
+        let check = |rows, edges: &[(u32, u32)], roots: &[u32], count, largest| {
+            let mut union = UnionFind::new(rows);
+            edges.iter().for_each(|(a, b)| union.connect(*a, *b));
+            let found: Vec<u32> = (0..rows).map(|row| union.root(row)).collect();
+            assert_eq!(found, roots);
+            assert_eq!((union.cluster_count(), union.largest()), (count, largest));
+        };
+        check(0, &[], &[], 0, 0);
+        check(3, &[], &[0, 1, 2], 3, 1);
+        check(3, &[(2, 2), (1, 2)], &[0, 1, 1], 2, 2);
+        check(
+            6,
+            &[(5, 4), (1, 2), (4, 2), (2, 5)],
+            &[0, 1, 1, 3, 1, 1],
+            3,
+            4,
+        );
+        check(5, &[(4, 3), (3, 2), (2, 1), (1, 0)], &[0, 0, 0, 0, 0], 1, 5);
+    }
+
+    #[test]
+    fn a_long_chain_is_no_deep_one() {
+        let mut union = UnionFind::new(200_000);
+        (1..200_000).for_each(|row| union.connect(row - 1, row));
+        assert_eq!((union.root(199_999), union.largest()), (0, 200_000));
+    }
+}
