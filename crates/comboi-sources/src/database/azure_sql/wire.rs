@@ -17,6 +17,8 @@ use super::settings::Settings;
 use crate::Error;
 use crate::database::Tokens;
 
+/// How long the answer of a server that is at work no more may be on its way.
+const GRACE: Duration = Duration::from_secs(2);
 /// Whom tokens for SQL Server are asked for.
 const SCOPE: &str = "https://database.windows.net/.default";
 /// A server that takes connections and does not say whether it is at work is waited for so long,
@@ -101,6 +103,10 @@ impl Watch {
                         None => PATIENCE_IN_THE_DARK,
                     };
                     if begun.elapsed() >= patience {
+                        // It may have answered while it was asked.
+                        if let Ok(answered) = timeout(GRACE, &mut answer).await {
+                            return answered.map_err(|e| explained(&e, doing));
+                        }
                         return Err(Error::Lost {
                             doing: doing.to_owned(),
                             why: format!(

@@ -18,6 +18,8 @@ use crate::Error;
 
 /// How long another connection may take to ask what became of this one.
 const PROBE: Duration = Duration::from_secs(60);
+/// How long the answer of a server that is at work no more may be on its way.
+const GRACE: Duration = Duration::from_secs(2);
 
 type Moving = Pin<Box<dyn Future<Output = Result<(), tokio_postgres::Error>> + Send>>;
 
@@ -125,6 +127,11 @@ impl Wire {
                 None => false,
             };
             if !at_work {
+                // It may have answered while it was asked.
+                let last = tokio::time::timeout(GRACE, self.moved(work.as_mut()));
+                if let Ok(done) = last.await {
+                    return Ok(done);
+                }
                 return Err(Error::Lost {
                     doing: doing.to_owned(),
                     why: format!("the server has said nothing for {} seconds", idle.as_secs()),
