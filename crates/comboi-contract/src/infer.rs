@@ -58,6 +58,7 @@ pub fn infer(facts: &Facts, about: &About) -> String {
     }
     line("");
     line("schema:");
+    line("  extra_columns: [processed_at]  # which `--generate-sql` adds");
     line("  columns:");
     let personal: Vec<(&str, String)> = facts
         .columns

@@ -6,8 +6,12 @@
 mod facts;
 mod infer;
 mod personal;
+mod snippet;
+mod sql;
 mod words;
 pub mod yaml;
 
 pub use facts::{ColumnFacts, Facts, Format, FormatCount};
 pub use infer::{About, infer};
+pub use snippet::{Entry, insert};
+pub use sql::{Drift, Generated, Refused, drift, generate, input_of, place_in};

@@ -40,6 +40,11 @@ pub fn build(
 ) -> Result<Built, Error> {
     let aliases: Vec<&str> = inputs.iter().map(|input| input.alias).collect();
     let select = Select::read(session, sql, &aliases)?;
+    if let Some(place) = select.needs_key(sql)
+        && let Some(problem) = session.given().key_problem(&place)
+    {
+        return Err(Problems(vec![problem]).into());
+    }
     let unusable = |e: io::Error| Error::Unreadable {
         doing: format!("write {}", to.display()),
         reason: e.to_string(),
@@ -88,6 +93,7 @@ impl Work<'_> {
         for input in self.inputs {
             show_input(&instance, input)?;
         }
+        self.session.given().define(&instance)?;
         instance.lock()?;
         let given = columns_of(&instance, self.sql, &self.select)?;
         let query = Query::new(self.sql, &given, self.wanted)?;

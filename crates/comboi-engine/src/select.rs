@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 use comboi_project::{Place, Problem, Problems};
 
 use crate::failure::{Failure, Kind, first_line};
+use crate::given::HMAC;
 use crate::instance::Instance;
 use crate::{Error, Session, SqlFile, sql};
 use tree::{Node, Tree};
@@ -125,6 +126,16 @@ impl Select {
         })
     }
 
+    /// Where it asks for a pseudonym first, if it does.
+    pub(crate) fn needs_key(&self, sql: &SqlFile<'_>) -> Option<Place> {
+        self.tree.nodes().find_map(|node| {
+            let name = node.text("function_name")?;
+            let place = || node.location().map(|at| place_of(sql, at));
+            name.eq_ignore_ascii_case(HMAC)
+                .then(|| place().unwrap_or_else(|| Place::file(sql.path)))
+        })
+    }
+
     fn problems(&self, sql: &SqlFile<'_>, inputs: &[&str]) -> Vec<Problem> {
         let known: BTreeSet<String> = inputs
             .iter()
@@ -165,6 +176,17 @@ pub fn uses_the_clock(session: &Session, sql: &SqlFile<'_>) -> Result<bool, Erro
         tree,
     }
     .uses_the_clock())
+}
+
+/// Where a query asks for a pseudonym first, for which there has to be a key; `None` if it does not.
+pub fn needs_key(session: &Session, sql: &SqlFile<'_>) -> Result<Option<Place>, Error> {
+    let text = sql.text.strip_prefix('\u{feff}').unwrap_or(sql.text);
+    let tree = tree_of(session.parser()?, sql, text)?;
+    let select = Select {
+        text: String::new(),
+        tree,
+    };
+    Ok(select.needs_key(sql))
 }
 
 fn node_problem(

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use duckdb::InterruptHandle;
 
+use crate::given::Given;
 use crate::instance::Instance;
 use crate::{Error, Limits};
 
@@ -19,6 +20,7 @@ pub struct Session {
     interrupter: Interrupter,
     free: OnceCell<Instance>,
     parser: OnceCell<Instance>,
+    pub(crate) given: OnceCell<Given>,
 }
 
 impl Session {
@@ -37,6 +39,7 @@ impl Session {
             interrupter: Interrupter::default(),
             free: OnceCell::new(),
             parser: OnceCell::new(),
+            given: OnceCell::new(),
         })
     }
 
@@ -68,6 +71,7 @@ impl Session {
     pub(crate) fn parser(&self) -> Result<&Instance, Error> {
         if self.parser.get().is_none() {
             let instance = self.confined(&[])?;
+            Given::nothing().define(&instance)?;
             instance.lock()?;
             self.parser.get_or_init(|| instance);
         }

@@ -32,6 +32,8 @@ record! {
         pub name: Option<Located<PipelineName>>,
         /// Where secrets come from.
         pub key_vault: Option<KeyVault>,
+        /// How personal data is protected.
+        pub privacy: Option<Pseudonyms>,
         /// The queue that starts stages when comboi runs as a service.
         pub queue: Option<Queue>,
         /// The transformations file, below the project's folder; else `<this file>-transformations.yml` beside this
@@ -53,6 +55,7 @@ pub(crate) fn settings<'a>(
     sources: &'a [Source],
     stages: &'a Stages,
     queue: Option<&'a Queue>,
+    privacy: Option<&'a Pseudonyms>,
 ) -> Vec<&'a Setting> {
     let mut settings = Vec::new();
     for source in sources {
@@ -75,11 +78,21 @@ pub(crate) fn settings<'a>(
             settings.extend([&lake.credential, &lake.endpoint].into_iter().flatten());
         }
     }
+    settings.extend(privacy.map(|privacy| &privacy.key));
     if let Some(queue) = queue {
         let parts = [&queue.connection_string, &queue.account_name];
         settings.extend(parts.into_iter().flatten());
     }
     settings
+}
+
+record! {
+    /// How personal data is protected.
+    pub struct Pseudonyms, "privacy" {
+        /// The key of pseudonyms: `{{keyvault:pseudonym-key}}` or `{{env:NAME}}`, never the text itself. All datasets have the same, so that
+        /// the same person has the same pseudonym everywhere.
+        pub key: Setting,
+    }
 }
 
 record! {

@@ -2,17 +2,21 @@
 
 mod check;
 mod constraint;
+mod evolution;
 mod pattern;
+mod privacy;
 mod quality;
 mod rules;
 mod terms;
 mod value;
 
-use crate::read::{Entries, Located, OneOrMany, choice, record};
+use crate::read::{Located, OneOrMany, record};
 use crate::{DatasetName, Place, SqlType, Stage};
 
 pub(crate) use check::check;
 pub use constraint::{Constraint, Constraints, Format, References};
+pub use evolution::{Compatibility, Evolution, EvolutionMode};
+pub use privacy::{Handled, Handling, Privacy};
 pub use quality::{
     AggregateFunction, AggregateMatchRule, AggregateRule, ColumnRule, CompareOperator, CompareRule,
     CustomSqlRule, Direction, EqualityRule, ExpressionRule, FailedRowsRule, ForeignKeyRule,
@@ -109,6 +113,10 @@ record! {
         pub pii: Option<bool>,
         /// Such as `PII`, `confidential` or `public`.
         pub classification: Option<String>,
+        /// That the column is on its way out: `true`, or since when and why. Runs say so.
+        pub deprecated: Option<String>,
+        /// The column to use instead of a deprecated one.
+        pub replacement: Option<Located<String>>,
         /// Words to select it by.
         pub tags: Vec<String> = Vec::new(),
     }
@@ -176,7 +184,7 @@ record! {
 }
 
 record! {
-    /// How long rows are kept. Known and not acted upon yet.
+    /// How long rows are kept: `comboi retention` removes those that are older.
     pub struct Retention, "data retention" {
         /// In days.
         pub max_age_days: Option<Located<u64>>,
@@ -199,60 +207,6 @@ record! {
     }
 }
 
-record! {
-    /// What a dataset holds about people.
-    pub struct Privacy, "privacy" {
-        /// Such as `PII`, `confidential` or `public`.
-        pub classification: Option<Located<String>>,
-        /// Whether the General Data Protection Regulation applies.
-        pub gdpr_applicable: Option<bool>,
-        /// Such as `access`, `rectification` and `erasure`.
-        pub data_subject_rights: Vec<String> = Vec::new(),
-        /// Columns whose values tell about a person.
-        pub pii_columns: Vec<Located<String>> = Vec::new(),
-        /// The column by which a person's rows are found.
-        pub subject_column: Option<Located<String>>,
-        /// Why the data may be processed.
-        pub legal_basis: Option<String>,
-        /// What it is processed for.
-        pub purpose: Option<String>,
-        /// Anything else worth writing down.
-        pub notes: Entries<String> = Entries::default(),
-    }
-}
-
-record! {
-    /// How a dataset may change. Known and not acted upon yet.
-    pub struct Evolution, "evolution" {
-        /// Between which versions readers keep working.
-        pub compatibility: Option<Compatibility>,
-        /// Whether columns may be added.
-        pub allow_new_columns: Option<bool>,
-        /// Whether columns may go.
-        pub allow_column_removal: Option<bool>,
-        /// Whether types may change.
-        pub allow_type_changes: Option<bool>,
-        /// Whether the dataset is on its way out, and what to use instead.
-        pub deprecated: Option<String>,
-        /// What changed, version by version.
-        pub changes: Entries<String> = Entries::default(),
-    }
-}
-
-choice! {
-    /// Between which versions readers keep working.
-    pub enum Compatibility {
-        /// Readers of the new version can read old data.
-        Backward = "backward",
-        /// Readers of the old version can read new data.
-        Forward = "forward",
-        /// Both.
-        Full = "full",
-        /// Neither.
-        None = "none",
-    }
-}
-
 impl Contract {
     /// The column of this name, whatever the case of its letters.
     pub fn column(&self, name: &str) -> Option<&ContractColumn> {
@@ -261,33 +215,5 @@ impl Contract {
             .iter()
             .map(|column| &column.value)
             .find(|column| column.name.eq_ignore_ascii_case(name))
-    }
-
-    /// Whether values of a column tell about a person, so that they are masked wherever rows are shown.
-    ///
-    /// A column that says nothing itself follows `privacy.pii_columns`, then `privacy.classification`.
-    pub fn is_personal(&self, name: &str) -> bool {
-        let column = self.column(name);
-        if let Some(column) = column
-            && (column.pii.is_some() || column.classification.is_some() || column.is_personal())
-        {
-            return column.is_personal();
-        }
-        let Some(privacy) = &self.privacy else {
-            return false;
-        };
-        if !privacy.pii_columns.is_empty() {
-            return privacy
-                .pii_columns
-                .iter()
-                .any(|listed| listed.eq_ignore_ascii_case(name));
-        }
-        privacy.classification.as_ref().is_some_and(|said| {
-            said.split(|c: char| !c.is_alphanumeric()).any(|word| {
-                ["pii", "personal", "sensitive"]
-                    .iter()
-                    .any(|personal| word.eq_ignore_ascii_case(personal))
-            })
-        })
     }
 }

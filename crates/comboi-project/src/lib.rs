@@ -22,17 +22,18 @@ pub use config::{
     ByteSize, ChangedFilePolicy, Config, Connection, CsvOptions, DataLake, DatabaseIncremental,
     DatabaseSource, DatabaseTable, EngineSettings, FanOut, FileFormat, FilesSource, FilesTable,
     Incremental, KeyVault, LogLevel, Lookback, Monitoring, NullPolicy, PathTemplate, Policies,
-    Queue, SchemaChangePolicy, Source, SslMode, StageSettings, Stages, VaultUrl,
+    Pseudonyms, Queue, SchemaChangePolicy, Source, SslMode, StageSettings, Stages, VaultUrl,
 };
 pub use contract::{
     Action, AggregateFunction, AggregateMatchRule, AggregateRule, Between, ColumnRule,
     CompareOperator, CompareRule, Comparison, Compatibility, Completeness, Constraint, Constraints,
     Contract, ContractColumn, CustomSqlRule, Dimension, Direction, EqualityRule, Evolution,
-    ExpressionRule, FailedRowsRule, ForeignKey, ForeignKeyRule, Format, FormatRule, Freshness,
-    FreshnessRule, Gaps, LengthRule, MissingRule, MonotonicRule, MultipleOfRule, NoOverlapRule,
-    PatternRule, Privacy, QualityRule, QuarantineLimits, RangeRule, References, Retention,
-    RowCountChangeRule, RowCountMatchRule, Rule, RuleKind, Schedule, Schema, SequentialRule,
-    Severity, SingleColumnRule, Sla, StepUnit, Terms, Unit, ValidityRule, ValuesRule, VolumeRule,
+    EvolutionMode, ExpressionRule, FailedRowsRule, ForeignKey, ForeignKeyRule, Format, FormatRule,
+    Freshness, FreshnessRule, Gaps, Handled, Handling, LengthRule, MissingRule, MonotonicRule,
+    MultipleOfRule, NoOverlapRule, PatternRule, Privacy, QualityRule, QuarantineLimits, RangeRule,
+    References, Retention, RowCountChangeRule, RowCountMatchRule, Rule, RuleKind, Schedule, Schema,
+    SequentialRule, Severity, SingleColumnRule, Sla, StepUnit, Terms, Unit, ValidityRule,
+    ValuesRule, VolumeRule,
 };
 pub use dedupe::{
     Dedupe, DedupeOutput, GoldenRule, Keep, LargeCluster, LinkKey, Ranked, SourceOrder,

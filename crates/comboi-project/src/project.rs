@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use crate::config::{
     self, DatabaseSource, DatabaseTable, EngineSettings, FanOut, FilesSource, FilesTable, KeyVault,
-    Monitoring, Queue, Source, Stages,
+    Monitoring, Pseudonyms, Queue, Source, Stages,
 };
 use crate::read::Located;
 use crate::{Alias, Contract, DatasetId, Dedupe, PipelineName, Place, SecretName, Setting, Stage};
@@ -40,6 +40,10 @@ pub struct Project {
     pub engine: EngineSettings,
     /// Where secrets come from.
     pub key_vault: Option<KeyVault>,
+    /// How personal data is protected.
+    pub privacy: Option<Pseudonyms>,
+    /// The transformations file.
+    pub transformations_path: Option<PathBuf>,
     /// The queue that starts stages.
     pub queue: Option<Queue>,
     /// Every file that was read, in the order of reading.
@@ -131,7 +135,12 @@ impl Project {
 
     /// The secrets that it uses, sorted.
     pub fn secret_names(&self) -> Vec<&SecretName> {
-        let settings = config::settings(&self.sources, &self.stages, self.queue.as_ref());
+        let settings = config::settings(
+            &self.sources,
+            &self.stages,
+            self.queue.as_ref(),
+            self.privacy.as_ref(),
+        );
         let names = settings.into_iter().flat_map(Setting::secret_names);
         BTreeSet::from_iter(names).into_iter().collect()
     }

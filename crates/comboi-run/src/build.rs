@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use comboi_engine::{Built, Deduped, Input, Limits, SqlFile, Verdict};
+use comboi_engine::{Built, Deduped, Given, Input, Limits, SqlFile, Verdict};
 use comboi_lake::{Change, Latest, Operation, Remove, Snapshot, Table};
 use comboi_project::{Columns, Contract, Dataset, DatasetId, Located, Project, SqlType};
 use serde::{Deserialize, Serialize};
@@ -234,6 +234,7 @@ impl Build<'_> {
             self.runner.clock.now(),
         );
         let to = scratch.path().join("staged.parquet");
+        let (databases, run_at) = (self.runner.databases.clone(), self.order.begun_at);
         with_session(self.runner, self.limits, scratch.path(), move |session| {
             let inputs: Vec<Input<'_>> = inputs
                 .iter()
@@ -248,6 +249,13 @@ impl Build<'_> {
                 text: &dataset.sql.text,
             };
             let uses_the_clock = comboi_engine::uses_the_clock(session, &sql)?;
+            let key = match &runner.project.privacy {
+                Some(privacy) if comboi_engine::needs_key(session, &sql)?.is_some() => {
+                    Some(databases.reveal(&privacy.key)?)
+                }
+                _ => None,
+            };
+            session.give(Given { run_at, key });
             let wanted = wanted(&dataset);
             let mut built = comboi_engine::build(session, &sql, &inputs, Some(&wanted), &to)?;
             let mut deduped = None;

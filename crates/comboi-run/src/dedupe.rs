@@ -240,6 +240,8 @@ pub(crate) fn with_added_columns(
                 action: None,
                 pii: None,
                 classification: None,
+                deprecated: None,
+                replacement: None,
                 tags: Vec::new(),
             },
             place,

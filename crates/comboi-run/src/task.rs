@@ -65,6 +65,9 @@ pub(crate) enum TaskError {
         "it reads `{0}`, which is not in the lake yet; run that first: `comboi run all --select +{1}`"
     )]
     NoInput(DatasetId, String),
+    /// The key of pseudonyms is not to be had.
+    #[error("the key of pseudonyms could not be read")]
+    Key(#[from] comboi_project::UnresolvedSetting),
     /// A range of it can't be read again, because its first load is not through.
     #[error(
         "`{0}` has not been loaded yet, so there is nothing to read again; run it first: `comboi run bronze`"
@@ -94,6 +97,12 @@ impl TaskError {
         match self {
             Self::Lake(e) => comboi_lake::worth_retrying(e),
             Self::Source(e) => comboi_sources::worth_retrying(e),
+            Self::Key(unresolved) => {
+                matches!(
+                    unresolved.source,
+                    comboi_project::SecretsError::Unavailable(_)
+                )
+            }
             Self::Engine(_)
             | Self::Contract(_)
             | Self::NoInput(..)

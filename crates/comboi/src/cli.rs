@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use comboi_project::{LogLevel, Lookback, SourceName, Stage, TableName};
 
-pub(crate) use contract::{BuildArgs, ContractCommand, NewArgs};
+pub(crate) use contract::{BuildArgs, ContractCommand, NewArgs, ScaffoldArgs, SqlArgs};
 
 /// Plans and runs a medallion lake from configuration.
 ///
@@ -119,14 +119,16 @@ pub(crate) enum Command {
         #[arg(long, value_enum, default_value = "text")]
         output: Output,
     },
-    /// Make contracts.
+    /// Write contracts and the SQL that keeps them.
     Contract {
         /// What is done.
         #[command(subcommand)]
         command: ContractCommand,
     },
-    /// Make a contract from data or a table, or check one: the options of `build.py`.
+    /// Make a contract from data or a table, SQL from a contract, or check one: the options of `build.py`.
     Build(Box<BuildArgs>),
+    /// Begin a transformation: its query, its contract, its entry in the configuration.
+    Scaffold(ScaffoldArgs),
     /// Forget how far tables have been read, so that the next run reads everything again and replaces their rows.
     ResetCheckpoint {
         /// The stage that has checkpoints.
@@ -336,6 +338,7 @@ impl Command {
             Self::Init { .. }
             | Self::Contract { .. }
             | Self::Build(_)
+            | Self::Scaffold(_)
             | Self::ResetCheckpoint { .. }
             | Self::Restore { .. }
             | Self::Serve { .. }

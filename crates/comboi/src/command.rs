@@ -11,6 +11,7 @@ mod look;
 mod plan;
 mod remote;
 mod run;
+mod scaffold;
 mod validate;
 mod verify;
 mod versions;
@@ -64,6 +65,7 @@ pub(crate) fn dispatch(cli: Cli, out: &mut dyn Write) -> anyhow::Result<Exit> {
         } => contract::validate_contract(&global, &contract, &data, output, out),
         Command::Contract { command } => generate::contract(&global, command, out),
         Command::Build(asked) => build::build(&global, asked, out),
+        Command::Scaffold(asked) => scaffold::scaffold(&global, &asked, out),
         Command::ResetCheckpoint {
             stage,
             source,

@@ -58,6 +58,7 @@ owner: data-team
 description: "Cleansed: customers"
 
 schema:
+  extra_columns: [processed_at]  # which `--generate-sql` adds
   columns:
     - name: customer_id
       type: VARCHAR
@@ -130,6 +131,7 @@ owner: data-team
 description: "Cleansed: customers"
 
 schema:
+  extra_columns: [processed_at]  # which `--generate-sql` adds
   columns:
     - name: id
       type: BIGINT

@@ -54,7 +54,13 @@ fn secrets(config: &Config, reader: &mut Reader) {
     if config.key_vault.is_some() {
         return;
     }
-    for setting in settings(&config.sources, &config.stages, config.queue.as_ref()) {
+    let all = settings(
+        &config.sources,
+        &config.stages,
+        config.queue.as_ref(),
+        config.privacy.as_ref(),
+    );
+    for setting in all {
         for name in setting.secret_names() {
             let message = format!("the secret `{name}` has no key vault to come from");
             let hint = "name it: `key_vault: {vault_url: https://my-vault.vault.azure.net}`";

@@ -19,15 +19,21 @@ pub(crate) fn check(contract: &Contract, reader: &mut Reader) {
     checker.quarantine();
     checker.sla();
     checker.privacy();
+    checker.evolution();
 }
 
-struct Checker<'a> {
-    contract: &'a Contract,
+pub(super) struct Checker<'a> {
+    pub(super) contract: &'a Contract,
     reader: &'a mut Reader,
 }
 
 impl Checker<'_> {
-    fn report(&mut self, place: &Place, message: impl Into<String>, hint: Option<String>) {
+    pub(super) fn report(
+        &mut self,
+        place: &Place,
+        message: impl Into<String>,
+        hint: Option<String>,
+    ) {
         self.reader
             .problems
             .push(Problem::at(place, message).maybe_hint(hint));
@@ -196,7 +202,7 @@ impl Checker<'_> {
         }
     }
 
-    fn has_column(&mut self, column: &Located<String>) -> bool {
+    pub(super) fn has_column(&mut self, column: &Located<String>) -> bool {
         if self.contract.column(column).is_some() || self.reader.may_be_unread(column) {
             return true;
         }
@@ -266,15 +272,6 @@ impl Checker<'_> {
             .and_then(|retention| retention.column.as_ref())
         {
             self.has_moment(column);
-        }
-    }
-
-    fn privacy(&mut self) {
-        let Some(privacy) = &self.contract.privacy else {
-            return;
-        };
-        for column in privacy.pii_columns.iter().chain(&privacy.subject_column) {
-            self.has_column(column);
         }
     }
 }

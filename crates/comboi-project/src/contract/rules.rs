@@ -2,6 +2,8 @@
 
 mod from_contract;
 
+pub(super) use from_contract::plain;
+
 use std::time::Duration;
 
 use super::constraint::Format;

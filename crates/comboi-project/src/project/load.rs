@@ -22,6 +22,7 @@ impl Project {
             env,
             reader: Reader::default(),
             files_read: Vec::new(),
+            transformations_path: None,
         };
         let project = loader.project(config);
         match project {
@@ -39,6 +40,7 @@ impl NamedContract {
             env,
             reader: Reader::default(),
             files_read: Vec::new(),
+            transformations_path: None,
         };
         match loader.contract(path) {
             Some(contract) if loader.reader.problems.is_empty() => Ok(contract),
@@ -113,6 +115,7 @@ pub(super) struct Loader<'a> {
     pub(super) reader: Reader,
     /// As [`Place`]s name them.
     files_read: Vec<PathBuf>,
+    transformations_path: Option<PathBuf>,
 }
 
 /// Contracts by the folder they lie in and their name; None for one that has mistakes.
@@ -138,6 +141,8 @@ impl Loader<'_> {
             monitoring: config.monitoring,
             engine: config.engine,
             key_vault: config.key_vault,
+            privacy: config.privacy,
+            transformations_path: self.transformations_path.clone(),
             queue: config.queue,
             files_read: self
                 .files_read
@@ -221,6 +226,7 @@ impl Loader<'_> {
                     .find(|file| file != path && file.exists())
             }
         };
+        self.transformations_path.clone_from(&file);
         let Some(node) = file.and_then(|file| self.node(&file)) else {
             return Transformations::default();
         };

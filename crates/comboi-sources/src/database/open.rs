@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use comboi_project::{NoVault, Secrets, Source};
+use comboi_project::{NoVault, Secret, Secrets, Setting, Source, UnresolvedSetting};
 
 use super::azure_sql::AzureSql;
 use super::client::{Database, Identity, Tokens};
@@ -29,6 +29,11 @@ impl Databases {
     /// is refused later, and the key vault has another password by then, that one is taken.
     pub fn open(&self, source: &Source) -> Result<(Arc<dyn Database>, Vec<String>), Error> {
         Renewing::open(self, source)
+    }
+
+    /// The value of a setting, its secrets from the place where those of databases come from.
+    pub fn reveal(&self, setting: &Setting) -> Result<Secret, UnresolvedSetting> {
+        setting.resolve(self.secrets())
     }
 
     pub(super) fn secrets(&self) -> &dyn Secrets {

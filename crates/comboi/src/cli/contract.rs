@@ -3,12 +3,14 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use comboi_project::{DatasetName, Stage};
+use comboi_project::{Alias, DatasetName, Stage};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ContractCommand {
     /// Write a contract that data keeps: measured from a file, a dataset, or a table of a database.
     New(Box<NewArgs>),
+    /// Write the DuckDB SQL that keeps a contract, or write its generated part anew.
+    Sql(SqlArgs),
 }
 
 /// What a contract is made from, and what data does not say about itself.
@@ -51,10 +53,63 @@ pub(crate) struct NewArgs {
 pub(crate) struct BuildArgs {
     #[command(flatten)]
     pub(crate) new: NewArgs,
+    /// Write the DuckDB SQL that keeps a contract, or write its generated part anew.
+    #[arg(long, requires = "contract", conflicts_with_all = ["connection", "source", "validate_contract"])]
+    pub(crate) generate_sql: bool,
+    /// With `--generate-sql`: what the query calls its input. Default: as it is now, else as the project's configuration says.
+    #[arg(long, value_name = "ALIAS")]
+    pub(crate) input: Option<Alias>,
     /// Find the mistakes in a contract; with `--source`, hold that data to it.
     #[arg(long, requires = "contract", conflicts_with = "connection")]
     pub(crate) validate_contract: bool,
     /// The contract's file.
     #[arg(long, value_name = "FILE")]
     pub(crate) contract: Option<PathBuf>,
+}
+
+/// What SQL is made of, and where it goes.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct SqlArgs {
+    /// The contract's file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) contract: PathBuf,
+    /// The file to write; of a file that is there, only what was generated is replaced. Default: the SQL is printed.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// What the query calls its input. Default: as it is now, else as the project's configuration says.
+    #[arg(long, value_name = "ALIAS")]
+    pub(crate) input: Option<Alias>,
+    /// Replace a file that was written by hand, or a generated part that was edited.
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+/// What a new transformation is.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ScaffoldArgs {
+    /// Its name.
+    #[arg(long)]
+    pub(crate) name: DatasetName,
+    /// How it is built.
+    #[arg(long = "type", default_value = "sql", value_parser = ["sql"])]
+    pub(crate) kind: String,
+    /// The stage that it belongs to.
+    #[arg(long, value_parser = ["silver", "gold"])]
+    pub(crate) stage: String,
+    /// With a contract.
+    #[arg(long)]
+    pub(crate) contract: bool,
+    /// Only the contract.
+    #[arg(long, conflicts_with = "contract")]
+    pub(crate) contract_only: bool,
+    /// A dataset that it reads: `shop/orders`, `orders_clean`. May be given several times; with `--contract` and one that is in the lake, contract
+    /// and query are made from it.
+    #[arg(long, value_name = "DATASET")]
+    pub(crate) input: Vec<String>,
+    /// Who answers for it.
+    #[arg(long, default_value = "data-team")]
+    pub(crate) owner: String,
+    /// Print the entry for the configuration, do not write it.
+    #[arg(long)]
+    pub(crate) print: bool,
 }

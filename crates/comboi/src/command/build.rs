@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use crate::cli::{BuildArgs, Global, Output};
+use crate::cli::{BuildArgs, Global, Output, SqlArgs};
 use crate::exit::{Exit, Usage};
 use crate::{text, wiring};
 
@@ -15,10 +15,21 @@ pub(crate) fn build(
 ) -> anyhow::Result<Exit> {
     let BuildArgs {
         new,
+        generate_sql,
+        input,
         validate_contract,
         contract: file,
     } = *asked;
     match file {
+        Some(contract) if generate_sql => {
+            let asked = SqlArgs {
+                contract,
+                output: new.output,
+                input,
+                force: new.force,
+            };
+            generate::sql::generate(global, &asked, out)
+        }
         Some(file) if validate_contract => match &new.source {
             Some(data) => contract::validate_contract(global, &file, data, Output::Text, out),
             None => {
@@ -34,7 +45,8 @@ pub(crate) fn build(
             }
         },
         Some(_) => Err(Usage(
-            "`--contract` is for `--validate-contract`: say what to do with it".to_owned(),
+            "`--contract` is for `--generate-sql` and `--validate-contract`: say what to do with it"
+                .to_owned(),
         )
         .into()),
         None => generate::new(global, &new, out),

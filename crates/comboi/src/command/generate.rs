@@ -1,5 +1,6 @@
-//! `comboi contract new`: a contract from what data is like.
+//! `comboi contract new` and `contract sql`: a contract from what data is like, and SQL from a contract.
 
+pub(super) mod sql;
 mod table;
 
 use std::fs::OpenOptions;
@@ -25,6 +26,7 @@ pub(crate) fn contract(
 ) -> anyhow::Result<Exit> {
     match command {
         ContractCommand::New(asked) => new(global, &asked, out),
+        ContractCommand::Sql(asked) => sql::generate(global, &asked, out),
     }
 }
 

@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 
+use comboi_contract::Drift;
 use comboi_engine::{Input, Limits, Session, SqlFile};
 use comboi_plan::Graph;
-use comboi_project::{Columns, Dataset, DatasetId, Problem, Problems, Project, did_you_mean};
+use comboi_project::{
+    Columns, Dataset, DatasetId, Place, Problem, Problems, Project, did_you_mean,
+};
 
 use crate::cli::{Global, Output};
 use crate::exit::{self, Exit};
@@ -81,6 +84,7 @@ fn sql_problems(project: &Project) -> anyhow::Result<Vec<Problem>> {
         if problems.is_empty() {
             problems = bind_queries(project, session, known)?;
         }
+        problems.extend(project.datasets.iter().flat_map(drifted));
         Ok(problems)
     })
 }
@@ -93,15 +97,20 @@ fn with_session<T>(work: impl FnOnce(&Session) -> anyhow::Result<T>) -> anyhow::
 fn read_queries(project: &Project, session: &Session) -> anyhow::Result<Vec<Problem>> {
     let mut problems = Vec::new();
     for dataset in &project.datasets {
+        problems.extend(unhandled(dataset));
         let aliases: Vec<&str> = dataset
             .inputs
             .iter()
             .map(|input| input.alias.as_str())
             .collect();
-        collect(
-            &mut problems,
-            comboi_engine::check_sql(session, &sql_of(dataset), &aliases),
-        )?;
+        let checked = comboi_engine::check_sql(session, &sql_of(dataset), &aliases);
+        if collect(&mut problems, checked)?.is_some() && project.privacy.is_none() {
+            let needed = comboi_engine::needs_key(session, &sql_of(dataset))?;
+            problems.extend(needed.map(|place| {
+                Problem::at(&place, "`comboi_hmac` needs a key, and the configuration names none")
+                    .hint("add `privacy: { key: \"{{keyvault:pseudonym-key}}\" }`, or {{env:NAME}}, to the configuration")
+            }));
+        }
     }
     Ok(problems)
 }
@@ -160,6 +169,66 @@ fn bind_queries(
         }
     }
     Ok(problems)
+}
+
+/// Columns about people that would be published as they are.
+fn unhandled(dataset: &Dataset) -> Vec<Problem> {
+    let contracts = dataset.contracts.iter();
+    let columns = contracts.flat_map(|named| named.contract.unhandled());
+    columns
+        .map(|(name, place)| {
+            let text = format!(
+                "column `{name}` tells about a person, and the contract does not say how it is handled before {} is published",
+                dataset.id
+            );
+            let hint = format!(
+                "add `- {{ column: {name}, handling: hmac }}` under `privacy.columns`; others are sha256_unkeyed, mask, truncate, generalise, exclude, and `allowed` with a `reason`"
+            );
+            Problem::at(place, text).hint(hint)
+        })
+        .collect()
+}
+
+/// Generated parts of queries that are no longer what the contract says.
+fn drifted(dataset: &Dataset) -> Vec<Problem> {
+    let contracts = dataset.contracts.iter();
+    let found = contracts.filter_map(|named| {
+        let drift = comboi_contract::drift(&dataset.sql.text, &named.contract, &named.name)?;
+        let again = format!(
+            "`comboi contract sql --contract {} --output {}`",
+            named.path.display(),
+            dataset.sql.path.display()
+        );
+        let (line, message, hint) = match drift {
+            Drift::Changed { line, now } if now.is_empty() => (
+                line,
+                format!("contract `{}` has changed since this was generated from it", named.name),
+                format!("{again} writes it anew"),
+            ),
+            Drift::Changed { line, now } => (
+                line,
+                format!(
+                    "contract `{}` has changed since this was generated from it: the line would be `{now}`",
+                    named.name
+                ),
+                format!("{again} writes it anew"),
+            ),
+            Drift::Edited { line } => (
+                line,
+                "somebody wrote between the marks of what is generated".to_owned(),
+                format!("move it below the second mark; {again} with `--force` throws it away"),
+            ),
+            Drift::Torn { line } => (
+                line,
+                "there is only one of the two marks of what is generated".to_owned(),
+                format!("put the other one back, or take this one away too; {again} with `--force` writes the file anew"),
+            ),
+        };
+        let mut place = Place::file(&*dataset.sql.path);
+        place.line = u32::try_from(line).unwrap_or(u32::MAX);
+        Some(Problem::at(&place, message).hint(hint))
+    });
+    found.collect()
 }
 
 /// Columns that a contract promises and the query does not return.

@@ -192,3 +192,291 @@ fn a_table_of_a_database_tells_its_keys_and_what_is_never_null() {
         "nothing is left in the project"
     );
 }
+
+/// Bronze, a contract from it in which the e-mail address is a pseudonym, its SQL, and the entry that the README has.
+fn through_the_readme(world: &World) {
+    customers(world);
+    world.expect(0, &["run", "bronze"]);
+    let contract = "transformations/contracts/customers_clean.yml";
+    let from = ["--source", "data/bronze/crm_database/customers.parquet"];
+    world.expect(
+        0,
+        &[&["build"], &from[..], &["--output", contract]].concat(),
+    );
+    world.write(
+        "configs/transformations.yml",
+        "silver:\n  - name: customers_clean\n    type: sql\n    inputs:\n      - alias: bronze_customers\n        stage: bronze\n        source_path: \"crm_database/customers.parquet\"\n    quality_checks:\n      - contract:customers_clean\n",
+    );
+    let sql = [
+        "build",
+        "--generate-sql",
+        "--contract",
+        contract,
+        "--output",
+        "transformations/sql/customers_clean.sql",
+    ];
+    let said = world.expect(0, &sql);
+    assert!(
+        said.out.contains("its input is `bronze_customers`"),
+        "{}",
+        said.out
+    );
+    assert!(
+        said.out.contains("note: `email` tells about a person"),
+        "{}",
+        said.out
+    );
+    let said = world.expect(2, &["run", "all"]);
+    assert!(
+        said.err.contains("`email` tells about a person"),
+        "{}",
+        said.err
+    );
+    assert!(said.err.contains("customers_clean.yml:"), "{}", said.err);
+    let yaml = world.read(contract);
+    let (yaml, _) = yaml.split_once("  # Before this is published").unwrap();
+    // The pattern of addresses is not one of pseudonyms.
+    let yaml: String = yaml
+        .lines()
+        .filter(|line| !line.contains("@"))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    let yaml = yaml
+        .replace(
+            "      constraints:\n    - name: country",
+            "    - name: country",
+        )
+        .replace(
+            "      constraints:\n        # - unique: true",
+            "      # constraints:\n        # - unique: true",
+        );
+    world.write(
+        contract,
+        format!("{yaml}  columns:\n    - {{ column: email, handling: hmac }}\n"),
+    );
+    world.expect(0, &sql);
+}
+
+/// `printf user0@example.com | openssl dgst -sha256 -hmac 0123456789abcdef0123456789abcdef`
+const PSEUDONYM: &str = "3741b248d7f73dba8710f3821e52372e03bd93ff552f95a7e543633550cb05d0";
+
+fn with_key(world: &World) {
+    let config = world.read("configs/default.yml");
+    world.write(
+        "configs/default.yml",
+        format!("{config}privacy:\n  key: \"{{{{env:PSEUDONYM_KEY}}}}\"\n"),
+    );
+    world.write(".env", "PSEUDONYM_KEY=0123456789abcdef0123456789abcdef\n");
+}
+
+#[test]
+fn generated_sql_runs_and_keeps_its_contract() {
+    let world = World::new();
+    through_the_readme(&world);
+    let said = world.expect(2, &["run", "all"]);
+    assert!(
+        said.err.contains("`comboi_hmac` needs a key"),
+        "{}",
+        said.err
+    );
+    with_key(&world);
+    world.expect(0, &["validate"]);
+    world.run();
+    let rows = world.rows("customers_clean");
+    assert_eq!(rows.len(), 60);
+    assert!(
+        rows[0].starts_with(&format!("C-0000,{PSEUDONYM},DE,")),
+        "{}",
+        rows[0]
+    );
+    let told = [world.read("logs/pipeline.log"), world.files(".").join("\n")].concat();
+    assert!(
+        !told.contains("0123456789abcdef"),
+        "the key stays where it is"
+    );
+
+    // The moment of the run is no reason to build it again; a change of the input is.
+    let again = world.outcomes(&["run", "all"]);
+    assert_eq!(again[1], "silver/customers_clean skipped 0");
+    let moments = |world: &World| {
+        let mut moments: Vec<String> = world
+            .rows("customers_clean")
+            .iter()
+            .map(|row| row.rsplit(',').next().unwrap().to_owned())
+            .collect();
+        moments.dedup();
+        moments
+    };
+    let first = moments(&world);
+    assert_eq!(first.len(), 1, "one moment for all rows");
+    world.write(
+        "in/customers/day2.csv",
+        "customer_id,email,country,created_at,updated_at\nC-0000, USER0@example.com ,FR,2026-01-01T00:00:00Z,2026-03-01T00:00:00Z\n",
+    );
+    world.run();
+    let rows = world.rows("customers_clean");
+    assert_eq!(
+        rows.len(),
+        60,
+        "the later row of the same key takes the place of the earlier one"
+    );
+    assert!(
+        rows[0].starts_with(&format!("C-0000,{PSEUDONYM},FR,")),
+        "{}",
+        rows[0]
+    );
+    assert!(moments(&world) > first);
+}
+
+#[test]
+fn a_contract_that_changes_is_told_until_its_sql_is_written_anew() {
+    let world = World::new();
+    through_the_readme(&world);
+    with_key(&world);
+    let sql = "transformations/sql/customers_clean.sql";
+    let contract = "transformations/contracts/customers_clean.yml";
+    world.write(
+        sql,
+        world
+            .read(sql)
+            .replace("SELECT *\nFROM cleaned", "SELECT *, 1 AS one\nFROM cleaned"),
+    );
+    world.expect(0, &["validate"]);
+    let yaml = world.read(contract).replace(
+        "name: created_at\n      type: TIMESTAMP WITH TIME ZONE",
+        "name: created_at\n      type: DATE",
+    );
+    world.write(contract, yaml);
+    let said = world.expect(2, &["validate"]);
+    assert!(
+        said.err
+            .contains("the line would be `CAST(created_at AS DATE) AS created_at,`")
+            && said
+                .err
+                .contains("transformations/sql/customers_clean.sql:13"),
+        "{}",
+        said.err
+    );
+    world.expect(
+        0,
+        &["contract", "sql", "--contract", contract, "--output", sql],
+    );
+    assert!(
+        world.read(sql).contains("SELECT *, 1 AS one"),
+        "{}",
+        world.read(sql)
+    );
+    world.expect(0, &["validate"]);
+    world.write(sql, world.read(sql).replace("IS NOT NULL", "IS NULL"));
+    let said = world.expect(2, &["validate"]);
+    assert!(
+        said.err.contains("somebody wrote between the marks"),
+        "{}",
+        said.err
+    );
+    let said = world.expect(
+        2,
+        &["contract", "sql", "--contract", contract, "--output", sql],
+    );
+    assert!(said.err.contains("was edited"), "{}", said.err);
+    world.expect(
+        0,
+        &[
+            "contract",
+            "sql",
+            "--contract",
+            contract,
+            "--output",
+            sql,
+            "--force",
+        ],
+    );
+}
+
+#[test]
+fn a_scaffold_works_as_it_stands() {
+    let world = World::new();
+    customers(&world);
+    world.write(
+        "configs/transformations.yml",
+        "# what is built\nsilver:\n  # nothing yet\n",
+    );
+    world.expect(
+        0,
+        &[
+            "scaffold",
+            "--name",
+            "my_transformation",
+            "--type",
+            "sql",
+            "--stage",
+            "silver",
+            "--contract",
+        ],
+    );
+    world.expect(
+        0,
+        &[
+            "scaffold",
+            "--name",
+            "my_dataset",
+            "--contract-only",
+            "--stage",
+            "silver",
+        ],
+    );
+    world.expect(0, &["run", "bronze"]);
+    let said = world.expect(
+        0,
+        &[
+            "scaffold",
+            "--name",
+            "countries",
+            "--stage",
+            "gold",
+            "--input",
+            "crm_database/customers",
+        ],
+    );
+    assert!(
+        said.out
+            .contains("wrote its entry into configs/transformations.yml"),
+        "{}",
+        said.out
+    );
+    world.expect(0, &["validate"]);
+    world.run();
+    assert_eq!(world.rows("countries").len(), 60);
+    assert_eq!(world.rows("my_transformation").len(), 1);
+    assert!(
+        world
+            .read("configs/transformations.yml")
+            .starts_with("# what is built\nsilver:\n  - name: my_transformation\n")
+    );
+    let said = world.expect(2, &["scaffold", "--name", "countries", "--stage", "gold"]);
+    assert!(said.err.contains("is there already"), "{}", said.err);
+    // With a contract of its own: columns, keys and query come from the input.
+    world.expect(
+        0,
+        &[
+            "scaffold",
+            "--name",
+            "people",
+            "--stage",
+            "silver",
+            "--contract",
+            "--input",
+            "crm_database/customers",
+        ],
+    );
+    assert!(
+        world
+            .read("transformations/contracts/people.yml")
+            .contains("allowed_values: [AT, DE, FR]")
+    );
+    assert!(
+        world
+            .read("transformations/sql/people.sql")
+            .contains("FROM customers\n")
+    );
+}

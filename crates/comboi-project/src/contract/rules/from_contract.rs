@@ -24,7 +24,7 @@ const FRESHNESS_COLUMNS: [&str; 8] = [
 
 impl Contract {
     /// Every check of the contract but the columns' presence and types, in the order of the contract: columns with
-    /// their constraints, keys of several columns, quality rules, SLA.
+    /// their constraints, keys of several columns, quality rules, SLA, what was handled.
     ///
     /// What is written twice is checked and reported twice, under each of its names; only `nullable: false` beside
     /// `not_null: true` of the same column is one rule.
@@ -42,6 +42,7 @@ impl Contract {
             .chain(self.key_rules())
             .chain(quality)
             .chain(self.sla_rules())
+            .chain(self.privacy_rules())
             .collect()
     }
 
@@ -382,7 +383,7 @@ fn hours(hours: f64) -> Option<Duration> {
     Duration::try_from_secs_f64(hours * 3600.0).ok()
 }
 
-fn plain(name: String, kind: RuleKind, place: &Place) -> Rule {
+pub(in crate::contract) fn plain(name: String, kind: RuleKind, place: &Place) -> Rule {
     Rule {
         name,
         description: None,
