@@ -5,3 +5,5 @@ mod brought;
 mod given;
 #[cfg(test)]
 mod trained;
+#[cfg(test)]
+mod ways;

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 pub(crate) struct Given {
     pub(crate) session: Session,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 pub(crate) fn place() -> Place {
@@ -36,8 +36,12 @@ impl Given {
         let session = Session::open(&limits, &folder.path().join("scratch")).unwrap();
         Self {
             session,
-            _folder: folder,
+            folder,
         }
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     pub(crate) fn open(
