@@ -17,7 +17,8 @@ use crate::settings::{Comparison, Level, Settings, TermFrequency};
 pub struct Easy {
     /// The column that tells records apart.
     pub unique_id: String,
-    /// Records that are equal in all expressions of one of these are looked at.
+    /// Records that are equal in all expressions of one of these are looked at. None: those that are equal in one of the columns compared; see
+    /// [`drop_wide_rules`](crate::Linkage::drop_wide_rules).
     pub keys: Vec<Vec<String>>,
     /// How each column is compared.
     pub comparisons: Vec<(String, Kind)>,
@@ -110,7 +111,7 @@ impl Easy {
         Ok(Settings {
             lambda: None,
             unique_id: self.unique_id.clone(),
-            rules: rules_of_keys(session, &self.keys, &self.place)?,
+            rules: rules_of_keys(session, &self.keys_or_columns(), &self.place)?,
             comparisons: self
                 .comparisons
                 .iter()
@@ -124,6 +125,18 @@ impl Easy {
             linker_uid: None,
             place: self.place.clone(),
         })
+    }
+
+    fn keys_or_columns(&self) -> Vec<Vec<String>> {
+        if !self.keys.is_empty() {
+            return self.keys.clone();
+        }
+        let single =
+            |it: &&(String, Kind)| !matches!(it.1, Kind::ArrayIntersect(_) | Kind::Within(_));
+        let columns = self.comparisons.iter().filter(single);
+        columns
+            .map(|(column, _)| vec![format!("\"{}\"", column.replace('"', "\"\""))])
+            .collect()
     }
 
     fn comparison(&self, column: &str, kind: &Kind) -> Comparison {

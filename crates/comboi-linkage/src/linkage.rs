@@ -47,7 +47,7 @@ pub struct Linkage {
     pub(crate) comparisons: Vec<Comparing>,
     pub(crate) rules: Vec<Compiling>,
     pub(crate) deterministic: Vec<Compiling>,
-    pub(crate) em: Vec<(Compiling, Vec<String>)>,
+    pub(crate) em: Vec<Compiling>,
     pub(crate) threads: usize,
     pub(crate) interrupter: Interrupter,
 }
@@ -150,6 +150,17 @@ impl Linkage {
     /// How many pairs each rule gives. Nothing is compared, but rules without a key are run by DuckDB.
     pub fn rules(&self) -> Result<Vec<RulePairs>, Error> {
         Ok(self.index(&self.rules)?.iter().map(Index::pairs).collect())
+    }
+
+    /// Drops the rules that give more pairs than this, and tells which: they are not asked of anybody's records, as keys that nobody gave.
+    pub fn drop_wide_rules(&mut self, most: u64) -> Result<Vec<RulePairs>, Error> {
+        let counted = self.rules()?;
+        let wide = |it: &RulePairs| it.pairs > most;
+        let mut keep = counted.iter().map(|it| !wide(it));
+        self.rules.retain(|_| keep.next().unwrap_or(true));
+        let mut keep = counted.iter().map(|it| !wide(it));
+        self.settings.rules.retain(|_| keep.next().unwrap_or(true));
+        Ok(counted.into_iter().filter(wide).collect())
     }
 
     /// How each comparison and each rule is computed, by its name.
@@ -262,7 +273,7 @@ struct Parts {
     counted: Vec<Vec<Option<(usize, u32)>>>,
     rules: Vec<Compiling>,
     deterministic: Vec<Compiling>,
-    em: Vec<(Compiling, Vec<String>)>,
+    em: Vec<Compiling>,
 }
 
 impl Parts {
@@ -275,7 +286,7 @@ impl Parts {
                 ComparingWay::Sql { .. } => None,
             });
         let rules = self.rules.iter_mut().chain(&mut self.deterministic);
-        let rules = rules.chain(self.em.iter_mut().map(|it| &mut it.0));
+        let rules = rules.chain(&mut self.em);
         comparisons.chain(rules.filter_map(Compiling::compiled_mut))
     }
 
@@ -359,7 +370,6 @@ impl Opening<'_> {
         let rules = self.compile_rules(&settings.rules, &rules, &of_rules)?;
         let deterministic =
             self.compile_rules(deterministic_rules, &deterministic, &of_deterministic)?;
-        let em_columns: Vec<Vec<String>> = em.iter().map(|it| it.columns.clone()).collect();
         let em = self.compile_rules(em_rules, &em, &of_em)?;
         let counted = counted
             .into_iter()
@@ -383,7 +393,7 @@ impl Opening<'_> {
             counted,
             rules,
             deterministic,
-            em: em.into_iter().zip(em_columns).collect(),
+            em,
         })
     }
 

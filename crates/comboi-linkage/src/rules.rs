@@ -30,6 +30,8 @@ pub struct RulePairs {
 /// A rule, made ready.
 pub(crate) struct Compiling {
     pub(crate) rule: Rule,
+    /// Every column that it reads.
+    pub(crate) columns: Vec<String>,
     way: Way,
 }
 
@@ -80,6 +82,7 @@ impl Compiling {
         };
         Ok(Self {
             rule: rule.clone(),
+            columns: condition.columns.clone(),
             way,
         })
     }

@@ -23,11 +23,12 @@ use crate::walk::{Visit, pieces, walk};
 /// How a model is trained.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Training {
-    /// Rules whose pairs match, for the share of matches. None: the share stays what it is.
+    /// Rules whose pairs match, for the share of matches. None: it is what the trained model expects among the pairs that it predicts of.
     pub deterministic_rules: Vec<Rule>,
-    /// The share of all matches that those rules find.
+    /// The share of all matches that deterministic rules find.
     pub recall: f64,
-    /// Rules whose pairs m is learned of. A comparison is learned where its columns are not the rule's; so it takes two rules to learn all.
+    /// Rules whose pairs m is learned of. A comparison is learned where its columns are not the rule's; so it takes two rules to learn all. None: the
+    /// narrowest of those that predict.
     pub em_rules: Vec<Rule>,
     /// How many pairs taken by chance are looked at, at most.
     pub max_pairs: u64,
@@ -49,7 +50,7 @@ impl Default for Training {
             deterministic_rules: Vec::new(),
             recall: 0.7,
             em_rules: Vec::new(),
-            max_pairs: 5_000_000,
+            max_pairs: 2_000_000,
             seed: 1,
             pairs_budget: None,
             lambda: true,
@@ -79,8 +80,10 @@ pub struct Lambda {
     pub before: Option<f64>,
     /// The share found.
     pub after: f64,
-    /// Pairs that deterministic rules gave.
+    /// Pairs that were looked at: those of the deterministic rules, or those that are predicted of.
     pub pairs: u64,
+    /// Whether it is counted by deterministic rules; else it is what the model expects.
+    pub counted: bool,
     /// All pairs that there are.
     pub all_pairs: f64,
 }
@@ -98,6 +101,9 @@ impl Linkage {
         if training.m {
             self.estimate_m(training, &mut report)?;
         }
+        if training.lambda && self.deterministic.is_empty() {
+            report.lambda = self.estimate_lambda(training, &mut report.warnings)?;
+        }
         for warning in &report.warnings {
             warn!("{warning}");
         }
@@ -110,6 +116,9 @@ impl Linkage {
         training: &Training,
         warnings: &mut Vec<String>,
     ) -> Result<Option<Lambda>, Error> {
+        if self.deterministic.is_empty() {
+            return self.expect_lambda(training);
+        }
         let rules = self.index(&self.deterministic)?;
         within_budget(
             rules.iter().map(Index::pairs).collect(),
@@ -126,8 +135,7 @@ impl Linkage {
         )?;
         let pairs: u64 = counted.iter().map(|it| it.0).sum();
         drop(rules);
-        let rows = f64::from(self.row_count());
-        let all_pairs = rows * (rows - 1.0) / 2.0;
+        let all_pairs = self.all_pairs();
         if pairs == 0 || all_pairs < 1.0 {
             warnings.push(
                 "the deterministic rules find no pair, so the share of matches stays what it is"
@@ -148,10 +156,31 @@ impl Linkage {
             before: self.settings.lambda,
             after: share,
             pairs,
+            counted: true,
             all_pairs,
         };
         self.settings.lambda = Some(share);
         Ok(Some(lambda))
+    }
+
+    fn expect_lambda(&mut self, training: &Training) -> Result<Option<Lambda>, Error> {
+        let Some((share, pairs)) = self.expected_lambda(training)? else {
+            return Ok(None);
+        };
+        let lambda = Lambda {
+            before: self.settings.lambda,
+            after: share,
+            pairs,
+            counted: false,
+            all_pairs: self.all_pairs(),
+        };
+        self.settings.lambda = Some(share);
+        Ok(Some(lambda))
+    }
+
+    fn all_pairs(&self) -> f64 {
+        let rows = f64::from(self.row_count());
+        rows * (rows - 1.0) / 2.0
     }
 }
 

@@ -4,6 +4,8 @@ mod brought;
 #[cfg(test)]
 mod given;
 #[cfg(test)]
+mod people;
+#[cfg(test)]
 mod trained;
 #[cfg(test)]
 mod ways;

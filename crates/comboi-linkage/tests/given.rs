@@ -34,10 +34,7 @@ impl Given {
             max_spill_bytes: None,
         };
         let session = Session::open(&limits, &folder.path().join("scratch")).unwrap();
-        Self {
-            session,
-            folder,
-        }
+        Self { session, folder }
     }
 
     pub(crate) fn folder(&self) -> &Path {

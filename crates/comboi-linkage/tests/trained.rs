@@ -1,8 +1,9 @@
 //! Models trained here are as good as Splink's own, of the same settings.
 
-use comboi_linkage::{Linkage, Predict, Settings, Training, quality, weight_of};
+use comboi_linkage::quality::{self, Quality};
+use comboi_linkage::{Easy, Kind, Linkage, Pairs, Predict, Settings, Training, weight_of};
 
-use crate::given::{Given, model, rules};
+use crate::given::{Given, model, place, rules};
 
 /// Settings as somebody wrote them, before any training.
 fn untrained(name: &str) -> Settings {
@@ -129,4 +130,61 @@ fn the_same_seed_trains_the_same_model() {
     };
     assert_eq!(model(7), model(7));
     assert_ne!(model(7), model(8));
+}
+
+/// The best F1 of pairs at any threshold, in percent.
+fn best_f1(labels: &[u32], pairs: &Pairs) -> f64 {
+    let mut order: Vec<usize> = (0..pairs.len()).collect();
+    order.sort_by(|a, b| pairs.weights[*b].total_cmp(&pairs.weights[*a]));
+    let all = quality::true_pairs(labels);
+    let (mut right, mut best) = (0, 0.0_f64);
+    for (found, i) in (1..).zip(order) {
+        right += u64::from(labels[pairs.l[i] as usize] == labels[pairs.r[i] as usize]);
+        best = best.max(Quality::of_counts(right, found, all).f1);
+    }
+    best * 100.0
+}
+
+#[test]
+fn names_of_columns_are_enough_to_link_historical_people_well() {
+    let given = Given::new();
+    let kinds = [
+        ("first_name", Kind::Name),
+        ("surname", Kind::Name),
+        ("dob", Kind::DateOfBirth),
+        ("postcode_fake", Kind::Postcode),
+        ("birth_place", Kind::Exact),
+        ("occupation", Kind::Exact),
+    ];
+    let easy = Easy {
+        unique_id: "unique_id".to_owned(),
+        keys: Vec::new(),
+        comparisons: kinds.map(|(name, kind)| (name.to_owned(), kind)).to_vec(),
+        place: place(),
+    };
+    let file = "historical_50k.parquet";
+    let settings = easy.settings(&given.session).unwrap();
+    let training = Training::default();
+    let mut linkage = given.open(file, settings, Some(&training)).unwrap();
+    let dropped = linkage
+        .drop_wide_rules(50 * u64::from(linkage.row_count()))
+        .unwrap();
+    let report = linkage.train(&training).unwrap();
+    let labels = given.labels(file);
+    let pairs = linkage
+        .predict(&Predict {
+            threshold_weight: -5.0,
+            pairs_budget: None,
+        })
+        .unwrap();
+    let best = best_f1(&labels, &pairs);
+    let clusters = linkage.clusters(&pairs, weight_of(0.95));
+    let of_clusters = quality::of_cluster_pairs(&labels, &clusters).f1 * 100.0;
+    // In a key by itself, a first name would give sixteen million pairs.
+    assert_eq!(dropped.len(), 3);
+    let told = format!(
+        "best F1 {best}, F1 of clusters {of_clusters}, {:?} {:?}",
+        report.lambda, report.warnings
+    );
+    assert!(best >= 82.0 && of_clusters >= 85.0, "{told}");
 }

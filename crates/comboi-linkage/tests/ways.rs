@@ -25,17 +25,44 @@ const COLUMNS: [(&str, &str); 10] = [
 /// Rows that hold what is awkward: NULLs, empty and long texts, bytes beyond ASCII, NaN, both zeros.
 fn rows() -> Vec<Vec<Value>> {
     let texts = [
-        "", "a", "martha", "marhta", "dixon", "dicksonx", "jones", "johnson", "é", "e", "ca", "abc", "acb",
-        "café au lait", "cafe au lait", "1987", "a@b.c", "anna@b.c",
+        "",
+        "a",
+        "martha",
+        "marhta",
+        "dixon",
+        "dicksonx",
+        "jones",
+        "johnson",
+        "é",
+        "e",
+        "ca",
+        "abc",
+        "acb",
+        "café au lait",
+        "cafe au lait",
+        "1987",
+        "a@b.c",
+        "anna@b.c",
         "a text of more than sixty-four bytes, so that the long way round has to be taken by all",
         "another text of more than sixty-four bytes, so that the long way has to be taken by most",
     ];
     let dates = ["1970-01-01", "1970-01-20", "1971-06-30", "2000-02-29"];
     let reals = ["0.0", "-0.0", "1.5", "nan", "1e300", "1.4999"];
-    let tags = [json!([]), json!(["x"]), json!(["x", "y", "x"]), json!(["y", null, "z"])];
+    let tags = [
+        json!([]),
+        json!(["x"]),
+        json!(["x", "y", "x"]),
+        json!(["y", null, "z"]),
+    ];
     (0..60_usize)
         .map(|i| {
-            let some = |value: Value, every: usize| if i % every == every - 1 { Value::Null } else { value };
+            let some = |value: Value, every: usize| {
+                if i % every == every - 1 {
+                    Value::Null
+                } else {
+                    value
+                }
+            };
             vec![
                 json!(i.to_string()),
                 some(json!(texts[i % texts.len()]), 13),
@@ -43,7 +70,10 @@ fn rows() -> Vec<Vec<Value>> {
                 some(json!(dates[i % 4]), 7),
                 some(json!(format!("{} 0{}:00:00", dates[(i / 2) % 4], i % 9)), 9),
                 some(json!((i % 8).to_string()), 17),
-                some(json!((if i % 3 == 0 { i % 8 } else { i * i * 1_000_003 }).to_string()), 10),
+                some(
+                    json!((if i % 3 == 0 { i % 8 } else { i * i * 1_000_003 }).to_string()),
+                    10,
+                ),
                 some(json!(reals[i % 6]), 8),
                 some(json!(format!("{}.{}5", i % 5, i % 3)), 12),
                 some(tags[i % 4].clone(), 6),
@@ -67,11 +97,18 @@ impl Table {
         };
         let columns = Columns(COLUMNS.iter().map(column).collect());
         // In two files, so that rows are numbered over both.
-        let files: Vec<PathBuf> = ["one", "two"].iter().map(|it| given.folder().join(it).with_extension("parquet")).collect();
+        let files: Vec<PathBuf> = ["one", "two"]
+            .iter()
+            .map(|it| given.folder().join(it).with_extension("parquet"))
+            .collect();
         let rows = rows();
         write_rows(&given.session, &columns, &rows[..25], &files[0]).unwrap();
         write_rows(&given.session, &columns, &rows[25..], &files[1]).unwrap();
-        Self { given, files, columns }
+        Self {
+            given,
+            files,
+            columns,
+        }
     }
 
     fn open(&self, settings: Settings) -> Linkage {
@@ -177,7 +214,10 @@ fn conditions_hold_for_the_same_pairs_natively_and_by_duckdb() {
     let table = Table::new();
     let native: Vec<String> = conditions.iter().map(ToString::to_string).collect();
     // What is asked of both records together, in a way that is not known natively, and is always true.
-    let by_sql: Vec<String> = native.iter().map(|it| format!("({it}) AND [id_l, id_r] IS NOT NULL")).collect();
+    let by_sql: Vec<String> = native
+        .iter()
+        .map(|it| format!("({it}) AND [id_l, id_r] IS NOT NULL"))
+        .collect();
     let of = |conditions: &[String]| {
         let linkage = table.open(settings(every_pair(), conditions));
         let ways: Vec<Way> = linkage.ways().into_iter().map(|it| it.1).collect();
@@ -190,13 +230,20 @@ fn conditions_hold_for_the_same_pairs_natively_and_by_duckdb() {
     for (i, condition) in conditions.iter().enumerate() {
         assert_eq!(ways_here[i], Way::Native, "{condition}");
         assert!(matches!(ways_there[i], Way::Sql(_)), "{condition}");
-        let by = |pairs: &Pairs| (0..pairs.len()).map(|at| pairs.gammas(at)[i]).collect::<Vec<_>>();
+        let by = |pairs: &Pairs| {
+            (0..pairs.len())
+                .map(|at| pairs.gammas(at)[i])
+                .collect::<Vec<_>>()
+        };
         let (here, there) = (by(&here), by(&there));
         if here != there {
             different.push(*condition);
         }
         let holds = here.iter().filter(|it| **it == 1).count();
-        assert!(holds > 0 && (holds < here.len() || *condition == "1 = 1"), "{condition} tells nothing apart: {holds}");
+        assert!(
+            holds > 0 && (holds < here.len() || *condition == "1 = 1"),
+            "{condition} tells nothing apart: {holds}"
+        );
     }
     assert_eq!(different, [""; 0]);
 }
@@ -208,7 +255,9 @@ fn rules_give_the_same_pairs_natively_and_by_duckdb() {
         arrays_to_explode: vec!["tags".to_owned()],
         ..Rule::new(sql, &place())
     };
-    let rules = |texts: [&str; 3]| -> Vec<Rule> { texts.iter().map(|it| Rule::new(*it, &place())).collect() };
+    let rules = |texts: [&str; 3]| -> Vec<Rule> {
+        texts.iter().map(|it| Rule::new(*it, &place())).collect()
+    };
     let check = |rules: Vec<Rule>| {
         let by_sql = rules.iter().map(|it| Rule {
             sql: format!("({}) AND [l.id, r.id] IS NOT NULL", it.sql),
@@ -217,7 +266,10 @@ fn rules_give_the_same_pairs_natively_and_by_duckdb() {
         let of = |rules: Vec<Rule>, native: bool| {
             let linkage = table.open(settings(rules, &["a_l = a_r".to_owned()]));
             let ways = linkage.ways();
-            assert!(ways[1..].iter().all(|it| (it.1 == Way::Native) == native), "{ways:?}");
+            assert!(
+                ways[1..].iter().all(|it| (it.1 == Way::Native) == native),
+                "{ways:?}"
+            );
             linkage.predict(&all_pairs()).unwrap()
         };
         let there = of(by_sql.collect(), false);
@@ -226,15 +278,29 @@ fn rules_give_the_same_pairs_natively_and_by_duckdb() {
         assert_eq!(here, there);
     };
     check(rules(["l.a = r.a", "l.b = r.b", "l.small = r.small"]));
-    check(rules(["l.a = r.b", "l.small = r.small AND l.born = r.born", "r.b = l.a AND l.money = r.money"]));
+    check(rules([
+        "l.a = r.b",
+        "l.small = r.small AND l.born = r.born",
+        "r.b = l.a AND l.money = r.money",
+    ]));
     check(rules([
         "upper(l.a) = upper(r.a) AND l.small < r.small",
         "l.a = r.a AND l.b IS NOT NULL AND levenshtein(l.b, r.b) > 3",
         "l.big = r.small",
     ]));
-    check(rules(["l.real = r.real", "l.seen = r.seen AND l.small > 2", "substr(l.a, 1, 1) = substr(r.b, 1, 1)"]));
-    check(vec![explode("l.tags = r.tags"), Rule::new("l.a = r.a", &place())]);
-    check(vec![Rule::new("l.a = r.a", &place()), explode("l.tags = r.tags AND l.born = r.born")]);
+    check(rules([
+        "l.real = r.real",
+        "l.seen = r.seen AND l.small > 2",
+        "substr(l.a, 1, 1) = substr(r.b, 1, 1)",
+    ]));
+    check(vec![
+        explode("l.tags = r.tags"),
+        Rule::new("l.a = r.a", &place()),
+    ]);
+    check(vec![
+        Rule::new("l.a = r.a", &place()),
+        explode("l.tags = r.tags AND l.born = r.born"),
+    ]);
 }
 
 #[test]
@@ -249,13 +315,21 @@ fn rules_that_both_ways_find_are_counted_once() {
     assert_eq!(ways[1].1, Way::Native);
     assert!(matches!(ways[2].1, Way::Sql(_)));
     let pairs = linkage.predict(&all_pairs()).unwrap();
-    let mut both: Vec<(u32, u32)> = pairs.l.iter().copied().zip(pairs.r.iter().copied()).collect();
+    let mut both: Vec<(u32, u32)> = pairs
+        .l
+        .iter()
+        .copied()
+        .zip(pairs.r.iter().copied())
+        .collect();
     let count = both.len();
     both.dedup();
     assert_eq!(both.len(), count);
     let by_rule = |rule: u16| pairs.match_key.iter().filter(|it| **it == rule).count();
     let counted = linkage.rules().unwrap();
     assert_eq!(u64::try_from(by_rule(0)).unwrap(), counted[0].pairs);
-    assert_eq!(u64::try_from(by_rule(0) + by_rule(1)).unwrap(), counted[1].pairs);
+    assert_eq!(
+        u64::try_from(by_rule(0) + by_rule(1)).unwrap(),
+        counted[1].pairs
+    );
     assert_eq!(by_rule(2), 0, "the second rule has them all");
 }

@@ -10,7 +10,7 @@ use crate::walk::on_threads;
 /// Records that pairs are taken of: few enough to stay near the processor.
 const SAMPLE: u32 = 16_384;
 /// A level that was met so often is known well enough.
-const ENOUGH: u64 = 1_000;
+const ENOUGH: u64 = 500;
 /// So many pairs are looked at before it is asked whether that is enough.
 const ROUND: u64 = 400_000;
 

@@ -46,6 +46,22 @@ pub struct EmRound {
     pub change: f64,
 }
 
+/// A rule that is learned of: given for it, or one of those that predict.
+#[derive(Clone, Copy)]
+enum Learn {
+    Given(usize),
+    Predicting(usize),
+}
+
+/// What a session found: for each comparison that was learned, m of its levels, where there is one.
+struct Learned {
+    session: EmSession,
+    m: Vec<(usize, Vec<Option<f64>>)>,
+}
+
+/// Fewer pairs teach nothing, where there is a choice.
+const FEWEST: u64 = 200;
+
 /// How many pairs have the same levels, written as one number.
 type Patterns = HashMap<u128, u64, RandomState>;
 
@@ -62,17 +78,17 @@ impl Linkage {
             .iter()
             .map(|it| vec![Vec::new(); it.counting().count()])
             .collect();
-        for at in 0..self.em.len() {
-            let Some((session, active)) = self.session(at, training, &mut report.warnings)? else {
+        for rule in self.rules_to_learn_of(training)? {
+            let Some(learned) = self.session(rule, training, &mut report.warnings)? else {
                 continue;
             };
-            for (which, levels) in active.into_iter().zip(session.1) {
+            for (which, levels) in learned.m {
                 for (all, m) in found[which].iter_mut().zip(levels) {
                     all.extend(m);
                 }
             }
             self.take(&found);
-            report.sessions.push(session.0);
+            report.sessions.push(learned.session);
         }
         for (comparison, found) in self.settings.comparisons.iter().zip(&found) {
             if found.iter().all(Vec::is_empty) && comparison.counting().any(|it| !it.fix_m) {
@@ -110,15 +126,51 @@ impl Linkage {
         }
     }
 
-    /// What a session found: for each comparison that was learned, m of its levels, where there is one.
-    #[expect(clippy::type_complexity, reason = "used once")]
+    /// The rules of training. Where nobody gave any: the narrowest that predict, until each comparison is learned of two.
+    fn rules_to_learn_of(&self, training: &Training) -> Result<Vec<Learn>, Error> {
+        if !self.em.is_empty() || self.comparisons.is_empty() {
+            return Ok((0..self.em.len()).map(Learn::Given).collect());
+        }
+        let mut counted: Vec<(u64, usize)> = self
+            .rules()?
+            .iter()
+            .map(|it| it.pairs)
+            .zip(0..self.rules.len())
+            .collect();
+        let most = training.pairs_budget.unwrap_or(u64::MAX);
+        counted.retain(|it| it.0 >= FEWEST && it.0 <= most);
+        counted.sort_unstable();
+        let mut learned = vec![0; self.comparisons.len()];
+        let mut chosen = Vec::new();
+        for (_, at) in counted {
+            let columns = &self.rules[at].columns;
+            let of_rule = |it: &Comparing| it.columns.iter().any(|column| columns.contains(column));
+            let mut helps = false;
+            for (count, comparison) in learned.iter_mut().zip(&self.comparisons) {
+                if !of_rule(comparison) {
+                    helps |= *count < 2;
+                    *count += 1;
+                }
+            }
+            if helps {
+                chosen.push(Learn::Predicting(at));
+            }
+        }
+        Ok(chosen)
+    }
+
+    /// What a rule's pairs teach.
     fn session(
         &self,
-        at: usize,
+        rule: Learn,
         training: &Training,
         warnings: &mut Vec<String>,
-    ) -> Result<Option<((EmSession, Vec<Vec<Option<f64>>>), Vec<usize>)>, Error> {
-        let (rule, columns) = &self.em[at];
+    ) -> Result<Option<Learned>, Error> {
+        let rule = match rule {
+            Learn::Given(at) => &self.em[at],
+            Learn::Predicting(at) => &self.rules[at],
+        };
+        let columns = &rule.columns;
         let index = [self.index_one(rule)?];
         within_budget(
             index.iter().map(Index::pairs).collect(),
@@ -171,7 +223,49 @@ impl Linkage {
             rounds,
             converged,
         };
-        Ok(Some(((session, m), active)))
+        Ok(Some(Learned {
+            session,
+            m: active.into_iter().zip(m).collect(),
+        }))
+    }
+
+    /// The share of matches among all pairs, by what the model says of those that rules give. What matches beyond them is not known, so it is no
+    /// more than there are.
+    pub(super) fn expected_lambda(&self, training: &Training) -> Result<Option<(f64, u64)>, Error> {
+        let index = self.index(&self.rules)?;
+        within_budget(
+            index.iter().map(Index::pairs).collect(),
+            training.pairs_budget,
+        )?;
+        let all: Vec<usize> = (0..self.comparisons.len()).collect();
+        let patterns = self.patterns(&index, &all)?;
+        let pairs: u64 = patterns.iter().map(|it| it.1).sum();
+        if pairs == 0 || all.is_empty() {
+            return Ok(None);
+        }
+        let parameters: Vec<Vec<(f64, f64)>> = self
+            .settings
+            .comparisons
+            .iter()
+            .map(Comparison::parameters)
+            .collect();
+        let (m, u): (Vec<Vec<f64>>, Vec<Vec<f64>>) = parameters
+            .into_iter()
+            .map(|it| it.into_iter().unzip())
+            .unzip();
+        #[expect(clippy::cast_precision_loss, reason = "a share needs no more digits")]
+        let share_given = pairs as f64 / self.all_pairs();
+        let mut lambda = self.settings.lambda_or_default();
+        for _ in 0..self.settings.max_iterations.max(1) {
+            let (within, _) = one_round(&patterns, lambda, &m, &u);
+            let next = (within * share_given).clamp(1e-12, 0.5);
+            let change = (next / lambda - 1.0).abs();
+            lambda = next;
+            if change < 1e-3 {
+                break;
+            }
+        }
+        Ok(Some((lambda, pairs)))
     }
 
     /// The share of matches among pairs that are equal in some columns, by what the model says of levels for equal values.
