@@ -3,6 +3,7 @@
 //!
 //! Pure: texts and values in, texts and values out.
 
+mod evolution;
 mod facts;
 mod infer;
 mod personal;
@@ -11,6 +12,10 @@ mod sql;
 mod words;
 pub mod yaml;
 
+pub use evolution::{
+    Bump, Change, Difference, Measure, Policy, Promise, PromisedColumn, PromisedRule, Version,
+    difference,
+};
 pub use facts::{ColumnFacts, Facts, Format, FormatCount};
 pub use infer::{About, infer};
 pub use snippet::{Entry, insert};

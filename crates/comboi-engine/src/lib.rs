@@ -49,7 +49,7 @@ pub use input::{Input, SqlFile};
 pub use limits::Limits;
 pub use measure::measure;
 pub use records::{Form, Records};
-pub use select::{check_sql, needs_key, uses_the_clock};
+pub use select::{check_sql, column_names, needs_key, uses_the_clock};
 pub use session::{Interrupter, Session};
 pub use show::{Rows, show};
 pub use write_rows::write_rows;

@@ -178,6 +178,14 @@ pub fn uses_the_clock(session: &Session, sql: &SqlFile<'_>) -> Result<bool, Erro
     .uses_the_clock())
 }
 
+/// The names of all columns that a query spells out, in small letters.
+pub fn column_names(session: &Session, sql: &SqlFile<'_>) -> Result<BTreeSet<String>, Error> {
+    let text = sql.text.strip_prefix('\u{feff}').unwrap_or(sql.text);
+    let tree = tree_of(session.parser()?, sql, text)?;
+    let names = tree.nodes().filter_map(|node| node.column());
+    Ok(names.map(|name| name.to_lowercase()).collect())
+}
+
 /// Where a query asks for a pseudonym first, for which there has to be a key; `None` if it does not.
 pub fn needs_key(session: &Session, sql: &SqlFile<'_>) -> Result<Option<Place>, Error> {
     let text = sql.text.strip_prefix('\u{feff}').unwrap_or(sql.text);

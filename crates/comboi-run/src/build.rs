@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use comboi_engine::{Built, Deduped, Given, Input, Limits, SqlFile, Verdict};
+use comboi_engine::{Built, Deduped, Given, Input, Limits, Session, SqlFile, Verdict};
 use comboi_lake::{Change, Latest, Operation, Remove, Snapshot, Table};
 use comboi_project::{Columns, Contract, Dataset, DatasetId, Located, Project, SqlType};
 use serde::{Deserialize, Serialize};
@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::dedupe::{Before, DEDUPE, with_added_columns};
 use crate::event::Phase;
 use crate::ledger::Order;
+use crate::promises::{self, PROMISES};
 use crate::runner::Runner;
 use crate::task::{Done, Scratch, TaskError, with_session};
 
@@ -124,6 +125,8 @@ struct Staged {
     deduped: Option<(Before, Deduped)>,
     verdicts: Vec<Verdict>,
     uses_the_clock: bool,
+    /// Columns on their way out that the query names.
+    reads_deprecated: Vec<String>,
 }
 
 impl Build<'_> {
@@ -160,12 +163,14 @@ impl Build<'_> {
                 return Ok(done);
             }
         }
+        promises::hold(self.dataset, base.as_ref().map(|base| &base.properties))?;
         let scratch = Scratch::make(self.runner, self.order.run, &self.dataset.id.to_string())?;
         let Staged {
             built,
             deduped,
             verdicts,
             uses_the_clock,
+            reads_deprecated,
         } = self.stage(&scratch, base.as_ref()).await?;
         if verdicts
             .iter()
@@ -173,7 +178,13 @@ impl Build<'_> {
         {
             return Err(TaskError::Contract(verdicts));
         }
+        promises::hold_columns(self.dataset, &built.columns)?;
         self.runner.phase(&self.dataset.id, Phase::Publishing);
+        let notes = [
+            promises::notes(self.dataset, &built.columns),
+            reads_deprecated,
+        ]
+        .concat();
         let mut change = self.change(built, uses_the_clock);
         let beside = self.keep_beside(deduped.as_ref(), &change).await?;
         change.properties.insert(DEDUPE.to_owned(), beside);
@@ -183,6 +194,7 @@ impl Build<'_> {
             done.notes = deduped.notes;
             done.dedupe = Some(deduped.report);
         }
+        done.notes.extend(notes);
         done.rows = snapshot.row_count();
         done.late = is_late(&verdicts);
         done.verdicts = verdicts;
@@ -296,6 +308,7 @@ impl Build<'_> {
                 deduped,
                 verdicts,
                 uses_the_clock,
+                reads_deprecated: reads_deprecated(&runner.project, &dataset, session, &sql)?,
             })
         })
         .await
@@ -329,7 +342,10 @@ impl Build<'_> {
             columns: built.columns,
             add: vec![built.file],
             remove: Remove::All,
-            properties: BTreeMap::from([(BUILT_FROM.to_owned(), from)]),
+            properties: BTreeMap::from([
+                (BUILT_FROM.to_owned(), from),
+                (PROMISES.to_owned(), promises::promises_of(self.dataset)),
+            ]),
             at: self.runner.clock.now(),
         }
     }
@@ -377,6 +393,33 @@ impl Build<'_> {
         })
         .await
     }
+}
+
+/// Columns of its inputs that are on their way out, and that its query names.
+fn reads_deprecated(
+    project: &Project,
+    dataset: &Dataset,
+    session: &Session,
+    sql: &SqlFile<'_>,
+) -> Result<Vec<String>, TaskError> {
+    let inputs = dataset.inputs.iter().filter_map(|input| {
+        let contracts = &project.dataset(&input.dataset)?.contracts;
+        Some((input, contracts))
+    });
+    let mut notes = Vec::new();
+    let named = comboi_engine::column_names(session, sql)?;
+    for (input, contracts) in inputs {
+        let columns = contracts
+            .iter()
+            .flat_map(|named| named.contract.deprecated_columns());
+        for (name, said, instead) in columns {
+            if named.contains(&name.to_lowercase()) {
+                let column = format!("its query reads `{}.{name}`, which", input.alias);
+                notes.push(promises::deprecated(&column, said, instead));
+            }
+        }
+    }
+    Ok(notes)
 }
 
 /// The types that the contracts promise.

@@ -20,6 +20,7 @@ mod task;
 mod build;
 mod dedupe;
 mod extract;
+mod promises;
 mod quarantine;
 
 mod backfill;
@@ -36,6 +37,7 @@ pub use event::{Event, Listener, Phase};
 pub use history::{RunStatus, RunView, TaskView, run, runs};
 pub use ledger::LedgerError;
 pub use observe::observe;
+pub use promises::{advice, promised, told, untold};
 pub use receipt::{Failure, FailureKind, Outcome, Receipt, RunReport};
 pub use reconcile::Reconciled;
 pub use runner::{RunError, Runner};

@@ -60,6 +60,9 @@ pub(crate) enum TaskError {
     /// A rule with severity `error` was broken.
     #[error("its contract does not hold")]
     Contract(Vec<Verdict>),
+    /// It must not be published, whatever its rows are.
+    #[error("{0}; nothing was written")]
+    Unpublishable(String),
     /// Something it reads is not in the lake.
     #[error(
         "it reads `{0}`, which is not in the lake yet; run that first: `comboi run all --select +{1}`"
@@ -105,6 +108,7 @@ impl TaskError {
             }
             Self::Engine(_)
             | Self::Contract(_)
+            | Self::Unpublishable(_)
             | Self::NoInput(..)
             | Self::NotYet(_)
             | Self::Crowded

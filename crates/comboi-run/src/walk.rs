@@ -168,6 +168,12 @@ impl Runner {
                 });
                 receipt.verdicts = verdicts;
             }
+            Err(e @ TaskError::Unpublishable(_)) => {
+                receipt.failure = Some(Failure {
+                    kind: FailureKind::Contract,
+                    message: chain(&e),
+                });
+            }
             Err(_) if self.stop.requested() => receipt.outcome = Outcome::Stopped,
             Err(e) => {
                 receipt.failure = Some(Failure {

@@ -334,9 +334,9 @@ impl Command {
             | Self::Runs { output, .. }
             | Self::Status { output, .. }
             | Self::History { output, .. } => *output,
+            Self::Contract { command } => command.output(),
             Self::Run { running, .. } | Self::Retry { running } => running.output,
             Self::Init { .. }
-            | Self::Contract { .. }
             | Self::Build(_)
             | Self::Scaffold(_)
             | Self::ResetCheckpoint { .. }

@@ -5,6 +5,7 @@ mod checkpoint;
 mod contract;
 mod database;
 mod doctor;
+mod evolution;
 mod generate;
 mod init;
 mod look;

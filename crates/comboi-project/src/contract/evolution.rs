@@ -59,6 +59,15 @@ impl super::Contract {
             .map_or(EvolutionMode::Lenient, |mode| mode.value)
     }
 
+    /// Says of columns that the contract does not list what its mode says of them.
+    pub(crate) fn evolve(&mut self) {
+        match self.evolution_mode() {
+            EvolutionMode::Strict => self.schema.value.exact = true,
+            EvolutionMode::Auto => self.schema.value.allow_extra_columns = true,
+            EvolutionMode::Lenient => {}
+        }
+    }
+
     /// Columns that are on their way out: the name, what was said of it, and what replaces it.
     pub fn deprecated_columns(&self) -> impl Iterator<Item = (&str, &str, Option<&str>)> {
         self.schema.columns.iter().filter_map(|column| {

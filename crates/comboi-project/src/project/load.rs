@@ -266,7 +266,10 @@ impl Loader<'_> {
         let node = self.node(path)?;
         // What could not be read in one contract excuses nothing in another file.
         let outer = std::mem::take(&mut self.reader.unread);
-        let contract = Contract::read(&node, &mut self.reader);
+        let mut contract = Contract::read(&node, &mut self.reader);
+        if let Some(contract) = &mut contract {
+            contract.evolve();
+        }
         if let Some(contract) = &contract {
             contract::check(contract, &mut self.reader);
         }

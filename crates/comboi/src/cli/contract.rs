@@ -5,12 +5,44 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use comboi_project::{Alias, DatasetName, Stage};
 
+use super::Output;
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum ContractCommand {
     /// Write a contract that data keeps: measured from a file, a dataset, or a table of a database.
     New(Box<NewArgs>),
     /// Write the DuckDB SQL that keeps a contract, or write its generated part anew.
     Sql(SqlArgs),
+    /// Tell how two versions of a contract differ, whom that breaks, and which version it demands. Ends with exit code 3 if the version
+    /// does not say so.
+    Diff {
+        /// A contract's file, or a dataset of the lake: what its published version promised. With nothing else: the new file, compared with
+        /// the lake.
+        old: String,
+        /// A contract's file, or a dataset of the lake.
+        new: Option<String>,
+        /// How the difference is told.
+        #[arg(long, value_enum, default_value = "text")]
+        output: Output,
+    },
+    /// List the versions of a contract that were published with a dataset, newest first.
+    Versions {
+        /// The dataset.
+        dataset: String,
+        /// How the list is told.
+        #[arg(long, value_enum, default_value = "text")]
+        output: Output,
+    },
+}
+
+impl ContractCommand {
+    /// How the command's result is told.
+    pub(crate) fn output(&self) -> Output {
+        match self {
+            Self::Diff { output, .. } | Self::Versions { output, .. } => *output,
+            Self::New(_) | Self::Sql(_) => Output::Text,
+        }
+    }
 }
 
 /// What a contract is made from, and what data does not say about itself.

@@ -18,6 +18,7 @@ use crate::exit::{Exit, Usage};
 use crate::wiring;
 
 use super::contract::found;
+use super::evolution;
 
 pub(crate) fn contract(
     global: &Global,
@@ -27,6 +28,12 @@ pub(crate) fn contract(
     match command {
         ContractCommand::New(asked) => new(global, &asked, out),
         ContractCommand::Sql(asked) => sql::generate(global, &asked, out),
+        ContractCommand::Diff { old, new, output } => {
+            evolution::diff(global, &old, new.as_deref(), output, out)
+        }
+        ContractCommand::Versions { dataset, output } => {
+            evolution::versions(global, &dataset, output, out)
+        }
     }
 }
 

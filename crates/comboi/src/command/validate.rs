@@ -85,6 +85,7 @@ fn sql_problems(project: &Project) -> anyhow::Result<Vec<Problem>> {
             problems = bind_queries(project, session, known)?;
         }
         problems.extend(project.datasets.iter().flat_map(drifted));
+        problems.extend(evolved(project)?);
         Ok(problems)
     })
 }
@@ -187,6 +188,34 @@ fn unhandled(dataset: &Dataset) -> Vec<Problem> {
             Problem::at(place, text).hint(hint)
         })
         .collect()
+}
+
+/// Contracts that break what their published versions promised, without saying so.
+fn evolved(project: &Project) -> anyhow::Result<Vec<Problem>> {
+    let Ok(lake) = wiring::lake(project) else {
+        return Ok(Vec::new());
+    };
+    wiring::block_on(async {
+        let mut problems = Vec::new();
+        for dataset in project
+            .datasets
+            .iter()
+            .filter(|it| !it.contracts.is_empty())
+        {
+            let Ok(Some(snapshot)) = lake.table(&dataset.id).snapshot().await else {
+                continue;
+            };
+            for (named, found) in comboi_run::untold(dataset, &snapshot.properties) {
+                let version = named.contract.version.as_ref();
+                let place = version.map_or(&named.contract.dataset.place, |version| &version.place);
+                problems.push(
+                    Problem::at(place, comboi_run::told(&named.name, &found))
+                        .hint(comboi_run::advice(&found)),
+                );
+            }
+        }
+        problems
+    })
 }
 
 /// Generated parts of queries that are no longer what the contract says.

@@ -480,3 +480,174 @@ fn a_scaffold_works_as_it_stands() {
             .contains("FROM customers\n")
     );
 }
+
+const CONTRACT: &str = "transformations/contracts/orders_clean.yml";
+
+#[test]
+fn a_change_that_breaks_readers_is_published_only_with_a_version_that_says_so() {
+    let world = World::small();
+    world.run();
+    let before = world.read(CONTRACT);
+    world.write("v1.yml", &before);
+    let sql = "transformations/sql/orders_clean.sql";
+    world.write(sql, "SELECT id, day FROM orders\n");
+    world.write(
+        "transformations/sql/daily.sql",
+        "SELECT day FROM orders_clean GROUP BY day\n",
+    );
+    let (without, _) = before.split_once("    - name: amount").unwrap();
+    world.write(CONTRACT, without);
+
+    let files = world.files("data/silver");
+    let report = world.json(&["run", "all"]);
+    let failure = &report["tasks"][1]["failure"];
+    assert_eq!(failure["kind"], "contract", "{report:#}");
+    let message = failure["message"].as_str().unwrap();
+    assert_eq!(
+        message,
+        "contract `orders_clean` breaks what readers of the published version were promised, and its version still is 1.0.0: column `amount` is gone; give it version 2.0.0, or take the change back; nothing was written"
+    );
+    assert_eq!(world.files("data/silver"), files);
+    assert_eq!(world.comboi(&["run", "all"]).code, Some(3));
+    let said = world.expect(2, &["validate"]);
+    assert!(said.err.contains("orders_clean.yml:1:10"), "{}", said.err);
+
+    let said = world.expect(3, &["contract", "diff", CONTRACT]);
+    assert_eq!(
+        said.out,
+        "breaking    major  column `amount` is gone\n\nThis demands a major version; it goes from 1.0.0 to 1.0.0, which is not enough: 2.0.0 at least.\n"
+    );
+    assert_eq!(
+        world
+            .expect(3, &["contract", "diff", "v1.yml", CONTRACT])
+            .out,
+        said.out
+    );
+    assert_eq!(
+        world
+            .expect(3, &["contract", "diff", "orders_clean", CONTRACT])
+            .out,
+        said.out
+    );
+    let json = world.json(&["contract", "diff", CONTRACT]);
+    assert_eq!(json["breaking"], true);
+    assert_eq!(json["least_version"], "2.0.0");
+
+    world.write(CONTRACT, without.replace("1.0.0", "2.0.0"));
+    world.expect(0, &["contract", "diff", CONTRACT]);
+    world.expect(0, &["validate"]);
+    world.run();
+    let versions = world.json(&["contract", "versions", "orders_clean"]);
+    let versions: Vec<&str> = versions
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|version| version["version"].as_str().unwrap())
+        .collect();
+    assert_eq!(versions, ["2.0.0", "1.0.0"]);
+    world.expect(0, &["contract", "diff", CONTRACT]);
+}
+
+#[test]
+fn what_breaks_nobody_needs_a_version_only_where_it_is_strict() {
+    let world = World::small();
+    world.run();
+    let before = world.read(CONTRACT);
+    world.write(
+        "transformations/sql/orders_clean.sql",
+        "SELECT id, day, amount, 1 AS one, 2 AS two FROM orders WHERE amount IS NOT NULL\n",
+    );
+    let listed = format!("{before}    - name: one\n      type: INTEGER\n");
+    world.write(CONTRACT, &listed);
+    let said = world.expect(0, &["run", "all"]);
+    assert!(said.out.contains("two_expected"), "{}", said.out);
+
+    // Strict: what is not listed is an error, and what is new needs a version.
+    world.write(
+        CONTRACT,
+        format!("{listed}    - name: two\n      type: INTEGER\nevolution: {{ mode: strict }}\n"),
+    );
+    let said = world.expect(3, &["run", "all"]);
+    assert!(
+        said.out.contains("differs from the published version")
+            && said.out.contains("column `two` (INTEGER) is new"),
+        "{}",
+        said.out
+    );
+    world.write(
+        CONTRACT,
+        format!(
+            "{}evolution: {{ mode: strict }}\n",
+            listed.replace("1.0.0", "1.1.0")
+        ),
+    );
+    let said = world.expect(3, &["run", "all"]);
+    assert!(
+        said.out
+            .contains("the query returns `two`, which contract `orders_clean` does not list"),
+        "{}",
+        said.out
+    );
+
+    // Auto: what is not listed is published and told.
+    world.write(CONTRACT, format!("{listed}evolution: {{ mode: auto }}\n"));
+    let said = world.expect(0, &["run", "all"]);
+    assert!(!said.out.contains("two_expected"), "{}", said.out);
+    assert!(
+        said.out
+            .contains("published too, though contract `orders_clean` does not list it: `two`"),
+        "{}",
+        said.out
+    );
+}
+
+#[test]
+fn deprecated_columns_are_told_where_they_are_made_and_where_they_are_read() {
+    let world = World::small();
+    let contract = world.read(CONTRACT).replace(
+        "      type: DECIMAL(12,2)\n",
+        "      type: DECIMAL(12,2)\n      deprecated: since 1.1\n      replacement: id\n",
+    );
+    world.write(CONTRACT, contract);
+    let said = world.run();
+    assert!(
+        said.out
+            .contains("`amount` is deprecated (since 1.1); use `id`"),
+        "{}",
+        said.out
+    );
+    assert!(
+        said.out
+            .contains("its query reads `orders_clean.amount`, which is deprecated"),
+        "{}",
+        said.out
+    );
+}
+
+#[test]
+fn an_excluded_column_is_not_published() {
+    let world = World::small();
+    world.write(
+        CONTRACT,
+        format!(
+            "{}privacy:\n  columns: [{{ column: secret, handling: exclude }}]\n",
+            world.read(CONTRACT)
+        ),
+    );
+    world.write(
+        "transformations/sql/orders_clean.sql",
+        "SELECT id, day, amount, 'x' AS Secret FROM orders\n",
+    );
+    let report = world.json(&["run", "all"]);
+    let text = report.to_string();
+    assert!(
+        text.contains("`secret` is excluded by the contract, and the query returns it"),
+        "{report:#}"
+    );
+    assert!(
+        world
+            .files("data/silver")
+            .iter()
+            .all(|file| !file.ends_with(".parquet"))
+    );
+}
