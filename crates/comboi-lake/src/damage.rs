@@ -51,7 +51,7 @@ impl Log {
         Ok(log)
     }
 
-    fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.entries.is_empty() && self.any_checkpoint().next().is_none() && self.others == 0
     }
 

@@ -96,8 +96,11 @@ impl Table {
     /// The same as of [`Table::snapshot`], and many times faster while comboi alone writes the dataset.
     /// It looks at one entry of the log, so damage further back is left for whoever reads the rows.
     pub async fn latest(&self) -> Result<Option<Latest>, Error> {
-        let newest = Log::of(self).await?.entries.keys().next_back().copied();
-        if let Some(version) = newest
+        let log = Log::of(self).await?;
+        if log.is_empty() {
+            return Ok(None);
+        }
+        if let Some(version) = log.entries.keys().next_back().copied()
             && let Some(entry) = self.log_entry(version).await?
             && let Some(latest) = Latest::parse(version, &entry)
         {

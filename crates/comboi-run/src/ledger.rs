@@ -41,7 +41,7 @@ pub enum LedgerError {
     },
     /// The schedule is not what comboi wrote.
     #[error(
-        "the schedule of the runs is damaged; remove `schedule.json` in the state folder, and the next run number is found again"
+        "the schedule of the runs is damaged; `comboi repair` takes it away, and the next run number is found again"
     )]
     DamagedSchedule(#[source] serde_json::Error),
     /// The state was written by a newer comboi.
@@ -222,6 +222,12 @@ impl Ledger {
             .await
     }
 
+    /// Leaves a run out of those that have not ended, whatever is written of it.
+    pub(crate) async fn set_aside(&self, run: RunId) -> Result<(), LedgerError> {
+        self.change(|record| record.open.retain(|open| *open != run))
+            .await
+    }
+
     /// The runs that have not ended and are done message by message.
     pub(crate) async fn open_runs(&self) -> Result<Vec<RunId>, LedgerError> {
         Ok(self.schedule().await?.1.open)
@@ -275,6 +281,20 @@ impl Ledger {
     /// Says that somebody is at work on a run.
     pub(crate) async fn touch(&self, run: RunId) -> Result<(), LedgerError> {
         Ok(self.state.touch(run).await?)
+    }
+
+    /// Writes down why a message was not done. If that was written before, it stands.
+    pub(crate) async fn refuse(
+        &self,
+        message: &str,
+        why: &str,
+        at: DateTime<Utc>,
+    ) -> Result<Written, LedgerError> {
+        let record = serde_json::json!({"message": message, "why": why, "at": at});
+        Ok(self
+            .state
+            .create_refusal(message, to_bytes(&record))
+            .await?)
     }
 
     /// When somebody was last at work on a run.

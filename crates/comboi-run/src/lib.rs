@@ -15,7 +15,11 @@ mod runner;
 mod steps;
 mod walk;
 
+mod by_message;
+mod message;
+
 mod task;
+mod work;
 
 mod build;
 mod dedupe;
@@ -31,11 +35,16 @@ mod record;
 mod vacuum;
 mod verify;
 
+#[cfg(test)]
+mod simulated;
+
 pub use backfill::Backfilled;
+pub use by_message::Answer;
 pub use clock::Clock;
 pub use event::{Event, Listener, Phase};
 pub use history::{RunStatus, RunView, TaskView, run, runs};
 pub use ledger::LedgerError;
+pub use message::TaskMessage;
 pub use observe::observe;
 pub use promises::{advice, promised, told, untold};
 pub use receipt::{Failure, FailureKind, Outcome, Receipt, RunReport};
@@ -45,3 +54,4 @@ pub use steps::{OpenRun, Step};
 pub use stop::Stop;
 pub use vacuum::vacuum;
 pub use verify::{Flaw, Verified};
+pub use work::Work;

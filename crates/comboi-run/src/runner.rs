@@ -16,9 +16,9 @@ use crate::clock::Clock;
 use crate::event::{Event, Listener, Phase};
 use crate::ledger::{Ledger, LedgerError, Order, RunKind};
 use crate::receipt::{Outcome, Receipt, RunReport};
-use crate::record;
 use crate::stop::Stop;
 use crate::task::chain;
+use crate::work::Work;
 
 /// What doing a plan needs.
 #[derive(Clone)]
@@ -43,6 +43,8 @@ pub struct Runner {
     pub stop: Stop,
     /// Is told what happens.
     pub listener: Listener,
+    /// Does the tasks.
+    pub work: Work,
 }
 
 /// What a run could not even begin with.
@@ -57,6 +59,9 @@ pub enum RunError {
     /// What somebody did by hand did not work.
     #[error("{0}")]
     ByHand(String),
+    /// It was not done, and may be when its message comes again.
+    #[error("{0}")]
+    Again(String),
     /// `retry` found nothing to take up.
     #[error("{0}")]
     NothingToRetry(String),
@@ -214,7 +219,7 @@ impl Runner {
     /// Adds a run to the record in the lake; if that can't be done, to what people are told.
     pub(crate) async fn put_on_record(&self, report: &mut RunReport) {
         let run = report.run;
-        if let Err(e) = record::write(self, report).await {
+        if let Err(e) = self.work.record(self, report).await {
             let error = chain(&e);
             let note = format!(
                 "the record of run {run} (`_comboi/tasks`, `_comboi/verdicts`) was not written to the lake: {error}; what the run did to datasets is there"

@@ -11,10 +11,11 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use comboi_plan::{Plan, Task};
 use comboi_project::{DatasetId, RunId, Stage};
+use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use crate::event::Event;
-use crate::ledger::Order;
+use crate::ledger::{LedgerError, Order};
 use crate::receipt::{Failure, FailureKind, Outcome, Receipt, RunReport};
 use crate::runner::{RunError, Runner};
 use crate::task::chain;
@@ -115,9 +116,10 @@ impl Runner {
             tasks.retain(|task| task.dataset == *only);
         }
         let versions = self.versions(&tasks).await;
-        let beating = tokio::spawn(self.clone().beat(run));
+        let mut beating = JoinSet::new();
+        beating.spawn(self.clone().beat(run));
         self.walk(&order, &tasks, before.clone()).await;
-        beating.abort();
+        drop(beating);
         // What counts is what is written: a receipt that could not be is not there for the next stage.
         let after = ledger.receipts(run).await?;
         if left(stage, &after).is_empty() {
@@ -189,31 +191,36 @@ impl Runner {
 
     /// The runs that have not ended, oldest first.
     pub async fn open_runs(&self) -> Result<Vec<OpenRun>, RunError> {
-        let ledger = self.ledger();
         let mut open = Vec::new();
-        for run in ledger.open_runs().await? {
-            let Some(Order { plan, begun_at, .. }) = ledger.order(run).await? else {
-                continue;
-            };
-            let receipts = ledger.receipts(run).await?;
-            let in_stage = |stage: Stage| {
-                plan.tasks
-                    .iter()
-                    .filter(move |task| task.dataset.stage() == stage)
-            };
-            let is_through =
-                |stage: &Stage| in_stage(*stage).all(|task| receipts.contains_key(&task.dataset));
-            let left = Stage::ALL.into_iter().skip_while(is_through);
-            open.push(OpenRun {
-                run,
-                begun_at,
-                left: left
-                    .filter(|stage| in_stage(*stage).next().is_some())
-                    .collect(),
-                touched: ledger.touched(run).await?,
-            });
+        for run in self.ledger().open_runs().await? {
+            open.extend(self.open_run(run).await?);
         }
         Ok(open)
+    }
+
+    /// A run as far as it has come; `None` if nothing is written of it.
+    pub(crate) async fn open_run(&self, run: RunId) -> Result<Option<OpenRun>, LedgerError> {
+        let ledger = self.ledger();
+        let Some(Order { plan, begun_at, .. }) = ledger.order(run).await? else {
+            return Ok(None);
+        };
+        let receipts = ledger.receipts(run).await?;
+        let in_stage = |stage: Stage| {
+            plan.tasks
+                .iter()
+                .filter(move |task| task.dataset.stage() == stage)
+        };
+        let is_through =
+            |stage: &Stage| in_stage(*stage).all(|task| receipts.contains_key(&task.dataset));
+        let left = Stage::ALL.into_iter().skip_while(is_through);
+        Ok(Some(OpenRun {
+            run,
+            begun_at,
+            left: left
+                .filter(|stage| in_stage(*stage).next().is_some())
+                .collect(),
+            touched: ledger.touched(run).await?,
+        }))
     }
 
     /// What the lake has of these tasks' datasets, to see whether a task that did not end moved on.
@@ -235,7 +242,7 @@ impl Runner {
                     error, "nobody can see that run {run} is worked on: {error}"
                 );
             }
-            tokio::time::sleep(HEARTBEAT).await;
+            self.clock.wait(HEARTBEAT).await;
         }
     }
 }

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use comboi_engine::Limits;
-use comboi_plan::{Task, TaskKind};
+use comboi_plan::Task;
 use comboi_project::{DatasetId, RunId};
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
@@ -16,7 +15,7 @@ use crate::ledger::Order;
 use crate::receipt::{Failure, FailureKind, Outcome, Receipt};
 use crate::runner::{Runner, millis};
 use crate::task::{Done, TaskError, chain};
-use crate::{build, extract};
+use crate::work::Job;
 
 /// How often a task is tried when the lake or the machine did not answer as it should.
 const TRIES: u32 = 4;
@@ -60,12 +59,16 @@ impl Runner {
                     let receipt = self.unbegun(order.run, task, Outcome::UpstreamFailed);
                     receipts.insert(task.dataset.clone(), self.hand_in(receipt).await);
                 } else {
-                    let versions = inputs_of(task, &receipts, order);
-                    let (runner, order, task) = (self.clone(), Arc::clone(order), task.clone());
-                    let dataset = task.dataset.clone();
-                    let spawned = running
-                        .spawn(async move { runner.one(&order, &task, versions, &limits).await });
-                    names.insert(spawned.id(), dataset);
+                    let job = Arc::new(Job {
+                        runner: self.clone(),
+                        order: Arc::clone(order),
+                        task: task.clone(),
+                        inputs: inputs_of(task, &receipts, order),
+                        limits,
+                    });
+                    let runner = self.clone();
+                    let spawned = running.spawn(async move { runner.one(&job).await });
+                    names.insert(spawned.id(), task.dataset.clone());
                 }
             }
             waiting = still_waiting;
@@ -95,29 +98,20 @@ impl Runner {
     }
 
     /// One task to its end; what it throws becomes part of its receipt.
-    async fn one(
-        &self,
-        order: &Order,
-        task: &Task,
-        inputs: BTreeMap<DatasetId, Option<u64>>,
-        limits: &Limits,
-    ) -> Receipt {
-        let dataset = &task.dataset;
+    async fn one(&self, job: &Arc<Job>) -> Receipt {
+        let (order, dataset) = (&job.order, &job.task.dataset);
         let begun_at = self.clock.now();
         info!(run = order.run.0, %dataset, "`{dataset}` begins");
         (self.listener)(Event::TaskBegan { dataset });
         let mut tries = 0;
         let done = loop {
             tries += 1;
-            let done = match &task.kind {
-                TaskKind::Extract => extract::extract(self, order, dataset, limits).await,
-                TaskKind::Build => build::build(self, order, dataset, &inputs, limits).await,
-            };
-            match done {
+            match self.work.task(job).await {
                 Err(e) if e.worth_retrying() && tries < TRIES && !self.stop.requested() => {
                     let error = chain(&e);
                     warn!(run = order.run.0, %dataset, error, "`{dataset}` is tried again: {error}");
-                    tokio::time::sleep(Duration::from_millis(250 * u64::from(tries * tries))).await;
+                    let pause = Duration::from_millis(250 * u64::from(tries * tries));
+                    self.clock.wait(pause).await;
                 }
                 done => break done,
             }

@@ -60,7 +60,7 @@ impl Azurite {
             .build()
             .expect("a runtime can be made");
         Self {
-            http: reqwest::Client::new(),
+            http: client(),
             runtime,
             unique: uuid::Uuid::new_v4().simple().to_string(),
         }
@@ -143,6 +143,15 @@ impl Azurite {
     }
 }
 
+/// Azurite ends connections that have been idle for five seconds, and a request that meets such an end fails.
+pub(crate) fn client() -> reqwest::Client {
+    reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .pool_idle_timeout(std::time::Duration::from_secs(2))
+        .build()
+        .expect("a client can be made")
+}
+
 /// A signed request, as the storage's REST interface wants it.
 pub(crate) async fn ask(http: &reqwest::Client, method: &str, url: &str, body: String) -> Answer {
     let mut request = ::http::Request::builder()
@@ -158,12 +167,22 @@ pub(crate) async fn ask(http: &reqwest::Client, method: &str, url: &str, body: S
     let key = AzureAccessKey::try_new(ACCOUNT_KEY).expect("the key is good");
     AzureAuthorizer::new(&AzureCredential::AccessKey(key), ACCOUNT).authorize(&mut request);
     let (parts, _) = request.into_parts();
-    let sent = http
-        .request(parts.method, url)
-        .headers(parts.headers)
-        .body(body)
-        .send()
-        .await;
+    let send = || {
+        let request = http.request(parts.method.clone(), url);
+        request
+            .headers(parts.headers.clone())
+            .body(body.clone())
+            .send()
+    };
+    // A busy Azurite resets connections.
+    let mut sent = send().await;
+    for _ in 0..3 {
+        if sent.is_ok() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        sent = send().await;
+    }
     let answer = sent.expect("Azurite answers");
     let status = answer.status().as_u16();
     let text = |(name, value): (&reqwest::header::HeaderName, &reqwest::header::HeaderValue)| {

@@ -154,10 +154,7 @@ impl FunctionsHost {
                 .enable_all()
                 .build()
                 .expect("a runtime can be made"),
-            http: reqwest::Client::builder()
-                .redirect(reqwest::redirect::Policy::none())
-                .build()
-                .expect("a client can be made"),
+            http: crate::azurite::client(),
         });
         shared.start_handler()?;
         let mut listeners: Vec<_> = queues
@@ -175,6 +172,12 @@ impl FunctionsHost {
     /// Lets the timer fire once; says whether the function succeeded.
     pub fn fire(&self, function: &str, timer: Timer) -> bool {
         let body = timer.body(function, now());
+        self.shared.invoke(function, 0, &body).is_some()
+    }
+
+    /// Runs a function as the portal's "Test/Run" does: with this text, as no message of any queue. Says whether it succeeded.
+    pub fn by_hand(&self, function: &str, text: &str) -> bool {
+        let body = body::by_hand(function, "msg", text, now());
         self.shared.invoke(function, 0, &body).is_some()
     }
 
@@ -214,6 +217,20 @@ impl FunctionsHost {
     /// What the handler wrote, lines of the standard error behind `! `.
     pub fn lines(&self) -> Vec<String> {
         lock(&self.shared.lines).clone()
+    }
+
+    /// Waits until the handler has written a line with this text, which may come a moment after its answer.
+    ///
+    /// # Panics
+    /// When it does not within ten seconds.
+    pub fn says(&self, text: &str) {
+        let begun = Instant::now();
+        while !self.lines().iter().any(|line| line.contains(text)) {
+            let lines = self.lines().join("\n");
+            let waited = begun.elapsed();
+            assert!(waited < Duration::from_secs(10), "{text}: {lines}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 
     /// How often a message was kept invisible for longer.
@@ -425,6 +442,12 @@ impl Shared {
                     if !["Outputs", "Logs", "ReturnValue"].contains(&key.as_str()) {
                         violation(&format!("ANSWER: `{key}` means nothing to the host"));
                     }
+                }
+                // No function here has an output binding.
+                if !matches!(answer.get("Outputs"), None | Some(Value::Null))
+                    && answer["Outputs"] != serde_json::json!({})
+                {
+                    violation("ANSWER: outputs that function.json does not have");
                 }
                 Some(Value::Object(answer))
             }

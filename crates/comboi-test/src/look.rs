@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures::TryStreamExt;
 use object_store::memory::InMemory;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt};
+use object_store::{Error, ObjectStore, ObjectStoreExt, PutMode};
 
 /// Any store.
 pub type Store = Arc<dyn ObjectStore>;
@@ -72,6 +72,31 @@ pub async fn put(store: &dyn ObjectStore, name: &str, bytes: impl Into<Bytes>) {
         .put(&key, bytes.into().into())
         .await
         .expect("a store that can be written");
+}
+
+/// Writes an object if it is not there, and says whether it was this call that did; else what the store said.
+pub async fn create(
+    store: &dyn ObjectStore,
+    name: &str,
+    bytes: impl Into<Bytes>,
+) -> Result<bool, String> {
+    let key = Path::parse(name).expect("a name that a store can have");
+    let put = store.put_opts(&key, bytes.into().into(), PutMode::Create.into());
+    match put.await {
+        Ok(_) => Ok(true),
+        Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => Ok(false),
+        Err(e) => Err(e.to_string()),
+    }
+}
+
+/// The bytes of an object, if it is there; else what the store said.
+pub async fn get(store: &dyn ObjectStore, name: &str) -> Result<Option<Bytes>, String> {
+    let key = Path::parse(name).expect("a name that a store can have");
+    match store.get(&key).await {
+        Ok(found) => Ok(Some(found.bytes().await.map_err(|e| e.to_string())?)),
+        Err(Error::NotFound { .. }) => Ok(None),
+        Err(e) => Err(e.to_string()),
+    }
 }
 
 /// Deletes an object.

@@ -20,6 +20,23 @@ pub enum Mishap {
     LoseAnswer(usize),
     /// The storage says three times that it is busy, and does nothing.
     Busy(usize),
+    /// Not the n-th that writes, but the n-th of all.
+    Request(usize, Hitch),
+    /// Of all requests every so many, the first of them at this one: one after the other in the next of the ways.
+    Every(usize, usize, [Hitch; 4]),
+}
+
+/// What happens to a request, once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hitch {
+    /// The storage answers with this status, and does nothing.
+    Status(u16),
+    /// The same, and it asks to be left alone for a second.
+    Later(u16),
+    /// The connection breaks before the storage hears of it.
+    Cut,
+    /// The storage does it, and the connection breaks within the answer.
+    CutAnswer,
 }
 
 #[derive(Default)]
@@ -60,7 +77,7 @@ impl Proxy {
         let seen = Arc::<Mutex<Seen>>::default();
         let shared = Shared {
             seen: Arc::clone(&seen),
-            http: reqwest::Client::new(),
+            http: crate::azurite::client(),
             upstream,
         };
         let address = runtime.block_on(async {
@@ -126,8 +143,13 @@ async fn forward(State(shared): State<Shared>, request: Request) -> Response {
                 .join(" ");
             seen.requests.push(format!("{} {named}", parts.method));
             seen.writes += usize::from(writes);
-            let at = seen.writes;
-            match seen.mishap.filter(|_| writes) {
+            let (at, of_all) = (seen.writes, seen.requests.len());
+            match seen.mishap {
+                Some(Mishap::Request(n, hitch)) if n == of_all => Some(Mishap::Request(n, hitch)),
+                Some(Mishap::Every(step, first, ways)) if of_all % step == first % step => {
+                    Some(Mishap::Request(of_all, ways[of_all / step % ways.len()]))
+                }
+                _ if !writes => None,
                 Some(Mishap::Busy(n)) if n == at && seen.busy_for < 3 => {
                     seen.busy_for += 1;
                     seen.writes -= 1;
@@ -147,6 +169,9 @@ async fn forward(State(shared): State<Shared>, request: Request) -> Response {
         Some(Mishap::Busy(_)) => {
             return answer(StatusCode::SERVICE_UNAVAILABLE, Vec::new(), Body::empty());
         }
+        Some(Mishap::Request(_, Hitch::Status(status))) => return turned_away(status, None),
+        Some(Mishap::Request(_, Hitch::Later(status))) => return turned_away(status, Some("1")),
+        Some(Mishap::Request(_, Hitch::Cut)) => return lost(),
         _ => {}
     }
     let Ok(body) = to_bytes(body, usize::MAX).await else {
@@ -176,9 +201,29 @@ async fn forward(State(shared): State<Shared>, request: Request) -> Response {
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect();
     match answered.bytes().await {
+        Ok(bytes) if matches!(mishap, Some(Mishap::Request(..))) => {
+            if bytes.is_empty() {
+                return lost();
+            }
+            let half = bytes.slice(..bytes.len() / 2);
+            answer(status, headers, broken_after(half))
+        }
         Ok(bytes) => answer(status, headers, Body::from(bytes)),
         Err(_) => lost(),
     }
+}
+
+/// As Azure says that it has too much to do, or trouble of its own.
+fn turned_away(status: u16, retry_after: Option<&'static str>) -> Response {
+    let headers = retry_after.into_iter();
+    let headers = headers.map(|it| {
+        (
+            http::header::RETRY_AFTER,
+            http::HeaderValue::from_static(it),
+        )
+    });
+    let status = StatusCode::from_u16(status).expect("the test's status is one");
+    answer(status, headers.collect(), Body::empty())
 }
 
 /// Ends the client with SIGKILL, and waits until it is gone.
@@ -199,14 +244,15 @@ async fn kill(seen: &Mutex<Seen>) {
     tokio::time::sleep(std::time::Duration::from_millis(5)).await;
 }
 
-/// A connection that breaks in the middle of an answer.
+/// A connection that breaks before there is an answer: its task ends, and nobody is told.
 fn lost() -> Response {
-    let broken = futures::stream::once(async {
-        Err::<bytes::Bytes, _>(std::io::Error::other("the connection breaks"))
-    });
-    let mut response = Response::new(Body::from_stream(broken));
-    response.headers_mut().insert("content-length", 100.into());
-    response
+    std::panic::resume_unwind(Box::new("the connection breaks"))
+}
+
+/// An answer that breaks off after these bytes.
+fn broken_after(first: bytes::Bytes) -> Body {
+    let breaks = Err(std::io::Error::other("the connection breaks"));
+    Body::from_stream(futures::stream::iter([Ok(first), breaks]))
 }
 
 fn answer(

@@ -29,7 +29,6 @@ use crate::exit::{Exit, Usage};
 use crate::{logging, wiring};
 use app::App;
 pub(crate) use executor::limit_of;
-pub(crate) use message::TaskMessage;
 
 /// What the largest message of a queue becomes in the host's hands, and more.
 const MOST_BYTES: usize = 1024 * 1024;

@@ -11,7 +11,7 @@ use comboi_lake::{Lake, State};
 use comboi_project::{
     Companion, Contract, DatasetId, NamedContract, Place, Problem, Problems, Project, Stage,
 };
-use comboi_run::{Clock, Listener, Runner, Stop};
+use comboi_run::{Clock, Listener, Runner, Stop, Work};
 use comboi_sources::database::Databases;
 
 use crate::cli::Global;
@@ -186,6 +186,7 @@ pub(crate) fn runner_in(
         clock: Clock::system(),
         stop: Stop::default(),
         listener,
+        work: Work::default(),
         project,
     })
 }

@@ -11,7 +11,7 @@ use comboi_engine::{Input, Limits, Session};
 use comboi_lake::{Lake, Root, State, Table};
 use comboi_plan::Plan;
 use comboi_project::{Companion, DatasetId, Project, Stage};
-use comboi_run::{Clock, RunReport, Runner, Stop};
+use comboi_run::{Clock, RunReport, Runner, Stop, Work};
 use comboi_test::{Store, contents};
 use tempfile::TempDir;
 
@@ -178,6 +178,7 @@ impl Shop {
             clock: Clock::stopped_at("2024-05-04T00:00:00Z".parse().unwrap()),
             stop: Stop::default(),
             listener: Arc::new(|_| {}),
+            work: Work::default(),
         }
     }
 

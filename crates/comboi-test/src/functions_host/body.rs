@@ -53,7 +53,6 @@ pub(super) fn of_message(
     message: &Message,
     now: DateTime<Utc>,
 ) -> String {
-    let twice = |text: &str| Value::String(Value::String(text.to_owned()).to_string());
     let mut metadata = Map::new();
     metadata.insert(
         "DequeueCount".into(),
@@ -68,7 +67,24 @@ pub(super) fn of_message(
     );
     metadata.insert("PopReceipt".into(), twice(&message.receipt));
     metadata.insert("sys".into(), sys(function, now));
-    if let Ok(Value::Object(fields)) = serde_json::from_str(&message.text) {
+    enveloped(binding, &message.text, metadata)
+}
+
+/// The body when somebody runs the function by hand: there is no message, so it has no id and no receipt.
+pub(super) fn by_hand(function: &str, binding: &str, text: &str, now: DateTime<Utc>) -> String {
+    let mut metadata = Map::new();
+    metadata.insert("DequeueCount".into(), "0".into());
+    metadata.insert("ExpirationTime".into(), "9999-12-31T23:59:59+00:00".into());
+    metadata.insert("sys".into(), sys(function, now));
+    enveloped(binding, text, metadata)
+}
+
+fn twice(text: &str) -> Value {
+    Value::String(Value::String(text.to_owned()).to_string())
+}
+
+fn enveloped(binding: &str, text: &str, mut metadata: Map<String, Value>) -> String {
+    if let Ok(Value::Object(fields)) = serde_json::from_str(text) {
         for (name, value) in fields {
             let merged = match value {
                 Value::Null | Value::Array(_) => continue,
@@ -86,7 +102,7 @@ pub(super) fn of_message(
         }
     }
     let mut data = Map::new();
-    data.insert(binding.to_owned(), twice(&message.text));
+    data.insert(binding.to_owned(), twice(text));
     let mut body = Map::new();
     body.insert("Data".into(), Value::Object(data));
     body.insert("Metadata".into(), Value::Object(metadata));

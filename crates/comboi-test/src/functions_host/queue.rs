@@ -182,10 +182,11 @@ impl Shared {
         })
     }
 
+    /// What was poison already stays where it is, and is taken again when its lease has ended.
     fn poison(&self, queue: &Queue, stored: &Message, receipt: &str) {
         if !queue.name.ends_with("-poison") {
             Queue::new(&format!("{}-poison", queue.name)).put(self, &stored.text);
+            queue.delete(self, &stored.id, receipt);
         }
-        queue.delete(self, &stored.id, receipt);
     }
 }

@@ -7,12 +7,11 @@ use std::time::Duration;
 use anyhow::Context as _;
 use comboi_plan::Plan;
 use comboi_project::{Project, RunId, Stage};
-use comboi_run::{RunStatus, RunView, Runner};
+use comboi_run::{RunStatus, RunView, Runner, TaskMessage};
 
 use crate::cli::{FailOn, Global, Output, SelectionArgs};
 use crate::cloud::Cloud;
 use crate::exit::{self, Exit, Usage};
-use crate::serve::TaskMessage;
 use crate::{paint, report, text, wiring};
 
 /// How often a run is looked at that is waited for.
@@ -37,25 +36,17 @@ pub(crate) fn trigger(
         .into_iter()
         .filter(|stage| plan.tasks.iter().any(|task| task.dataset.stage() == *stage))
         .collect();
-    let Some((first, remaining)) = stages.split_first() else {
+    if stages.is_empty() {
         return Err(Usage(format!("there is nothing in `{stage}` to run")).into());
-    };
+    }
     let queue = Cloud::of(&project).queue(&project)?;
     let config_path = deployed_path(&project)?;
-    let (first, remaining) = (*first, remaining.to_vec());
     let runner = wiring::quiet_runner(project)?;
     wiring::block_on(async {
         let run = begin(&runner, plan).await?;
-        let message = TaskMessage {
-            config_path: Some(config_path),
-            stage: first,
-            remaining,
-            run: Some(run),
-            task: None,
-            stuck: 0,
-            poisoned: 0,
-        };
-        queue.send(&message.to_text()).await?;
+        if let Some(message) = TaskMessage::first(Some(config_path), Some(run), &stages) {
+            queue.send(&message.to_text()).await?;
+        }
         if !wait {
             return told_begun(run, output, out);
         }

@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use comboi_azure::TaskQueue;
 use comboi_project::Project;
-use comboi_run::{Runner, Stop};
+use comboi_run::{Answer, Runner, Stop};
 use tokio::runtime::Handle;
 use tracing::info;
 
+use super::Said;
 use crate::cli::Global;
 use crate::cloud::Cloud;
 use crate::exit::Usage;
@@ -33,7 +34,17 @@ pub(super) struct App {
 pub(super) struct Loaded {
     pub(super) project: Arc<Project>,
     cloud: Cloud,
-    pub(super) queue: Arc<TaskQueue>,
+    queue: Arc<TaskQueue>,
+}
+
+impl Loaded {
+    /// Sends what is to be sent before the work counts as done, and gives back what there is to say.
+    pub(super) async fn send(&self, answer: Answer) -> Said {
+        for message in &answer.send {
+            self.queue.send(&message.to_text()).await?;
+        }
+        Ok(answer.said)
+    }
 }
 
 /// A runner that is under way until it is dropped.
@@ -125,11 +136,6 @@ impl App {
         }
         stops.push(runner.stop.clone());
         Ok(Working { runner, app: self })
-    }
-
-    /// Whether the process is asked to end.
-    pub(super) fn is_ending(&self) -> bool {
-        self.ending.load(Ordering::SeqCst)
     }
 
     /// Stops what is under way, between two commits, and waits so long for it.

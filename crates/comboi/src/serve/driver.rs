@@ -2,88 +2,22 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use comboi_plan::Plan;
-use comboi_project::Stage;
-use comboi_run::{OpenRun, Runner};
 use serde_json::Value;
-use tracing::{info, warn};
 
 use super::Said;
-use super::app::{App, Loaded};
-use super::executor::go_on;
-use super::message::{TaskMessage, name_of};
-
-/// A run that somebody was at work on so long ago has lost its message.
-const QUIET: TimeDelta = TimeDelta::minutes(12);
-/// A run that has not ended after so long is given up.
-const MOST: TimeDelta = TimeDelta::hours(24);
+use super::app::App;
+use super::message::name_of;
 
 pub(super) async fn drive(app: &App, body: &Value) -> Said {
     let config = app.default_config();
     let loaded = app.load(&config)?;
     let working = app.runner(&loaded, None)?;
     let runner = &working.runner;
-    let now = runner.clock.now();
-    let mut said = Vec::new();
-    let mut busy = false;
-    for open in runner.open_runs().await? {
-        let run = open.run;
-        if now - open.begun_at > MOST {
-            give_up(runner, &open).await?;
-            said.push(format!(
-                "run {run} has not ended within a day and was given up"
-            ));
-            continue;
-        }
-        busy = true;
-        let last = open.touched.unwrap_or(open.begun_at);
-        if now - last < QUIET {
-            said.push(format!("run {run} is under way, so no other is begun"));
-            continue;
-        }
-        warn!(
-            run = run.0,
-            "run {run} has lost its message and is asked to go on"
-        );
-        said.push(format!("run {run} is asked to go on, so no other is begun"));
-        go_on(&loaded, runner, &config, run, &open.left).await?;
-    }
-    if !busy {
-        said.push(begin(&loaded, runner, &config, &slot(body, now)).await?);
-    }
-    Ok(said)
-}
-
-async fn begin(
-    loaded: &Loaded,
-    runner: &Runner,
-    config: &std::path::Path,
-    slot: &str,
-) -> anyhow::Result<String> {
+    let slot = slot(body, runner.clock.now());
     let plan = Plan::of_everything(&loaded.project);
-    let stages: Vec<Stage> = Stage::ALL
-        .into_iter()
-        .filter(|stage| plan.tasks.iter().any(|task| task.dataset.stage() == *stage))
-        .collect();
-    if stages.is_empty() {
-        return Ok("the project has no datasets, so there is nothing to run".to_owned());
-    }
-    let run = runner.begin(slot, plan).await?;
-    let mut open = runner.open_runs().await?.into_iter();
-    let Some(open) = open.find(|open| open.run == run) else {
-        return Ok(format!("run {run} was begun for this time and has ended"));
-    };
-    go_on(loaded, runner, config, run, &open.left).await?;
-    info!(run = run.0, slot, "run {run} begins by the timer");
-    Ok(format!("run {run} begins"))
-}
-
-async fn give_up(runner: &Runner, open: &OpenRun) -> anyhow::Result<()> {
-    for stage in &open.left {
-        let why = "the run had not ended within a day, so it was given up; what it committed stays, and the next run does the rest";
-        runner.give_up(open.run, *stage, why).await?;
-    }
-    runner.end(open.run).await?;
-    Ok(())
+    let config = config.display().to_string();
+    let answer = runner.on_timer(&slot, &config, plan).await?;
+    loaded.send(answer).await
 }
 
 /// A name of the time that the timer fired for: the same if it fires twice for it.
@@ -105,20 +39,6 @@ fn slot(body: &Value, now: DateTime<Utc>) -> String {
             format!("timer-{}", name_of(&at.replace([':', '.', '+'], "-")))
         }
     }
-}
-
-/// The first message of what is left of a run.
-pub(super) fn message(config: &std::path::Path, left: &[Stage]) -> Option<TaskMessage> {
-    let (stage, remaining) = left.split_first()?;
-    Some(TaskMessage {
-        config_path: Some(config.display().to_string()),
-        stage: *stage,
-        remaining: remaining.to_vec(),
-        run: None,
-        task: None,
-        stuck: 0,
-        poisoned: 0,
-    })
 }
 
 #[cfg(test)]

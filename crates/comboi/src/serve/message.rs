@@ -3,45 +3,11 @@
 //! The host wraps a message's text in JSON twice, and adds the message's own fields to its metadata, where they may hide the real ones. So
 //! a task is taken from `Data` alone; of the metadata only what can do no harm is believed.
 
-use comboi_project::{DatasetId, RunId, Stage};
-use serde::{Deserialize, Serialize};
+use comboi_run::TaskMessage;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use crate::wiring;
-
-/// A message that asks for a stage of a run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct TaskMessage {
-    /// The configuration, below the app's folder; else the default one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) config_path: Option<String>,
-    /// The stage.
-    pub(crate) stage: Stage,
-    /// The stages after it.
-    #[serde(default)]
-    pub(crate) remaining: Vec<Stage>,
-    /// The run; else the message asks for a new one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) run: Option<RunId>,
-    /// One task of the stage; else all.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) task: Option<DatasetId>,
-    /// How often in a row the time limit was reached without any progress.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub(crate) stuck: u32,
-    /// How often the message was given up by the host.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub(crate) poisoned: u32,
-}
-
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde asks it by reference"
-)]
-fn is_zero(number: &u32) -> bool {
-    *number == 0
-}
 
 /// A message as it came.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,40 +40,7 @@ impl Envelope {
 
     /// The task that the text asks for. The error says what is wrong, without a word of the text.
     pub(super) fn task(&self) -> Result<TaskMessage, String> {
-        let example = "write {\"config_path\": \"configs/default.yml\", \"stage\": \"bronze\", \"remaining\": [\"silver\", \"gold\"]}";
-        let value: Value = serde_json::from_str(&self.text)
-            .map_err(|_| format!("the message is no JSON; {example}"))?;
-        if !value.is_object() {
-            return Err(format!("the message is no JSON object; {example}"));
-        }
-        let task: Result<TaskMessage, _> = serde_json::from_value(value.clone());
-        task.map_err(|_| {
-            let stages = ["bronze", "silver", "gold"];
-            let known = |value: &Value| value.as_str().is_some_and(|it| stages.contains(&it));
-            let wrong = match (value.get("stage"), value.get("remaining")) {
-                (None, _) => "the message has no `stage`",
-                (Some(stage), _) if !known(stage) => {
-                    "the message's `stage` is not `bronze`, `silver` or `gold`"
-                }
-                (_, Some(Value::Array(remaining))) if !remaining.iter().all(known) => {
-                    "one of the message's `remaining` is not `bronze`, `silver` or `gold`"
-                }
-                _ => "a field of the message has a value of another kind than it should",
-            };
-            format!("{wrong}; {example}")
-        })
-    }
-}
-
-impl TaskMessage {
-    pub(crate) fn to_text(&self) -> String {
-        serde_json::to_string(self).expect("names and numbers always become JSON")
-    }
-
-    /// The stages that it asks for, each once, in their order.
-    pub(crate) fn stages(&self) -> Vec<Stage> {
-        let asked = |stage: &Stage| self.stage == *stage || self.remaining.contains(stage);
-        Stage::ALL.into_iter().filter(asked).collect()
+        TaskMessage::parse(&self.text)
     }
 }
 
@@ -132,6 +65,8 @@ pub(super) fn name_of(id: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use comboi_project::Stage;
+
     use super::*;
 
     /// As a real host sent it, with the fields of the message among the metadata.

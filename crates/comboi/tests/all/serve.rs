@@ -1,7 +1,36 @@
 //! The Functions handler, under a stand-in for the Functions host, on a real Azurite.
+//!
+//! The stand-in notes whatever would go wrong under the real host, and each test that drains its queues holds that nothing did: an answer
+//! that is no JSON object or has keys of its own, none within a second to `GET /`, an exit code of 0. What a host may do to a handler, and
+//! where it is shown:
+//!
+//! | what happens | shown by |
+//! |---|---|
+//! | the timer fires: one message for the first stage, in base64 | `contract::the_timer_asks_for_the_first_stage` |
+//! | the stages follow each other | `runs::the_timer_runs_all_stages` |
+//! | a message fails once | `contract::a_message_that_fails_once_is_done_at_the_second_time` |
+//! | a message always fails | `contract::a_message_that_always_fails_is_poison_after_five_times`, `killed::a_message_that_always_fails` |
+//! | messages that are no base64, no JSON, no task | `bad::plain_text_goes_to_the_poison_queue_and_is_put_on_record`, `bad::messages_that_nobody_can_do` |
+//! | fields that hide the metadata, 48 KiB | `bad::hostile_fields_do_no_harm`, `contract::the_longest_message_is_done` |
+//! | a message comes twice, or again with another id | `runs::messages_that_come_twice`, `runs::many_messages_in_disorder` |
+//! | a stage takes longer than the lease | `killed::a_stage_that_takes_longer_than_the_lease` |
+//! | the handler is killed at any write, and about any message | `killed::handlers_that_are_killed_after_every_write_*`, `killed::handlers_that_are_killed_about_every_message` |
+//! | the host is killed | `killed::a_host_that_dies` |
+//! | any request of a run fails once | `hitches::*` |
+//! | two hosts, and two handlers of one folder | `runs::two_hosts_share_the_work` |
+//! | `GET /` while a stage runs; a handler without configuration or lake | every test; `contract::a_package_without_a_configuration`, `bad::a_lake_that_is_not_there`, `bad::it_listens_at_once_and_ends_when_asked` |
+//! | no port, a configuration with mistakes | `bad::a_port_that_is_none_ends_the_program`, `bad::a_configuration_with_mistakes` |
+//! | run by hand in the portal; every kind of timer | `contract::a_function_that_is_run_by_hand`, `runs::a_time_has_one_run_however_often_the_timer_tells_it` |
+//! | every answer is one that the host takes | every test, and `/scripts/check-package` |
+//! | a package that is laid out wrongly | `contract::packages_that_the_host_does_not_take`, `doctor::what_is_wrong_is_named_with_a_remedy` |
+//! | the zip file | `/scripts/check-package` |
+//!
+//! The bodies that the stand-in sends are held to a real host's, byte for byte, where they are made (`comboi-test`, `functions_host/body.rs`).
 
 mod bad;
+mod contract;
 mod doctor;
+mod hitches;
 mod killed;
 mod runs;
 

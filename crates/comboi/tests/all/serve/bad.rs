@@ -1,5 +1,6 @@
 //! Messages and deployments that are wrong.
 
+use std::io::{Read as _, Write as _};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -175,7 +176,7 @@ fn it_listens_at_once_and_ends_when_asked() {
         .spawn()
         .unwrap();
     let begun = Instant::now();
-    while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+    while !answers(port) {
         assert!(begun.elapsed() < Duration::from_secs(20));
         std::thread::sleep(Duration::from_millis(2));
     }
@@ -184,4 +185,13 @@ fn it_listens_at_once_and_ends_when_asked() {
         .status();
     assert!(ended.unwrap().success());
     assert_eq!(child.wait().unwrap().code(), Some(130));
+}
+
+fn answers(port: u16) -> bool {
+    let Ok(mut stream) = std::net::TcpStream::connect(("127.0.0.1", port)) else {
+        return false;
+    };
+    let asked = stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    let mut answer = String::new();
+    asked.is_ok() && stream.read_to_string(&mut answer).is_ok() && answer.contains(" 200 ")
 }
