@@ -1,14 +1,16 @@
 //! The record of runs, kept in the lake as two Delta tables below bronze's root that anyone can query:
 //! `_comboi/tasks` has a row for each task of each run, `_comboi/verdicts` one for each rule that was checked.
 
-use comboi_engine::{VerdictOutcome, write_rows};
+mod rows;
+
+use comboi_engine::VerdictOutcome;
 use comboi_lake::{Change, Operation, Remove};
 use comboi_project::{Column, Columns, SqlType};
 use serde_json::{Value, json};
 
 use crate::receipt::RunReport;
 use crate::runner::Runner;
-use crate::task::{Scratch, TaskError, with_session};
+use crate::task::{Scratch, TaskError};
 
 /// How often a row is added again when other pipelines add theirs at the same time.
 const COMMIT_TRIES: u32 = 8;
@@ -32,14 +34,7 @@ async fn append(
 ) -> Result<(), TaskError> {
     let folder = Scratch::make(runner, report.run, &format!("record-{name}"))?;
     let file = folder.path().join("rows.parquet");
-    let (to, written) = (file.clone(), columns.clone());
-    with_session(
-        runner,
-        &runner.limits.shared_by(4),
-        folder.path(),
-        move |session| write_rows(session, &written, &rows, &to).map_err(TaskError::from),
-    )
-    .await?;
+    rows::write(&columns, &rows, &file)?;
     let table = runner.lake.record(name);
     for _ in 0..COMMIT_TRIES {
         let base = table.snapshot().await?;
