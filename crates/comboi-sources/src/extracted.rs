@@ -180,11 +180,11 @@ impl fmt::Display for Note {
                 listed(columns)
             ),
             Self::BestEffort { lookback: None } => f.write_str(
-                "best effort: the login may not see other people's transactions, so a row that is committed late may be missed; grant it the right, or set a `lookback` longer than the longest transaction",
+                "best effort: other people's transactions can't be seen (the login may not, or the server is a replica), so a row that is committed late may be missed; grant the right, read the primary, or set a `lookback` longer than the longest transaction",
             ),
             Self::BestEffort { lookback: Some(lookback) } => write!(
                 f,
-                "best effort: the login may not see other people's transactions; rows that are committed more than {lookback} late are missed"
+                "best effort: other people's transactions can't be seen (the login may not, or the server is a replica); rows that are committed more than {lookback} late are missed"
             ),
             Self::OpenTransactions { since } => match DateTime::from_timestamp_micros(*since) {
                 Some(since) => write!(

@@ -49,6 +49,26 @@ impl Postgres {
         format!("{}/{}", service("COMBOI_TEST_PGBOUNCER"), self.name)
     }
 
+    /// The same database on a replica, which has by now all that was committed.
+    ///
+    /// # Panics
+    /// When it does not follow within a minute.
+    pub fn replica_url(&self) -> String {
+        let replica = service("COMBOI_TEST_POSTGRES_REPLICA");
+        let wanted = self.value("SELECT pg_current_wal_insert_lsn()::text");
+        let is_there = format!("SELECT (pg_last_wal_replay_lsn() >= '{wanted}')::text");
+        for _ in 0..600 {
+            let said = self
+                .runtime
+                .block_on(asked(&format!("{replica}/postgres"), &is_there));
+            if said[0][0].as_deref() == Some("true") {
+                return format!("{replica}/{}", self.name);
+            }
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+        panic!("the replica does not follow")
+    }
+
     /// Runs statements, and gives back the rows of the last one that had any.
     ///
     /// # Panics
@@ -84,25 +104,28 @@ impl Postgres {
     }
 
     fn on(&self, database: &str, sql: &str) -> Vec<Vec<Option<String>>> {
-        self.runtime.block_on(async {
-            let client = connect(&format!("{}/{database}", self.server)).await;
-            let messages = client.simple_query(sql).await.unwrap_or_else(|e| {
-                let said = e
-                    .as_db_error()
-                    .map_or_else(|| e.to_string(), ToString::to_string);
-                panic!("{sql}: {said}")
-            });
-            let row = |message: &SimpleQueryMessage| match message {
-                SimpleQueryMessage::Row(row) => Some(
-                    (0..row.len())
-                        .map(|i| row.get(i).map(str::to_owned))
-                        .collect(),
-                ),
-                _ => None,
-            };
-            messages.iter().filter_map(row).collect()
-        })
+        let url = format!("{}/{database}", self.server);
+        self.runtime.block_on(asked(&url, sql))
     }
+}
+
+async fn asked(url: &str, sql: &str) -> Vec<Vec<Option<String>>> {
+    let client = connect(url).await;
+    let messages = client.simple_query(sql).await.unwrap_or_else(|e| {
+        let said = e
+            .as_db_error()
+            .map_or_else(|| e.to_string(), ToString::to_string);
+        panic!("{sql}: {said}")
+    });
+    let row = |message: &SimpleQueryMessage| match message {
+        SimpleQueryMessage::Row(row) => Some(
+            (0..row.len())
+                .map(|i| row.get(i).map(str::to_owned))
+                .collect(),
+        ),
+        _ => None,
+    };
+    messages.iter().filter_map(row).collect()
 }
 
 async fn connect(url: &str) -> Client {

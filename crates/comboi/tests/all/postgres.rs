@@ -6,6 +6,7 @@ mod drift;
 mod increments;
 mod loads;
 mod lost;
+mod replica;
 mod types;
 
 use comboi_test::Postgres;

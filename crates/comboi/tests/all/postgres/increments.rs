@@ -90,7 +90,7 @@ fn the_report_says_what_is_not_certain() {
     let report = shop.world.json(&["run", "bronze"]);
     assert_eq!(
         report["tasks"][0]["notes"][0],
-        "best effort: the login may not see other people's transactions; rows that are committed more than 1h late are missed"
+        "best effort: other people's transactions can't be seen (the login may not, or the server is a replica); rows that are committed more than 1h late are missed"
     );
     shop.database
         .block_on(open.batch_execute("COMMIT"))
