@@ -36,7 +36,10 @@ pub mod read_files;
 mod records;
 
 pub use build::{Built, build};
-pub use check::{Sample, Verdict, VerdictOutcome, check};
+pub use check::{
+    Around, Aside, MOMENT_COLUMN, OtherDataset, RULES_COLUMN, RUN_COLUMN, Sample, SetAside,
+    Verdict, VerdictOutcome, check, quarantine_columns, set_aside,
+};
 pub use compare::{ComparedRange, compare};
 pub use data_file::parquet_columns;
 pub use dedupe::{Dedupe, DedupeReport, Deduped, KeyReport, check_dedupe, dedupe, deduped_columns};

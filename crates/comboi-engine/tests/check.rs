@@ -1,14 +1,16 @@
 //! Contracts in YAML and rows in SQL go in, the text of the verdicts comes out.
 
+mod aside;
 mod columns;
 mod custom;
 mod keys;
 mod many;
+mod rules;
 mod sample;
 mod values;
 
 use chrono::{DateTime, Utc};
-use comboi_engine::{Error, Input, Verdict, VerdictOutcome};
+use comboi_engine::{Around, Error, Input, Verdict, VerdictOutcome};
 use comboi_project::{Constraint, Contract, Located, NamedContract, Place};
 
 use crate::build::Bench;
@@ -42,7 +44,7 @@ pub(crate) fn verdicts(
             columns: &columns,
             files: &files,
         },
-        now(),
+        &Around::at(now()),
     )
 }
 

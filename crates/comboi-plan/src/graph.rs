@@ -20,8 +20,8 @@ impl Graph {
             .map(|id| (id, BTreeSet::new()))
             .collect();
         for dataset in &project.datasets {
-            let inputs = dataset.inputs.iter().map(|input| input.dataset.clone());
-            reads.entry(dataset.id.clone()).or_default().extend(inputs);
+            let before = dataset.reads().map(|(before, _)| before.clone());
+            reads.entry(dataset.id.clone()).or_default().extend(before);
         }
         Self::new(reads, &project.dataset_ids())
     }

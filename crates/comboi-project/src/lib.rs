@@ -44,7 +44,9 @@ pub use names::{
     PipelineName, RunId, SourceName, Stage, TableName,
 };
 pub use problem::{Place, Problem, Problems};
-pub use project::{Dataset, Deduplication, Input, NamedContract, Project, SqlText, folder_of};
+pub use project::{
+    Dataset, Deduplication, HeldAgainst, Input, NamedContract, Project, SqlText, folder_of,
+};
 pub use read::{Entries, Literal, Located, OneOrMany, Written};
 pub use schema::schemas;
 pub use setting::{

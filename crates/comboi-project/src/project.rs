@@ -69,6 +69,31 @@ pub struct Dataset {
     pub contracts: Vec<NamedContract>,
     /// Which of its rows are the same thing, and what becomes of them.
     pub dedupe: Option<Deduplication>,
+    /// The datasets that rules of its contracts hold it against, each name once. Its own rows are not among them.
+    pub held_against: Vec<HeldAgainst>,
+}
+
+impl Dataset {
+    /// What has to be there before it can be built and checked, and where that is written: its inputs, and what it is held against.
+    pub fn reads(&self) -> impl Iterator<Item = (&DatasetId, &Place)> {
+        let inputs = self
+            .inputs
+            .iter()
+            .map(|input| (&input.dataset, &input.place));
+        let others = self.held_against.iter();
+        inputs.chain(others.map(|other| (&other.dataset, &other.place)))
+    }
+}
+
+/// A dataset that rules of a contract name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldAgainst {
+    /// As the contract names it.
+    pub name: String,
+    /// The dataset.
+    pub dataset: DatasetId,
+    /// Where the contract names it.
+    pub place: Place,
 }
 
 /// A deduplication that may be done.

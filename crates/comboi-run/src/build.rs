@@ -1,22 +1,32 @@
 //! Building a dataset: transform, check, publish.
 //!
 //! The query runs over pinned versions into a staged file; rows about the same thing become one, where that is asked for;
-//! the contract is held to what is left; then it becomes what readers see in one commit. Nothing that fails before the commit leaves a trace in the lake.
+//! the contract is held to what is left; then it becomes what readers see in one commit. Nothing that fails before the commit can be seen in
+//! the lake: rows that were set aside are put into the quarantine first, and the commit says which version of it is the dataset's.
+
+mod hold;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use comboi_engine::{Built, Deduped, Given, Input, Limits, Session, SqlFile, Verdict};
+use comboi_engine::{
+    Around, Built, Deduped, Given, Input, Limits, Session, SqlFile, Verdict, quarantine_columns,
+};
 use comboi_lake::{Change, Latest, Operation, Remove, Snapshot, Table};
-use comboi_project::{Columns, Contract, Dataset, DatasetId, Located, Project, SqlType};
+use comboi_project::{
+    Columns, Contract, Dataset, DatasetId, Located, Project, QualityRule, SqlType,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::dedupe::{Before, DEDUPE, with_added_columns};
 use crate::event::Phase;
 use crate::ledger::Order;
 use crate::promises::{self, PROMISES};
+use crate::quarantine::QUARANTINE;
 use crate::runner::Runner;
 use crate::task::{Done, Scratch, TaskError, with_session};
+use hold::{Fetched, Held, Hold};
 
 /// What shaped a built dataset. Kept in its commit, under this property, so that an unchanged one is not built again.
 const BUILT_FROM: &str = "built_from";
@@ -120,10 +130,9 @@ struct Build<'a> {
 
 /// A result that waits to be published.
 struct Staged {
-    built: Built,
     /// What came of its deduplication, over what there was before.
     deduped: Option<(Before, Deduped)>,
-    verdicts: Vec<Verdict>,
+    held: Held,
     uses_the_clock: bool,
     /// Columns on their way out that the query names.
     reads_deprecated: Vec<String>,
@@ -166,12 +175,17 @@ impl Build<'_> {
         promises::hold(self.dataset, base.as_ref().map(|base| &base.properties))?;
         let scratch = Scratch::make(self.runner, self.order.run, &self.dataset.id.to_string())?;
         let Staged {
-            built,
             deduped,
-            verdicts,
+            held,
             uses_the_clock,
             reads_deprecated,
         } = self.stage(&scratch, base.as_ref()).await?;
+        let Held {
+            built,
+            verdicts,
+            quarantined,
+            dropped_rows,
+        } = held;
         if verdicts
             .iter()
             .any(|verdict| verdict.blocks() && !verdict.is_sla())
@@ -185,7 +199,13 @@ impl Build<'_> {
             reads_deprecated,
         ]
         .concat();
+        let quarantined_rows = quarantined.as_ref().map_or(0, |(_, rows)| *rows);
+        let noted = self
+            .put_aside(&built.columns, quarantined.map(|(file, _)| file))
+            .await?;
         let mut change = self.change(built, uses_the_clock);
+        let noted = noted.map_or_else(String::new, |version| version.to_string());
+        change.properties.insert(QUARANTINE.to_owned(), noted);
         let beside = self.keep_beside(deduped.as_ref(), &change).await?;
         change.properties.insert(DEDUPE.to_owned(), beside);
         let snapshot = self.table.commit(base.as_ref(), change).await?;
@@ -196,6 +216,11 @@ impl Build<'_> {
         }
         done.notes.extend(notes);
         done.rows = snapshot.row_count();
+        done.quarantined_rows = quarantined_rows;
+        if dropped_rows > 0 {
+            let rows = comboi_project::text::counted(dropped_rows, "row");
+            done.notes.push(format!("{rows} dropped by its contract"));
+        }
         done.late = is_late(&verdicts);
         done.verdicts = verdicts;
         Ok(done)
@@ -228,6 +253,83 @@ impl Build<'_> {
         Ok(serde_json::to_string(&noted).expect("names and numbers always become JSON"))
     }
 
+    /// Puts rows into the dataset's quarantine, in the place of those that are there: a dataset is built as a whole, and so is its
+    /// quarantine. Answers the version that goes with the dataset; `None` when there never was a bad row.
+    async fn put_aside(
+        &self,
+        columns: &Columns,
+        file: Option<PathBuf>,
+    ) -> Result<Option<u64>, TaskError> {
+        let table = self.runner.lake.quarantine(&self.dataset.id);
+        let newest = table.snapshot().await?;
+        match (&file, &newest) {
+            (None, None) => return Ok(None),
+            (None, Some(newest)) if newest.files.is_empty() => return Ok(Some(newest.version)),
+            _ => {}
+        }
+        let pipeline = &self.runner.project.name;
+        // What a dead attempt of this run had put there goes with the rest.
+        let before = newest
+            .as_ref()
+            .and_then(|newest| newest.last_commit(pipeline));
+        let chunk = before
+            .filter(|(run, _)| *run == self.order.run)
+            .map_or(0, |(_, chunk)| chunk + 1);
+        let change = Change {
+            pipeline: pipeline.clone(),
+            run: self.order.run,
+            chunk,
+            operation: Operation::Replace,
+            columns: quarantine_columns(columns),
+            add: file.into_iter().collect(),
+            remove: Remove::All,
+            properties: BTreeMap::new(),
+            at: self.runner.clock.now(),
+        };
+        let snapshot = table.commit(newest.as_ref(), change).await?;
+        Ok(Some(snapshot.version))
+    }
+
+    /// The datasets that rules name, at the versions that this run reads.
+    async fn fetch_others(&self, scratch: &Scratch) -> Result<Vec<Fetched>, TaskError> {
+        let mut fetched = Vec::new();
+        for (i, other) in self.dataset.held_against.iter().enumerate() {
+            let table = self.runner.lake.table(&other.dataset);
+            let snapshot = table.snapshot_at(self.inputs[&other.dataset]).await?;
+            let folder = scratch.path().join(format!("other-{i}"));
+            fetched.push(Fetched {
+                name: other.name.clone(),
+                files: table.local_files(&snapshot, &folder).await?,
+                columns: snapshot.columns,
+            });
+        }
+        Ok(fetched)
+    }
+
+    /// How many rows the last versions had, the newest first: as many as any rule asks for.
+    async fn earlier_rows(
+        &self,
+        base: Option<&Snapshot>,
+        contracts: &[Arc<Contract>],
+    ) -> Result<Vec<u64>, TaskError> {
+        let needed = Hold::versions_needed(contracts);
+        let Some(base) = base.filter(|_| needed > 0) else {
+            return Ok(Vec::new());
+        };
+        let mut rows = vec![base.row_count()];
+        if needed > 1 {
+            // Between two builds there may be notes and restorations.
+            let history = self.table.history(needed.saturating_mul(4)).await?;
+            let built = history
+                .into_iter()
+                .filter(|version| version.operation == Operation::Replace.as_str())
+                .skip(1);
+            rows.extend(built.map(|version| version.rows_added));
+            rows.truncate(needed);
+        }
+        Ok(rows)
+    }
+
     /// Runs the query into a file, makes rows about the same thing one, and holds the rest to the contract.
     async fn stage(&self, scratch: &Scratch, base: Option<&Snapshot>) -> Result<Staged, TaskError> {
         let inputs = self.fetch(scratch).await?;
@@ -238,14 +340,24 @@ impl Build<'_> {
             }
             None => None,
         };
-        let (run, folder) = (self.order.run, scratch.path().to_owned());
+        let contracts: Vec<Arc<Contract>> = self
+            .dataset
+            .contracts
+            .iter()
+            .map(|named| Arc::clone(&named.contract))
+            .collect();
+        let mut hold = Hold {
+            dataset: self.dataset.id.clone(),
+            others: self.fetch_others(scratch).await?,
+            earlier_rows: self.earlier_rows(base, &contracts).await?,
+            contracts,
+            run: self.order.run,
+            now: self.runner.clock.now(),
+        };
         self.runner.phase(&self.dataset.id, Phase::Building);
-        let (runner, dataset, now) = (
-            self.runner.clone(),
-            self.dataset.clone(),
-            self.runner.clock.now(),
-        );
-        let to = scratch.path().join("staged.parquet");
+        let (runner, dataset) = (self.runner.clone(), self.dataset.clone());
+        let folder = scratch.path().to_owned();
+        let to = folder.join("staged.parquet");
         let (databases, run_at) = (self.runner.databases.clone(), self.order.begun_at);
         with_session(self.runner, self.limits, scratch.path(), move |session| {
             let inputs: Vec<Input<'_>> = inputs
@@ -280,33 +392,27 @@ impl Build<'_> {
                         how,
                         clusters: before.clusters(how, &built.columns),
                         log: before.log(how, &built.columns),
-                        run,
-                        now,
+                        run: hold.run,
+                        now: hold.now,
                         folder: &folder,
                     },
                 )?;
                 built = done.built.clone();
                 deduped = Some((before, done));
             }
-            let files = [built.file.clone()];
-            let result = Input {
-                alias: dataset.id.name(),
-                columns: &built.columns,
-                files: &files,
-            };
-            let mut verdicts = Vec::new();
-            for contract in dataset.contracts.iter().map(|named| &named.contract) {
+            if let Some(how) = &dataset.dedupe {
+                hold.contracts = hold
+                    .contracts
+                    .iter()
+                    .map(|contract| Arc::new(with_added_columns(contract, how, &built.columns)))
+                    .collect();
+            }
+            if !hold.contracts.is_empty() {
                 runner.phase(&dataset.id, Phase::Checking);
-                let contract = match &dataset.dedupe {
-                    Some(how) => &with_added_columns(contract, how, &built.columns),
-                    None => contract,
-                };
-                verdicts.extend(comboi_engine::check(session, contract, &result, now)?);
             }
             Ok(Staged {
-                built,
                 deduped,
-                verdicts,
+                held: hold.to(session, built, &folder)?,
                 uses_the_clock,
                 reads_deprecated: reads_deprecated(&runner.project, &dataset, session, &sql)?,
             })
@@ -386,7 +492,8 @@ impl Build<'_> {
             };
             let mut verdicts = Vec::new();
             for contract in &contracts {
-                verdicts.extend(comboi_engine::check(session, contract, &data, now)?);
+                let around = Around::at(now);
+                verdicts.extend(comboi_engine::check(session, contract, &data, &around)?);
             }
             verdicts.retain(Verdict::is_sla);
             Ok(verdicts)
@@ -441,9 +548,14 @@ fn only_freshness(contract: &Contract) -> Option<Contract> {
     let freshness = sla.freshness.as_mut()?;
     freshness.value.column = Some(Located::new(column, freshness.place.clone()));
     sla.completeness = None;
-    only.schema.value.columns.clear();
-    only.schema.value.allow_extra_columns = true;
-    only.quality_rules.clear();
+    let schema = &mut only.schema.value;
+    schema.columns.clear();
+    schema.allow_extra_columns = true;
+    (schema.exact, schema.ordered, schema.primary_key) = (false, false, None);
+    schema.unique_keys.clear();
+    schema.foreign_keys.clear();
+    only.quality_rules
+        .retain(|rule| matches!(rule.value, QualityRule::Freshness(_)));
     Some(only)
 }
 

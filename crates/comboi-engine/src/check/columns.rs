@@ -20,16 +20,22 @@ pub(super) fn compare(contract: &Contract, columns: &Columns) -> Vec<Verdict> {
     if !contract.schema.allow_extra_columns {
         let extra = columns
             .iter()
-            .filter(|column| contract.column(&column.name).is_none() && !is_our_own(column));
+            .filter(|column| contract.column(&column.name).is_none() && !is_our_own(column))
+            .filter(|column| !is_welcome(contract, column));
         verdicts.extend(extra.map(|column| unexpected(column, contract)));
     }
+    verdicts.extend(out_of_order(contract, columns));
     if verdicts.is_empty() {
         verdicts.push(Verdict {
             rule: "schema".to_owned(),
             kind: KIND.to_owned(),
             severity: Severity::Error,
+            action: Action::Fail,
             outcome: VerdictOutcome::Passed,
             measured: measured(columns),
+            value: None,
+            threshold: None,
+            row_count: None,
             place: contract.schema.place.clone(),
         });
     }
@@ -97,21 +103,59 @@ fn broken(promised: &ContractColumn, columns: &Columns) -> Option<Verdict> {
 }
 
 fn unexpected(column: &Column, contract: &Contract) -> Verdict {
+    let severity = if contract.schema.exact {
+        Severity::Error
+    } else {
+        Severity::Warning
+    };
+    let detail = format!(
+        "the contract has no column `{}`, which is {} in the data",
+        column.name, column.sql_type
+    );
     Verdict {
-        rule: format!("{}_expected", column.name),
-        kind: KIND.to_owned(),
-        severity: Severity::Warning,
-        outcome: VerdictOutcome::Failed {
-            failed_count: None,
-            detail: format!(
-                "the contract has no column `{}`, which is {} in the data",
-                column.name, column.sql_type
-            ),
-            sample: Sample::default(),
-        },
         measured: "an extra column".to_owned(),
-        place: contract.schema.place.clone(),
+        ..failed(
+            format!("{}_expected", column.name),
+            severity,
+            detail,
+            &Columns(Vec::new()),
+            &contract.schema.place,
+        )
     }
+}
+
+fn is_welcome(contract: &Contract, column: &Column) -> bool {
+    let welcome = contract.schema.extra_columns.iter();
+    welcome
+        .into_iter()
+        .any(|it| it.eq_ignore_ascii_case(&column.name))
+}
+
+/// The first column that stands before one that it should stand behind, where the order was promised.
+fn out_of_order(contract: &Contract, columns: &Columns) -> Option<Verdict> {
+    if !contract.schema.ordered {
+        return None;
+    }
+    let promised = contract.schema.columns.iter();
+    let found: Vec<(&ContractColumn, usize)> = promised
+        .filter_map(|column| Some((&column.value, columns.position(&column.name)?)))
+        .collect();
+    let (before, after) = found.windows(2).find_map(|pair| match pair {
+        [(before, at), (after, then)] if then < at => Some((before, after)),
+        _ => None,
+    })?;
+    let detail = format!(
+        "`{}` stands before `{}`, the contract has it behind",
+        after.name.value, before.name.value
+    );
+    let place = &after.name.place;
+    Some(failed(
+        "column_order".to_owned(),
+        Severity::Error,
+        detail,
+        columns,
+        place,
+    ))
 }
 
 fn failed(
@@ -126,12 +170,20 @@ fn failed(
         detail,
         sample: Sample::default(),
     };
+    let action = match severity {
+        Severity::Error => Action::Fail,
+        Severity::Warning | Severity::Info => Action::Report,
+    };
     Verdict {
         rule,
         kind: KIND.to_owned(),
         severity,
+        action,
         outcome,
         measured: measured(columns),
+        value: None,
+        threshold: None,
+        row_count: None,
         place: place.clone(),
     }
 }

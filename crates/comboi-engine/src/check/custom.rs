@@ -4,7 +4,7 @@
 //! something is true, it shares the scan with the other rules. Whether it is, DuckDB's own parser says: the
 //! condition is cut out of the text, put behind `count(*) FILTER`, and the two trees have to be the same.
 
-use comboi_project::{Contract, Place};
+use comboi_project::{Located, Place};
 use serde_json::Value;
 
 use crate::failure::Failure;
@@ -17,7 +17,12 @@ use super::scan::unless_stopped;
 /// A query of a contract, and how to run it.
 pub(super) enum Query {
     /// It counts the rows for which this condition is true.
-    Counts(String),
+    Counts {
+        /// The condition.
+        condition: String,
+        /// The whole.
+        query: String,
+    },
     /// It has to run on its own.
     Alone(String),
     /// It is not one `SELECT` over the dataset.
@@ -43,11 +48,10 @@ const SHARED_CLASSES: [&str; 9] = [
 impl Query {
     pub(super) fn read(
         session: &Session,
-        contract: &Contract,
+        dataset: &str,
         query: &str,
         place: &Place,
     ) -> Result<Self, Error> {
-        let dataset = contract.dataset.as_str();
         let name = sql::ident(dataset);
         let query = query
             .replace(&format!("\"{PLACEHOLDER}\""), &name)
@@ -58,7 +62,10 @@ impl Query {
         };
         match Select::read(session, &file, &[dataset]) {
             Ok(select) => Ok(match condition(session.parser()?, &select.text, dataset)? {
-                Some(condition) => Self::Counts(condition),
+                Some(condition) => Self::Counts {
+                    condition,
+                    query: select.text,
+                },
                 None => Self::Alone(select.text),
             }),
             Err(Error::Interrupted) => Err(Error::Interrupted),
@@ -72,6 +79,29 @@ impl Query {
             Err(other) => Ok(Self::Refused(other.to_string())),
         }
     }
+}
+
+/// A condition on the rows of a dataset, ready to stand in parentheses. The inner `Err` says why it is none.
+pub(super) fn condition_on(
+    session: &Session,
+    dataset: &str,
+    written: &Located<String>,
+) -> Result<Result<String, String>, Error> {
+    let query = format!(
+        "SELECT count(*) FROM {} WHERE (\n{}\n)",
+        sql::ident(dataset),
+        written.value
+    );
+    Ok(
+        match Query::read(session, dataset, &query, &written.place)? {
+            Query::Counts { condition, .. } => Ok(condition),
+            Query::Alone(_) => Err(
+                "it looks at more than one row: a condition has no subquery, aggregate or window"
+                    .to_owned(),
+            ),
+            Query::Refused(why) => Err(why),
+        },
+    )
 }
 
 /// The number that a query returns, as text; `Err(Ok(…))` says why it is none.

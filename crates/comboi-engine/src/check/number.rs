@@ -1,5 +1,6 @@
 //! Numbers of a contract, exactly as they were written: never through a float.
 
+use std::cmp::Ordering;
 use std::fmt;
 
 /// Numbers with a larger exponent are not taken: nothing in the lake is that large or that small.
@@ -76,6 +77,35 @@ impl Number {
         }
     }
 
+    /// So many hundredths of a whole that a part of it is, cut off after 12 digits. `None`: there is no whole.
+    pub(super) fn percent(part: i128, whole: u64) -> Option<Self> {
+        const DIGITS: usize = 12;
+        let scaled = part.unsigned_abs().checked_mul(100_000_000_000_000)?;
+        let digits = scaled.checked_div(u128::from(whole))?.to_string();
+        let digits = format!("{digits:0>width$}", width = DIGITS + 1);
+        let point = digits.len() - DIGITS;
+        Some(Self::new(
+            part < 0,
+            digits.chars().take(point).collect(),
+            digits.chars().skip(point).collect(),
+        ))
+    }
+
+    /// A whole number.
+    pub(super) fn whole(number: i128) -> Self {
+        Self::new(number < 0, number.unsigned_abs().to_string(), String::new())
+    }
+
+    /// For people: with at most so many digits after the point, the rest cut off.
+    pub(super) fn shortened(&self, digits: usize) -> String {
+        let short = Self::new(
+            self.negative,
+            self.whole.clone(),
+            self.fraction.chars().take(digits).collect(),
+        );
+        short.to_string()
+    }
+
     pub(super) fn is_negative(&self) -> bool {
         self.negative
     }
@@ -120,6 +150,29 @@ impl Number {
             digits.chars().take(point).collect(),
             digits.chars().skip(point).collect(),
         )
+    }
+}
+
+impl PartialOrd for Number {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Number {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let size = |a: &Self, b: &Self| {
+            let longer = a.whole.len().cmp(&b.whole.len());
+            longer
+                .then_with(|| a.whole.cmp(&b.whole))
+                .then_with(|| a.fraction.cmp(&b.fraction))
+        };
+        match (self.negative, other.negative) {
+            (false, true) => Ordering::Greater,
+            (true, false) => Ordering::Less,
+            (false, false) => size(self, other),
+            (true, true) => size(other, self),
+        }
     }
 }
 
@@ -203,6 +256,40 @@ mod tests {
         ] {
             check(text, "not a number");
         }
+    }
+
+    #[test]
+    fn numbers_compare_in_all_their_digits() {
+        let sorted = [
+            "-1000", "-9.5", "-9.49", "-0.001", "0", "0.001", "0.01", "9", "9.5", "10", "1e3",
+        ];
+        let numbers: Vec<Number> = sorted.iter().map(|it| Number::parse(it).unwrap()).collect();
+        for (i, a) in numbers.iter().enumerate() {
+            for (j, b) in numbers.iter().enumerate() {
+                assert_eq!(a.cmp(b), i.cmp(&j), "{a} {b}");
+            }
+        }
+        assert_eq!(Number::parse("-0.0").unwrap(), Number::zero());
+    }
+
+    #[test]
+    fn percentages_are_exact_for_twelve_digits() {
+        let check = |part: i128, whole: u64, expected: &str| {
+            let percent = Number::percent(part, whole);
+            assert_eq!(
+                percent.map(|it| it.to_string()).unwrap_or_default(),
+                expected,
+                "{part} of {whole}"
+            );
+        };
+        check(1, 4, "25");
+        check(1, 3, "33.333333333333");
+        check(-1, 8, "-12.5");
+        check(0, 7, "0");
+        check(3, 2, "150");
+        check(1, 10_000_000, "0.00001");
+        check(1, 0, "");
+        assert_eq!(Number::percent(2, 3).unwrap().shortened(2), "66.66");
     }
 
     #[test]

@@ -39,6 +39,86 @@ pub(super) fn above(column: &Column, greatest: &str) -> Result<String, String> {
     })
 }
 
+/// Rows whose value is not greater than this.
+pub(super) fn not_greater(column: &Column, than: &str) -> Result<String, String> {
+    let name = sql::ident(&column.name);
+    Ok(match bound(&column.sql_type, than, Number::floor)? {
+        Bound::Literal(than) if is_float(&column.sql_type) => {
+            format!("({name} <= {than} OR isnan({name}))")
+        }
+        Bound::Literal(than) => format!("({name} <= {than})"),
+        Bound::AboveAll => format!("({name} IS NOT NULL)"),
+        Bound::BelowAll => "false".to_owned(),
+    })
+}
+
+/// Rows whose value is not less than this.
+pub(super) fn not_less(column: &Column, than: &str) -> Result<String, String> {
+    let name = sql::ident(&column.name);
+    Ok(match bound(&column.sql_type, than, Number::ceil)? {
+        Bound::Literal(than) => format!("({name} >= {than})"),
+        Bound::BelowAll => format!("({name} IS NOT NULL)"),
+        Bound::AboveAll => "false".to_owned(),
+    })
+}
+
+/// Rows whose value is one of these.
+pub(super) fn among(column: &Column, values: &[&str]) -> Result<String, String> {
+    let name = sql::ident(&column.name);
+    let literals: Result<Vec<Option<String>>, String> = values
+        .iter()
+        .map(|value| member(&column.sql_type, value))
+        .collect();
+    let literals: Vec<String> = literals?.into_iter().flatten().collect();
+    Ok(match (literals.is_empty(), &column.sql_type) {
+        (true, _) => "false".to_owned(),
+        (false, SqlType::Enum(_)) => format!("({name}::VARCHAR IN ({}))", literals.join(", ")),
+        (false, _) => format!("({name} IN ({}))", literals.join(", ")),
+    })
+}
+
+/// Rows whose number is no multiple of another, which is above 0. Exact: both are counted in units of the smaller scale.
+pub(super) fn no_multiple(column: &Column, of: &str) -> Result<String, String> {
+    let number = Number::parse(of).ok_or_else(|| format!("`{of}` is not a number"))?;
+    let own_scale = match &column.sql_type {
+        SqlType::Decimal(_, scale) => usize::from(*scale),
+        whole if whole.is_integer() => 0,
+        other => {
+            return Err(format!(
+                "`{}` is {other}, whose values are not exact",
+                column.name
+            ));
+        }
+    };
+    let scale = (own_scale..=38)
+        .find(|scale| number.fits_scale(*scale))
+        .ok_or_else(|| format!("`{of}` has more than 38 digits"))?;
+    let name = sql::ident(&column.name);
+    let units =
+        |value: &str| format!("replace({value}::DECIMAL(38,{scale})::VARCHAR, '.', '')::HUGEINT");
+    Ok(format!(
+        "({} % {} <> 0)",
+        units(&name),
+        units(&format!("'{number}'"))
+    ))
+}
+
+/// Rows whose value is NULL or one of these; texts that a column of another type can't have are left out.
+pub(super) fn missing(column: &Column, values: &[&str]) -> Result<String, String> {
+    let can_be = |value: &&&str| column.sql_type.is_text() || !value.trim().is_empty();
+    let values: Vec<&str> = values.iter().filter(can_be).copied().collect();
+    Ok(format!(
+        "({} IS NULL OR {})",
+        sql::ident(&column.name),
+        among(column, &values)?
+    ))
+}
+
+/// Rows whose text is empty or nothing but white space.
+pub(super) fn empty(column: &Column) -> String {
+    format!("(NOT regexp_matches({}, '\\S'))", as_text(column))
+}
+
 /// Rows whose value is none of these.
 pub(super) fn not_among(column: &Column, values: &[&str]) -> Result<String, String> {
     let name = sql::ident(&column.name);
@@ -59,6 +139,15 @@ pub(super) fn not_among(column: &Column, values: &[&str]) -> Result<String, Stri
 pub(super) fn unmatched(column: &Column, regex: &str) -> String {
     format!(
         "(NOT regexp_matches({}, {}))",
+        as_text(column),
+        sql::text(regex)
+    )
+}
+
+/// Rows whose text contains a match of a regular expression.
+pub(super) fn matched(column: &Column, regex: &str) -> String {
+    format!(
+        "(regexp_matches({}, {}))",
         as_text(column),
         sql::text(regex)
     )
@@ -100,7 +189,7 @@ fn length(column: &Column) -> String {
     }
 }
 
-fn as_text(column: &Column) -> String {
+pub(super) fn as_text(column: &Column) -> String {
     let name = sql::ident(&column.name);
     match &column.sql_type {
         SqlType::Varchar(_) => name,
@@ -191,7 +280,7 @@ fn member(sql_type: &SqlType, text: &str) -> Result<Option<String>, String> {
 
 /// A date or timestamp. DuckDB's own cast of a text to `DATE` drops the time of day and the one to `TIMESTAMP`
 /// drops the offset, so both go through an instant in UTC.
-fn moment(sql_type: &SqlType, text: &str) -> Option<String> {
+pub(super) fn moment(sql_type: &SqlType, text: &str) -> Option<String> {
     let instant = format!("{}::TIMESTAMPTZ", sql::text(text.trim()));
     match sql_type {
         SqlType::Date if text.trim().len() <= 10 => Some(typed(text, sql_type)),

@@ -3,6 +3,7 @@
 use comboi_project::RuleKind;
 
 use super::Data;
+use super::question::{Breaks, and};
 use super::unique::present;
 use super::verdict::Sample;
 use crate::failure::Failure;
@@ -17,9 +18,9 @@ const CHARACTERS: usize = 100;
 const POSITION: &str = "row";
 
 impl Data<'_> {
-    /// The first rows that a condition is true for: the key of the dataset (else the row's position) and what else
+    /// The first rows that break a rule: the key of the dataset (else the row's position) and what else
     /// is worth showing. What tells about a person is masked.
-    pub(super) fn sample(&self, condition: &str, shown: &[String]) -> Result<Sample, Error> {
+    pub(super) fn sample(&self, breaks: &Breaks, shown: &[String]) -> Result<Sample, Error> {
         let keys = self.keys();
         let findable = !keys.is_empty() && !keys.iter().any(|key| self.contract.is_personal(key));
         let mut columns: Vec<&str> = if findable { keys } else { Vec::new() };
@@ -35,9 +36,10 @@ impl Data<'_> {
         let (names, values): (Vec<String>, Vec<String>) =
             position.into_iter().chain(values).unzip();
         let query = format!(
-            "SELECT {} FROM {} WHERE {condition} ORDER BY {}, {} LIMIT {ROWS}",
+            "SELECT {} FROM {} {} ORDER BY {}, {} LIMIT {ROWS}",
             values.join(", "),
             self.numbered()?,
+            breaks.clause(),
             self.file_name(),
             self.row_name(),
         );
@@ -45,7 +47,11 @@ impl Data<'_> {
     }
 
     /// The keys that most rows have, and how many rows that is.
-    pub(super) fn sample_of_keys(&self, key: &[String]) -> Result<Sample, Error> {
+    pub(super) fn sample_of_keys(
+        &self,
+        key: &[String],
+        filter: Option<&str>,
+    ) -> Result<Sample, Error> {
         let columns: Vec<&str> = key.iter().map(String::as_str).collect();
         let masked = columns.iter().any(|name| self.contract.is_personal(name));
         let mut names: Vec<String> = key.to_vec();
@@ -69,10 +75,41 @@ impl Data<'_> {
             "SELECT {} FROM {} WHERE {} GROUP BY {grouped} HAVING count(*) > 1 ORDER BY count(*) DESC, {grouped} LIMIT {ROWS}",
             values.join(", "),
             self.numbered()?,
-            present(&columns),
+            and(filter, &present(&columns)),
             grouped = grouped.join(", "),
         );
         self.fetch(names, &query)
+    }
+
+    /// The first rows that a query returns. A column that the dataset does not have may be made of any of its own: it is masked if one of
+    /// those tells about a person.
+    pub(super) fn sample_of_query(&self, query: &str) -> Result<Sample, Error> {
+        let Ok(columns) = self
+            .instance
+            .columns(&format!("SELECT * FROM (\n{query}\n)"))
+        else {
+            return Ok(Sample::default());
+        };
+        let any_personal = self
+            .input
+            .columns
+            .iter()
+            .any(|column| self.contract.is_personal(&column.name));
+        let shown = |(i, (name, _)): (usize, &(String, String))| {
+            let masked = match self.input.columns.get(name) {
+                Some(_) => self.contract.is_personal(name),
+                None => any_personal,
+            };
+            told(&format!("c{i}"), masked)
+        };
+        let values: Vec<String> = columns.iter().enumerate().map(shown).collect();
+        let aliases: Vec<String> = (0..columns.len()).map(|i| format!("c{i}")).collect();
+        let query = format!(
+            "SELECT {} FROM (\n{query}\n) AS q({}) LIMIT {ROWS}",
+            values.join(", "),
+            aliases.join(", ")
+        );
+        self.fetch(columns.into_iter().map(|(name, _)| name).collect(), &query)
     }
 
     /// The verdict stands without a sample, so its absence is no failure.
@@ -99,13 +136,7 @@ impl Data<'_> {
 
     /// A value as text. A masked one is masked inside DuckDB: it never comes here.
     fn shown(&self, column: &str) -> String {
-        let name = format!("{}::VARCHAR", sql::ident(column));
-        if self.contract.is_personal(column) {
-            return format!("('‹masked, ' || length({name}) || ' characters›')");
-        }
-        format!(
-            "CASE WHEN length({name}) > {CHARACTERS} THEN left({name}, {CHARACTERS}) || '…' ELSE {name} END"
-        )
+        told(&sql::ident(column), self.contract.is_personal(column))
     }
 
     /// The position of a row, counted from 1, with its file's name if there are several.
@@ -128,7 +159,7 @@ impl Data<'_> {
     }
 
     /// The relation with two more columns: the number of the file and of the row in it.
-    fn numbered(&self) -> Result<String, Error> {
+    pub(super) fn numbered(&self) -> Result<String, Error> {
         let select = view::select_input(self.instance, &self.input)?;
         let rest = select.strip_prefix("SELECT ").expect("it is a SELECT");
         Ok(format!(
@@ -139,11 +170,11 @@ impl Data<'_> {
         ))
     }
 
-    fn file_name(&self) -> String {
+    pub(super) fn file_name(&self) -> String {
         self.unused("file")
     }
 
-    fn row_name(&self) -> String {
+    pub(super) fn row_name(&self) -> String {
         self.unused("row")
     }
 
@@ -155,4 +186,15 @@ impl Data<'_> {
         }
         sql::ident(&name)
     }
+}
+
+/// A value as text, cut where it is long; its length only where it is masked.
+fn told(value: &str, masked: bool) -> String {
+    let text = format!("{value}::VARCHAR");
+    if masked {
+        return format!("('‹masked, ' || length({text}) || ' characters›')");
+    }
+    format!(
+        "CASE WHEN length({text}) > {CHARACTERS} THEN left({text}, {CHARACTERS}) || '…' ELSE {text} END"
+    )
 }

@@ -109,6 +109,11 @@ impl Answers {
         self.0[asked.0].as_ref().map(Option::as_deref)
     }
 
+    /// The number of rows, which is always asked first.
+    pub(super) fn rows(&self) -> Option<u64> {
+        self.count(Asked(0)).ok()
+    }
+
     /// A count; an aggregate over no rows that is NULL counts as 0.
     pub(super) fn count(&self, asked: Asked) -> Result<u64, &Failure> {
         Ok(self

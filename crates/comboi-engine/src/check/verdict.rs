@@ -2,9 +2,10 @@
 
 use std::fmt;
 
-use comboi_project::{Place, Severity};
+use comboi_project::{Action, Place, Severity};
 use serde::{Deserialize, Serialize};
 
+use super::number::Number;
 use super::words::counted;
 
 /// What the check of one rule came to.
@@ -14,13 +15,25 @@ pub struct Verdict {
     pub rule: String,
     /// What is checked, as a report names it: `schema`, or [`RuleKind::as_str`](comboi_project::RuleKind::as_str).
     pub kind: String,
-    /// What a failure of the rule means for the dataset.
+    /// How loudly a failure of the rule is told.
     pub severity: Severity,
+    /// What becomes of the data when it fails.
+    #[serde(default = "fail")]
+    pub action: Action,
     /// Whether the data keeps the rule.
     #[serde(flatten)]
     pub outcome: VerdictOutcome,
     /// What was looked at or found, such as `5,222 rows`. Never a value out of a column that is personal data.
     pub measured: String,
+    /// The number that was measured and compared; `None` where there is none, or it is personal data.
+    #[serde(default)]
+    pub value: Option<String>,
+    /// What it was compared with, such as `must be less than 5 percent`.
+    #[serde(default)]
+    pub threshold: Option<String>,
+    /// How many rows the rule looked at.
+    #[serde(default)]
+    pub row_count: Option<u64>,
     /// Where the rule is written.
     #[serde(with = "place")]
     pub place: Place,
@@ -63,9 +76,34 @@ impl Verdict {
         matches!(self.outcome, VerdictOutcome::Passed)
     }
 
-    /// Whether a rule of severity `error` failed or could not run.
+    /// Whether it keeps the dataset from its readers: a rule with the action `fail` failed or could not run, or nobody knows which rows to set
+    /// aside.
     pub fn blocks(&self) -> bool {
-        !self.passed() && self.severity == Severity::Error
+        match self.outcome {
+            VerdictOutcome::Passed => false,
+            VerdictOutcome::Failed { .. } => {
+                self.action == Action::Fail && self.severity == Severity::Error
+            }
+            VerdictOutcome::CouldNotRun { .. } => {
+                self.action.sets_aside()
+                    || self.action == Action::Fail && self.severity == Severity::Error
+            }
+        }
+    }
+
+    /// How many rows break the rule, where it is about rows and they are known.
+    pub fn failed_count(&self) -> Option<u64> {
+        match self.outcome {
+            VerdictOutcome::Failed { failed_count, .. } => failed_count,
+            VerdictOutcome::Passed | VerdictOutcome::CouldNotRun { .. } => None,
+        }
+    }
+
+    /// So many hundredths of the rows that it looked at break the rule.
+    pub fn failed_percent(&self) -> Option<f64> {
+        let (failed, rows) = (self.failed_count()?, self.row_count?);
+        let percent = Number::percent(failed.into(), rows)?;
+        percent.shortened(6).parse().ok()
     }
 
     /// Whether it is about the age of the data. Old data is no reason to keep it from readers: what they have is
@@ -100,10 +138,18 @@ impl fmt::Display for Verdict {
             rule,
             kind: _,
             severity,
+            action,
             outcome,
             measured,
+            value: _,
+            threshold: _,
+            row_count: _,
             place: _,
         } = self;
+        let severity = match action {
+            Action::Quarantine | Action::Drop => format!("{severity}, {action}"),
+            Action::Fail | Action::Report => severity.to_string(),
+        };
         match outcome {
             VerdictOutcome::Passed => write!(f, "{rule}: passed ({measured})"),
             VerdictOutcome::Failed {
@@ -129,6 +175,11 @@ impl fmt::Display for Verdict {
             }
         }
     }
+}
+
+/// Before there were others.
+fn fail() -> Action {
+    Action::Fail
 }
 
 /// A place as `{file, line, column}`.

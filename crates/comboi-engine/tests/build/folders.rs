@@ -34,7 +34,13 @@ fn a_folder_is_itself_and_not_what_its_name_matches() {
     let contract = contract(
         "schema:\n  columns:\n    - name: x\n      type: VARCHAR\n      constraints: { allowed_values: [mine] }\n",
     );
-    let verdicts = check(&bench.session, &contract, &input, now()).unwrap();
+    let verdicts = check(
+        &bench.session,
+        &contract,
+        &input,
+        &comboi_engine::Around::at(now()),
+    )
+    .unwrap();
     let said = told(&verdicts);
     assert!(said.lines().count() > 0, "nothing was checked");
     assert!(verdicts.iter().all(|it| it.passed()), "{said}");

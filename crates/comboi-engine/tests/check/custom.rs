@@ -239,7 +239,12 @@ fn a_query_that_never_ends_can_be_stopped() {
         columns: &columns,
         files: &files,
     };
-    let result = comboi_engine::check(&bench.session, &contract, &staged, super::now());
+    let result = comboi_engine::check(
+        &bench.session,
+        &contract,
+        &staged,
+        &comboi_engine::Around::at(super::now()),
+    );
     stopper.join().unwrap();
     assert!(matches!(result, Err(Error::Interrupted)));
 }

@@ -220,7 +220,7 @@ fn a_dataset_without_files_is_empty() {
             columns: &columns,
             files: &[],
         },
-        now(),
+        &comboi_engine::Around::at(now()),
     )
     .unwrap();
     assert_eq!(
@@ -244,7 +244,7 @@ fn a_file_that_is_not_parquet_is_an_error_that_names_it() {
             columns: &columns,
             files: &files,
         },
-        now(),
+        &comboi_engine::Around::at(now()),
     )
     .unwrap_err();
     assert!(error.to_string().contains("bad.parquet"), "{error}");
@@ -265,7 +265,13 @@ fn damaged_data_is_no_fault_of_a_rule_and_names_its_file() {
         columns: &columns,
         files: &files,
     };
-    let error = comboi_engine::check(&bench.session, &one, &input, now()).unwrap_err();
+    let error = comboi_engine::check(
+        &bench.session,
+        &one,
+        &input,
+        &comboi_engine::Around::at(now()),
+    )
+    .unwrap_err();
     assert!(
         matches!(error, comboi_engine::Error::Unreadable { .. }),
         "{error:?}"

@@ -100,7 +100,7 @@ fn rows_of_several_files_are_told_apart() {
             columns: &columns,
             files: &files,
         },
-        now(),
+        &comboi_engine::Around::at(now()),
     )
     .unwrap();
     assert_eq!(
@@ -124,11 +124,15 @@ fn a_verdict_comes_back_from_json() {
             "rule": "x_min_value",
             "kind": "min_value",
             "severity": "error",
+            "action": "fail",
             "outcome": "failed",
             "failed_count": 1,
             "detail": "`x` is less than 5",
             "sample": { "columns": ["row", "x"], "rows": [["1", "1"]] },
             "measured": "1 row",
+            "value": "1",
+            "threshold": "must be 0 rows",
+            "row_count": 1,
             "place": { "file": "shop.yml", "line": 5, "column": 48 },
         })
     );

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use super::{Dataset, Input};
+use super::Dataset;
 use crate::read::Reader;
-use crate::{DatasetId, Problem};
+use crate::{DatasetId, Place, Problem};
 
 /// Reports circles of datasets that read each other, each dataset in one of them at most.
 pub(super) fn report(datasets: &[Dataset], reader: &mut Reader) {
@@ -14,13 +14,8 @@ pub(super) fn report(datasets: &[Dataset], reader: &mut Reader) {
         .map(|(i, dataset)| (&dataset.id, i))
         .collect();
     let reads = |at: usize| {
-        let inputs = datasets
-            .get(at)
-            .map(|dataset| dataset.inputs.as_slice())
-            .unwrap_or_default();
-        inputs
-            .iter()
-            .filter_map(|input| Some((*index.get(&input.dataset)?, input)))
+        let reads = datasets.get(at).into_iter().flat_map(Dataset::reads);
+        reads.filter_map(|(dataset, _)| index.get(dataset).copied())
     };
     let mut state = vec![State::Unseen; datasets.len()];
     for start in 0..datasets.len() {
@@ -28,11 +23,11 @@ pub(super) fn report(datasets: &[Dataset], reader: &mut Reader) {
             continue;
         }
         // Depth first, without recursion: a chain may be as long as a project.
-        let mut path: Vec<(usize, Vec<(usize, &Input)>)> = vec![(start, reads(start).collect())];
+        let mut path: Vec<(usize, Vec<usize>)> = vec![(start, reads(start).collect())];
         set(&mut state, start, State::OnPath);
         while let Some((at, rest)) = path.last_mut() {
             let at = *at;
-            let Some((next, _)) = rest.pop() else {
+            let Some(next) = rest.pop() else {
                 set(&mut state, at, State::Done);
                 path.pop();
                 continue;
@@ -76,12 +71,13 @@ fn report_circle(datasets: &[Dataset], circle: &[usize], reader: &mut Reader) {
     let members: Vec<&Dataset> = circle.iter().filter_map(|at| datasets.get(*at)).collect();
     let Some(first) = members.first() else { return };
     let round: Vec<&Dataset> = members.iter().copied().chain([*first]).collect();
-    let steps: Vec<&Input> = round
+    let steps: Vec<&Place> = round
         .windows(2)
         .filter_map(|pair| match pair {
-            [reads, read] => reads.inputs.iter().find(|input| input.dataset == read.id),
+            [reads, read] => reads.reads().find(|(dataset, _)| **dataset == read.id),
             _ => None,
         })
+        .map(|(_, place)| place)
         .collect();
     let Some(step) = steps.first() else { return };
     let names: Vec<String> = round.iter().map(|dataset| dataset.id.to_string()).collect();
@@ -89,9 +85,9 @@ fn report_circle(datasets: &[Dataset], circle: &[usize], reader: &mut Reader) {
         [alone] => format!("`{}` reads itself", alone.id),
         _ => format!("these datasets wait for each other: {}", names.join(" → ")),
     };
-    let places: Vec<String> = steps.iter().map(|step| step.place.to_string()).collect();
+    let places: Vec<String> = steps.iter().map(ToString::to_string).collect();
     reader.problems.push(
-        Problem::at(&step.place, message)
+        Problem::at(step, message)
             .hint(format!("remove one of the inputs at {}", places.join(", "))),
     );
 }

@@ -32,6 +32,10 @@ impl Project {
             field(&mut text, &dedupe.canonical);
             field(&mut text, &dedupe.unique_id);
         }
+        for other in &dataset.held_against {
+            field(&mut text, &other.name);
+            field(&mut text, &other.dataset.to_string());
+        }
         let digest = Sha256::digest(text.as_bytes());
         Some(
             digest

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::load::{Contracts, Loader, contract_name, listed, tidy};
-use super::{Dataset, Deduplication, Input, NamedContract, SqlText, cycle};
+use super::{Dataset, Deduplication, HeldAgainst, Input, NamedContract, SqlText, cycle};
 use crate::config::{Config, Source};
 use crate::dedupe;
 use crate::read::Located;
@@ -182,6 +182,7 @@ impl Resolver<'_, '_> {
         let inputs = self.inputs();
         let contracts = self.contracts();
         let dedupe = self.dedupe(&contracts);
+        let held_against = self.held_against(&contracts);
         Dataset {
             id: DatasetId::Built(self.stage, name.value.clone()),
             place: name.place.clone(),
@@ -191,6 +192,7 @@ impl Resolver<'_, '_> {
             inputs,
             contracts,
             dedupe,
+            held_against,
         }
     }
 
@@ -203,6 +205,39 @@ impl Resolver<'_, '_> {
             unique_id,
             canonical: Arc::clone(&written.canonical),
         })
+    }
+
+    /// The datasets that rules name, but for the one whose rules they are.
+    fn held_against(&mut self, contracts: &[NamedContract]) -> Vec<HeldAgainst> {
+        let own = DatasetId::Built(self.stage, self.transformation.name.value.clone());
+        let mut found: Vec<HeldAgainst> = Vec::new();
+        for named in contracts
+            .iter()
+            .flat_map(|contract| contract.contract.other_datasets())
+        {
+            // A bare name that is the dataset's own means the dataset.
+            if named.value == own.name() || found.iter().any(|known| known.name == named.value) {
+                continue;
+            }
+            let Some(dataset) = self.named(&named) else {
+                continue;
+            };
+            if dataset.stage() > self.stage {
+                let message = format!(
+                    "`{}` of {} can't be held against `{dataset}`, which is built after it",
+                    own.name(),
+                    self.stage
+                );
+                self.report(&named.place, message, None);
+            } else {
+                found.push(HeldAgainst {
+                    name: named.value,
+                    dataset,
+                    place: named.place,
+                });
+            }
+        }
+        found
     }
 
     fn report(&mut self, place: &Place, message: impl Into<String>, hint: Option<String>) {
