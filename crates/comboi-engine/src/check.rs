@@ -36,6 +36,7 @@ use scan::Scan;
 use statistics::Statistics;
 
 pub use around::{Around, OtherDataset};
+pub use custom::check_contract_sql;
 pub use set_aside::{
     Aside, MOMENT_COLUMN, RULES_COLUMN, RUN_COLUMN, SetAside, quarantine_columns, set_aside,
 };

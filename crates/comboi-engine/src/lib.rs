@@ -38,7 +38,7 @@ mod records;
 pub use build::{Built, build};
 pub use check::{
     Around, Aside, MOMENT_COLUMN, OtherDataset, RULES_COLUMN, RUN_COLUMN, Sample, SetAside,
-    Verdict, VerdictOutcome, check, quarantine_columns, set_aside,
+    Verdict, VerdictOutcome, check, check_contract_sql, quarantine_columns, set_aside,
 };
 pub use compare::{ComparedRange, compare};
 pub use data_file::parquet_columns;
@@ -54,7 +54,7 @@ pub use measure::measure;
 pub use records::{Form, Records};
 pub use select::{check_sql, column_names, needs_key, uses_the_clock};
 pub use session::{Interrupter, Session};
-pub use show::{Rows, show};
+pub use show::{Rows, count_items, show};
 pub use write_rows::write_rows;
 
 /// The version of DuckDB that comboi is built for and that its results belong to.

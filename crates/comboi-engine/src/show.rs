@@ -61,3 +61,32 @@ pub fn show(session: &Session, input: &Input<'_>, limit: usize) -> Result<Rows, 
         rows,
     })
 }
+
+/// How often each item is in the lists of a column, by name.
+pub fn count_items(
+    session: &Session,
+    input: &Input<'_>,
+    column: &str,
+) -> Result<Vec<(String, u64)>, Error> {
+    let files: Vec<&Path> = input.files.iter().map(PathBuf::as_path).collect();
+    let instance = session.confined(&files)?;
+    show_input(&instance, input)?;
+    instance.lock()?;
+    let query = format!(
+        "SELECT item::VARCHAR, count(*)::VARCHAR FROM (SELECT unnest({}) AS item FROM {}) GROUP BY ALL ORDER BY ALL",
+        sql::ident(column),
+        sql::ident(input.alias)
+    );
+    let rows = instance
+        .rows(&query)
+        .map_err(|failure| about_files(&instance, failure, input))?;
+    let pair = |row: Vec<Option<String>>| {
+        let mut cells = row.into_iter().map(Option::unwrap_or_default);
+        let item = cells.next().unwrap_or_default();
+        (
+            item,
+            cells.next().and_then(|text| text.parse().ok()).unwrap_or(0),
+        )
+    };
+    Ok(rows.into_iter().map(pair).collect())
+}

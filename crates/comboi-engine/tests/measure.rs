@@ -27,7 +27,13 @@ fn inferred(rows: &str) -> String {
     let text = comboi_contract::infer(&facts, &about);
     let (_, below) = text.split_once("dataset: shop\n").unwrap();
     let contract = contract(below);
-    let verdicts = comboi_engine::check(&bench.session, &contract, &input, now()).unwrap();
+    let verdicts = comboi_engine::check(
+        &bench.session,
+        &contract,
+        &input,
+        &comboi_engine::Around::at(now()),
+    )
+    .unwrap();
     assert!(
         verdicts.iter().all(Verdict::passed),
         "{rows}\n{text}\n{}",

@@ -37,6 +37,8 @@ pub enum Operation {
     Restore,
     /// Notes that files of earlier versions are about to go.
     Vacuum,
+    /// Empties a quarantine, or notes with its dataset that it is empty.
+    Purge,
 }
 
 impl Operation {
@@ -49,6 +51,7 @@ impl Operation {
             Self::ResetCheckpoint => "reset-checkpoint",
             Self::Restore => "restore",
             Self::Vacuum => "vacuum",
+            Self::Purge => "purge",
         }
     }
 
@@ -56,6 +59,7 @@ impl Operation {
     pub(crate) fn delta_name(self) -> &'static str {
         match self {
             Self::Append | Self::Replace => "WRITE",
+            Self::Purge => "DELETE",
             Self::Rewrite => "OPTIMIZE",
             Self::ResetCheckpoint => "SET TBLPROPERTIES",
             Self::Restore => "RESTORE",

@@ -85,6 +85,7 @@ pub async fn run(state: &State, run: RunId) -> Result<Option<RunView>, LedgerErr
             RunKind::Retry { of } => format!("retry of run {of}"),
             RunKind::ResetCheckpoint => "reset-checkpoint".to_owned(),
             RunKind::Restore => "restore".to_owned(),
+            RunKind::Purge => "purge".to_owned(),
             RunKind::Backfill => "backfill".to_owned(),
         },
         status,

@@ -66,6 +66,8 @@ pub(crate) enum RunKind {
     Restore,
     /// Ranges of a table were read again.
     Backfill,
+    /// A quarantine was emptied.
+    Purge,
 }
 
 /// What a run is to do. Written once, before anything is done.

@@ -47,6 +47,7 @@ pub use ledger::LedgerError;
 pub use message::TaskMessage;
 pub use observe::observe;
 pub use promises::{advice, promised, told, untold};
+pub use quarantine::quarantined;
 pub use receipt::{Failure, FailureKind, Outcome, Receipt, RunReport};
 pub use reconcile::Reconciled;
 pub use runner::{RunError, Runner};

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use comboi_lake::{Change, Operation, Remove, Snapshot};
 use comboi_plan::Plan;
-use comboi_project::{DatasetId, RunId};
+use comboi_project::{Columns, DatasetId, RunId};
+use comboi_sources::Checkpoint;
 
 use crate::extract::CHECKPOINT;
 use crate::ledger::{Order, RunKind};
+use crate::quarantine::{QUARANTINE, quarantined};
 use crate::runner::{RunError, Runner};
 
 impl Runner {
@@ -57,6 +59,65 @@ impl Runner {
             .await?;
         table.publish(&snapshot).await?;
         Ok(snapshot)
+    }
+
+    /// Empties the quarantine of a dataset: how many rows there were. `None` when nothing of it is the dataset's.
+    ///
+    /// First the quarantine, then the note with the dataset of which version is its own: who dies in between has purged nothing, and may
+    /// purge again.
+    pub async fn purge_quarantine(&self, id: &DatasetId) -> Result<Option<u64>, RunError> {
+        let ledger = self.ledger();
+        let _lock = ledger.lock()?;
+        loop {
+            let Some(belonging) = quarantined(&self.lake, id).await? else {
+                return Ok(None);
+            };
+            let rows = belonging.row_count();
+            let run = self.take_number(RunKind::Purge).await?;
+            let change = |columns: &Columns, remove, properties| Change {
+                pipeline: self.project.name.clone(),
+                run,
+                chunk: 0,
+                operation: Operation::Purge,
+                columns: columns.clone(),
+                add: Vec::new(),
+                remove,
+                properties,
+                at: self.clock.now(),
+            };
+            let (table, quarantine) = (self.lake.table(id), self.lake.quarantine(id));
+            let (Some(base), Some(newest)) =
+                (table.snapshot().await?, quarantine.snapshot().await?)
+            else {
+                return Ok(None);
+            };
+            let emptied = change(&newest.columns, Remove::All, BTreeMap::new());
+            let emptied = match quarantine.commit(Some(&newest), emptied).await {
+                Err(comboi_lake::Error::Overtaken(_)) => continue,
+                done => done?,
+            };
+            let noted = BTreeMap::from([(QUARANTINE.to_owned(), emptied.version.to_string())]);
+            let note = change(&base.columns, Remove::Nothing, noted);
+            match table.commit(Some(&base), note).await {
+                Err(comboi_lake::Error::Overtaken(_)) => {}
+                Err(e) => return Err(e.into()),
+                Ok(snapshot) => {
+                    table.publish(&snapshot).await?;
+                    return Ok(Some(rows));
+                }
+            }
+        }
+    }
+
+    /// Whether a table of files can be read anew as a whole: all the files that its rows came from are still there. Answers the names of those
+    /// that are not.
+    pub async fn gone_files(&self, id: &DatasetId) -> Result<Vec<String>, RunError> {
+        let latest = self.lake.table(id).latest().await?;
+        let checkpoint = latest.as_ref().and_then(|it| it.properties.get(CHECKPOINT));
+        let checkpoint = checkpoint.and_then(|text| text.parse::<Checkpoint>().ok());
+        let files = checkpoint.map(|it| it.files).unwrap_or_default();
+        let gone = files.into_iter().filter(|(_, seen)| seen.gone);
+        Ok(gone.map(|(name, _)| name).collect())
     }
 
     async fn take_number(&self, kind: RunKind) -> Result<RunId, RunError> {

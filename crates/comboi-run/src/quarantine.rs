@@ -7,8 +7,8 @@
 use std::path::{Path, PathBuf};
 
 use comboi_engine::{Limits, read_files};
-use comboi_lake::{Change, Operation, Remove, Snapshot, Table};
-use comboi_project::{Columns, Stage};
+use comboi_lake::{Change, Lake, Operation, Remove, Snapshot, Table};
+use comboi_project::{Columns, DatasetId, Stage};
 use comboi_sources::{Extract, ExtractChange};
 
 use crate::runner::Runner;
@@ -16,6 +16,28 @@ use crate::task::{TaskError, with_session};
 
 /// The version of the quarantine that goes with the rows of a table. Kept in the table's commit.
 pub(crate) const QUARANTINE: &str = "quarantine";
+
+/// The rows that are aside for a dataset: the version of its quarantine that goes with its current version, whatever a dead run has put there
+/// since. `None`: there are none.
+pub async fn quarantined(
+    lake: &Lake,
+    id: &DatasetId,
+) -> Result<Option<Snapshot>, comboi_lake::Error> {
+    let latest = lake.table(id).latest().await?;
+    let noted = latest.and_then(|latest| latest.properties.get(QUARANTINE)?.parse().ok());
+    let Some(version) = noted else {
+        return Ok(None);
+    };
+    let table = lake.quarantine(id);
+    let belonging = match table.snapshot_at(version).await {
+        // Somebody cleared it away by hand.
+        Err(comboi_lake::Error::NoSuchVersion { .. } | comboi_lake::Error::Missing(_)) => {
+            table.snapshot().await?
+        }
+        found => Some(found?),
+    };
+    Ok(belonging.filter(|found| found.row_count() > 0))
+}
 
 /// The quarantine of a table, for one extract.
 pub(crate) struct Quarantine<'a> {

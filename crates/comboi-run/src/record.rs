@@ -124,6 +124,15 @@ fn verdict_columns() -> Columns {
         ("outcome", SqlType::Varchar(None)),
         ("failed_row_count", SqlType::BigInt),
         ("measured", SqlType::Varchar(None)),
+        ("kind", SqlType::Varchar(None)),
+        ("action", SqlType::Varchar(None)),
+        ("row_count", SqlType::BigInt),
+        ("failed_percent", SqlType::Double),
+        ("value", SqlType::Double),
+        ("threshold", SqlType::Varchar(None)),
+        ("detail", SqlType::Varchar(None)),
+        ("contract", SqlType::Varchar(None)),
+        ("line", SqlType::BigInt),
     ])
 }
 
@@ -132,11 +141,18 @@ fn verdict_rows(report: &RunReport) -> Vec<Vec<Value>> {
     let mut rows = Vec::new();
     for task in &report.tasks {
         for verdict in &task.verdicts {
-            let (outcome, failed) = match &verdict.outcome {
-                VerdictOutcome::Passed => ("passed", None),
-                VerdictOutcome::Failed { failed_count, .. } => ("failed", Some(failed_count)),
-                VerdictOutcome::CouldNotRun { .. } => ("could not run", None),
+            let (outcome, failed, detail) = match &verdict.outcome {
+                VerdictOutcome::Passed => ("passed", None, None),
+                VerdictOutcome::Failed {
+                    failed_count,
+                    detail,
+                    ..
+                } => ("failed", Some(failed_count), Some(detail)),
+                VerdictOutcome::CouldNotRun { why } => ("could not run", None, Some(why)),
             };
+            // Dates and timestamps are no numbers; what was measured is told of them in words.
+            let value = verdict.value.as_deref();
+            let value: Option<f64> = value.and_then(|text| text.parse().ok());
             rows.push(vec![
                 json!(report.pipeline),
                 json!(report.run),
@@ -147,6 +163,15 @@ fn verdict_rows(report: &RunReport) -> Vec<Vec<Value>> {
                 json!(outcome),
                 json!(failed),
                 json!(verdict.measured),
+                json!(verdict.kind),
+                json!(verdict.action),
+                json!(verdict.row_count),
+                json!(verdict.failed_percent()),
+                json!(value.filter(|value| value.is_finite())),
+                json!(verdict.threshold),
+                json!(detail),
+                json!(verdict.place.file),
+                json!(verdict.place.line),
             ]);
         }
     }

@@ -60,6 +60,29 @@ pub(crate) enum Output {
     Json,
 }
 
+/// How verdicts are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum VerdictsOutput {
+    /// For people.
+    Text,
+    /// One JSON document on the standard output.
+    Json,
+    /// JUnit's XML on the standard output: a test for each rule.
+    Junit,
+    /// Annotations of GitHub's on the standard output: at the line of the contract that was broken.
+    Github,
+}
+
+impl VerdictsOutput {
+    /// How what is no verdict is told.
+    pub(crate) fn plain(self) -> Output {
+        match self {
+            Self::Json => Output::Json,
+            Self::Text | Self::Junit | Self::Github => Output::Text,
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum FailOn {
     /// Rules of severity `warning` fail the run too (exit code 3); what they hold is published all the same.
@@ -112,12 +135,15 @@ pub(crate) enum Command {
         /// The contract's file.
         #[arg(long, value_name = "FILE")]
         contract: PathBuf,
-        /// A Parquet, CSV or JSON file, a Delta table's folder, or the name of a dataset in the lake.
+        /// A Parquet, CSV or JSON file, a folder of such files, a Delta table's folder, or the name of a dataset in the lake.
         #[arg(long, value_name = "DATA")]
         data: String,
+        /// Which broken rules make the command end with exit code 3.
+        #[arg(long, value_enum, default_value = "error")]
+        fail_on: FailOn,
         /// How the verdicts are told.
         #[arg(long, value_enum, default_value = "text")]
-        output: Output,
+        output: VerdictsOutput,
     },
     /// Write contracts and the SQL that keeps them.
     Contract {
@@ -248,6 +274,9 @@ pub(crate) enum Command {
         #[arg(long)]
         dry_run: bool,
     },
+    /// Rows that were set aside: list, show, replay or purge them.
+    #[command(subcommand)]
+    Quarantine(QuarantineCommand),
     /// Look whether the lake and the record of its runs are sound. Writes nothing, reads no rows.
     Verify {
         /// How the findings are told.
@@ -320,7 +349,6 @@ impl Command {
         match self {
             Self::Validate { output }
             | Self::Plan { output, .. }
-            | Self::ValidateContract { output, .. }
             | Self::Ls { output }
             | Self::TestConnection { output, .. }
             | Self::Discover { output, .. }
@@ -335,7 +363,14 @@ impl Command {
             | Self::Status { output, .. }
             | Self::History { output, .. } => *output,
             Self::Contract { command } => command.output(),
-            Self::Run { running, .. } | Self::Retry { running } => running.output,
+            Self::Run { running, .. }
+            | Self::Retry { running }
+            | Self::Quarantine(QuarantineCommand::Replay { running, .. }) => running.output.plain(),
+            Self::Quarantine(
+                QuarantineCommand::Ls { output } | QuarantineCommand::Show { output, .. },
+            ) => *output,
+            Self::Quarantine(QuarantineCommand::Purge { .. }) => Output::Text,
+            Self::ValidateContract { output, .. } => output.plain(),
             Self::Init { .. }
             | Self::Build(_)
             | Self::Scaffold(_)
@@ -347,6 +382,40 @@ impl Command {
             | Self::Completions { .. } => Output::Text,
         }
     }
+}
+
+/// What is done with rows that were set aside.
+#[derive(Debug, Subcommand)]
+pub(crate) enum QuarantineCommand {
+    /// List the datasets that have rows aside, and the rules that these broke.
+    Ls {
+        /// How the list is told.
+        #[arg(long, value_enum, default_value = "text")]
+        output: Output,
+    },
+    /// Show rows that are aside for a dataset. What tells about a person is masked.
+    Show {
+        /// The dataset.
+        dataset: String,
+        /// How many rows at most.
+        #[arg(long, short = 'n', default_value_t = 20)]
+        limit: usize,
+        /// How the rows are told.
+        #[arg(long, value_enum, default_value = "text")]
+        output: Output,
+    },
+    /// After a fix: build a dataset again, or read a table again, and what depends on it. Each row ends in the dataset or aside.
+    Replay {
+        /// The dataset.
+        dataset: String,
+        #[command(flatten)]
+        running: RunArgs,
+    },
+    /// Forget the rows that are aside for a dataset. `comboi vacuum` deletes their files when no version worth keeping needs them.
+    Purge {
+        /// The dataset.
+        dataset: String,
+    },
 }
 
 /// What a plan is made over.
@@ -374,5 +443,5 @@ pub(crate) struct RunArgs {
     pub(crate) fail_on: FailOn,
     /// How the report is told.
     #[arg(long, value_enum, default_value = "text")]
-    pub(crate) output: Output,
+    pub(crate) output: VerdictsOutput,
 }

@@ -10,6 +10,7 @@ mod generate;
 mod init;
 mod look;
 mod plan;
+mod quarantine;
 mod remote;
 mod run;
 mod scaffold;
@@ -23,7 +24,7 @@ use clap::CommandFactory as _;
 
 use comboi_project::LogLevel;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, QuarantineCommand};
 use crate::exit::Exit;
 use crate::logging;
 
@@ -42,6 +43,9 @@ pub(crate) fn dispatch(cli: Cli, out: &mut dyn Write) -> anyhow::Result<Exit> {
             | Command::Restore { .. }
             | Command::Vacuum { .. }
             | Command::Repair { .. }
+            | Command::Quarantine(
+                QuarantineCommand::Replay { .. } | QuarantineCommand::Purge { .. }
+            )
     );
     if let Command::Serve { port } = cli.command {
         return crate::serve::serve(&global, port);
@@ -62,8 +66,9 @@ pub(crate) fn dispatch(cli: Cli, out: &mut dyn Write) -> anyhow::Result<Exit> {
         Command::ValidateContract {
             contract,
             data,
+            fail_on,
             output,
-        } => contract::validate_contract(&global, &contract, &data, output, out),
+        } => contract::validate_contract(&global, &contract, &data, (fail_on, output), out),
         Command::Contract { command } => generate::contract(&global, command, out),
         Command::Build(asked) => build::build(&global, asked, out),
         Command::Scaffold(asked) => scaffold::scaffold(&global, &asked, out),
@@ -122,6 +127,7 @@ pub(crate) fn dispatch(cli: Cli, out: &mut dyn Write) -> anyhow::Result<Exit> {
             dry_run,
         } => versions::vacuum(&global, dataset.as_deref(), keep, dry_run, out),
         Command::Serve { .. } => Ok(Exit::Good),
+        Command::Quarantine(command) => quarantine::quarantine(&global, command, out),
         Command::Verify { output } => verify::verify(&global, output, out),
         Command::Repair { output } => verify::repair(&global, output, out),
         Command::Doctor { output } => doctor::doctor(&global, output, out),

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use comboi_engine::Verdict;
 use comboi_plan::BadSelection;
 use comboi_project::{Problem, Problems, Severity};
 use comboi_run::{FailureKind, Outcome, RunReport};
@@ -117,6 +118,16 @@ pub(crate) fn of_error(error: &anyhow::Error) -> Exit {
     if mistake { Exit::Usage } else { Exit::Failed }
 }
 
+/// Whether a verdict makes a command end with exit code 3.
+pub(crate) fn counts(verdict: &Verdict, fail_on: FailOn) -> bool {
+    let counts = match fail_on {
+        FailOn::Never => false,
+        FailOn::Error => verdict.severity == Severity::Error || verdict.blocks(),
+        FailOn::Warning => verdict.severity != Severity::Info || verdict.blocks(),
+    };
+    counts && !verdict.passed()
+}
+
 /// The exit code of a run: a failed task weighs more than a broken contract, and that more than a late dataset.
 pub(crate) fn of_run(report: &RunReport, fail_on: FailOn) -> Exit {
     if report.stopped {
@@ -135,15 +146,12 @@ pub(crate) fn of_run(report: &RunReport, fail_on: FailOn) -> Exit {
     if failed(FailureKind::Task) {
         return Exit::Failed;
     }
-    let broken = |severity| {
-        report
-            .tasks
-            .iter()
-            .flat_map(move |task| task.broken(severity))
-    };
-    if failed(FailureKind::Contract)
-        || (fail_on == FailOn::Warning && broken(Severity::Warning).next().is_some())
-    {
+    // Old data has an exit code of its own.
+    let mut verdicts = report.tasks.iter().flat_map(|task| &task.verdicts);
+    let broken = verdicts.any(|verdict| {
+        counts(verdict, fail_on) && !(verdict.is_sla() && verdict.severity == Severity::Error)
+    });
+    if failed(FailureKind::Contract) || broken {
         return Exit::Contract;
     }
     if report.tasks.iter().any(|task| task.late) {

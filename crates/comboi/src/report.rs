@@ -1,5 +1,8 @@
 //! What became of a run and of its tasks, as text for people.
 
+pub(crate) mod github;
+pub(crate) mod junit;
+
 use comboi_engine::{DedupeReport, Verdict, VerdictOutcome};
 use comboi_project::{Severity, Stage};
 use comboi_run::{Outcome, Receipt, RunReport};
@@ -74,7 +77,7 @@ fn details(receipt: &Receipt, paint: Paint) -> Vec<String> {
         let rows = text::counted(receipt.quarantined_rows, "bad row");
         let dataset = &receipt.dataset;
         lines.push(format!(
-            "{rows} put aside: `comboi show {dataset}__quarantine`"
+            "{rows} put aside: `comboi quarantine show {dataset}`"
         ));
     }
     if let Some(found) = &receipt.dedupe {
@@ -264,7 +267,7 @@ mod tests {
         assert_eq!(
             lines(0),
             "  bronze/shop/orders   succeeded        1,234,567 rows    12.0 s\n      \
-             2 bad rows put aside: `comboi show bronze/shop/orders__quarantine`\n      \
+             2 bad rows put aside: `comboi quarantine show bronze/shop/orders`\n      \
              note: new column `x` (DATE)"
         );
         assert_eq!(

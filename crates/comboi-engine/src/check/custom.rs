@@ -4,7 +4,7 @@
 //! something is true, it shares the scan with the other rules. Whether it is, DuckDB's own parser says: the
 //! condition is cut out of the text, put behind `count(*) FILTER`, and the two trees have to be the same.
 
-use comboi_project::{Located, Place};
+use comboi_project::{Contract, Located, Place, Problem, RuleKind};
 use serde_json::Value;
 
 use crate::failure::Failure;
@@ -102,6 +102,44 @@ pub(super) fn condition_on(
             Query::Refused(why) => Err(why),
         },
     )
+}
+
+/// What is wrong with the SQL of a contract, as far as that can be seen without data. Runs nothing.
+pub fn check_contract_sql(session: &Session, contract: &Contract) -> Result<Vec<Problem>, Error> {
+    let dataset = contract.dataset.as_str();
+    let mut problems = Vec::new();
+    for rule in contract.rules() {
+        let query = match &rule.kind {
+            RuleKind::CustomSql { query, .. } | RuleKind::FailedRows { query } => Some(query),
+            _ => None,
+        };
+        if let Some(query) = query
+            && let Query::Refused(why) = Query::read(session, dataset, query, &query.place)?
+        {
+            problems.push(Problem::at(
+                &query.place,
+                format!("rule `{}`: {why}", rule.name),
+            ));
+        }
+        let conditions = [
+            rule.filter.as_ref(),
+            match &rule.kind {
+                RuleKind::Expression { expression } => Some(expression),
+                RuleKind::ForeignKey { to_filter, .. } => to_filter.as_ref(),
+                RuleKind::RowCountMatch { other_filter, .. }
+                | RuleKind::Equality { other_filter, .. }
+                | RuleKind::AggregateMatch { other_filter, .. } => other_filter.as_ref(),
+                _ => None,
+            },
+        ];
+        for condition in conditions.into_iter().flatten() {
+            if let Err(why) = condition_on(session, dataset, condition)? {
+                let message = format!("rule `{}`: {why}", rule.name);
+                problems.push(Problem::at(&condition.place, message));
+            }
+        }
+    }
+    Ok(problems)
 }
 
 /// The number that a query returns, as text; `Err(Ok(…))` says why it is none.

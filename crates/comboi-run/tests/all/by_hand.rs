@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use comboi_run::Runner;
 use comboi_test::{Fault, Faulty, Store, copy, memory};
 
-use crate::shop::{CLEAN, ORDERS, Shop, id, lake, rows, state};
+use crate::shop::{CLEAN, ORDERS, Shop, aside, id, lake, rows, state};
 
 /// A shop with two days in two runs, and how it looks.
 async fn shop() -> (Shop, Store, String) {
@@ -196,4 +196,38 @@ async fn a_restored_dataset_is_published() {
         assert_eq!(state(&store).await, calm, "{fault:?}");
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_purged_quarantine_stays_empty() {
+    let (shop, before) = (Shop::strict(2), memory());
+    shop.run(&before).await;
+    let (all, clean) = (aside(&before, CLEAN).await, rows(&before, CLEAN).await);
+    assert_eq!(all.len(), 2);
+    let purge = async |runner: Runner| runner.purge_quarantine(&id(CLEAN)).await.map(drop);
+    check(&shop, &before, purge, async |store, fault| {
+        let left = aside(&store, CLEAN).await;
+        assert!(left.is_empty() || left == all, "{fault:?}: {left:?}");
+        purge(shop.runner(Arc::clone(&store))).await.unwrap();
+        assert_eq!(
+            aside(&store, CLEAN).await,
+            Vec::<String>::new(),
+            "{fault:?}"
+        );
+        // Nothing that shapes the dataset has changed, so nothing comes back.
+        shop.run(&store).await;
+        assert_eq!(
+            aside(&store, CLEAN).await,
+            Vec::<String>::new(),
+            "{fault:?}"
+        );
+        assert_eq!(rows(&store, CLEAN).await, clean, "{fault:?}");
+    })
+    .await;
+    // Built again, the dataset has its bad rows aside again.
+    let runner = shop.runner(Arc::clone(&before));
+    purge(shop.runner(Arc::clone(&before))).await.unwrap();
+    let plan = comboi_plan::Plan::of_everything(&runner.project);
+    runner.run(plan, true).await.unwrap();
+    assert_eq!(aside(&before, CLEAN).await, all);
 }

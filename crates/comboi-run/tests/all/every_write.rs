@@ -69,6 +69,18 @@ impl Before {
         })
     }
 
+    /// Rows were set aside, and more of them come.
+    async fn rows_aside() -> Arc<Self> {
+        let (shop, store) = (Shop::strict(1), memory());
+        shop.run(&store).await;
+        shop.add_day(2);
+        Arc::new(Self {
+            shop,
+            store,
+            rebuild: false,
+        })
+    }
+
     async fn run(&self, runner: &Runner) -> Result<RunReport, RunError> {
         let plan = Plan::of_everything(&runner.project);
         runner.run(plan, self.rebuild).await
@@ -257,4 +269,31 @@ async fn of_a_merge_by_a_wrong_answer() {
 async fn of_a_rebuild_by_a_refusal() {
     let once = |n| Fault::Refuses(n, 1);
     check(Before::a_rebuild().await, &[once], Then::Run).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_that_are_set_aside_end_in_one_place() {
+    let (_, state) = Before::rows_aside().await.calm().await;
+    let (_, clean) = state.split_once("silver/orders_clean\n").unwrap();
+    let (clean, _) = clean.split_once("checkpoint").unwrap();
+    assert_eq!(
+        clean,
+        "  1,2024-05-01,10.00
+gold/daily
+  2024-05-01,10.00,1
+silver/orders_clean__quarantine
+  2,2024-05-01,20.50,[usual]
+  5,2024-05-02,1.00,[usual]
+"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_rows_aside_by_death() {
+    check(Before::rows_aside().await, &[Fault::DiesAfter], Then::Run).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_rows_aside_by_a_wrong_answer() {
+    check(Before::rows_aside().await, &[Fault::Lies], Then::Retry).await;
 }

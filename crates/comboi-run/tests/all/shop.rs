@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
 
 use comboi_engine::{Input, Limits, Session};
-use comboi_lake::{Lake, Root, State, Table};
+use comboi_lake::{Lake, Root, Snapshot, State, Table};
 use comboi_plan::Plan;
 use comboi_project::{Companion, DatasetId, Project, Stage};
 use comboi_run::{Clock, RunReport, Runner, Stop, Work};
@@ -115,6 +115,21 @@ impl Shop {
         shop.write(
             "configs/shop.yml",
             &CONFIG.replace("incremental_column: id", "on_changed_file: reread"),
+        );
+        shop
+    }
+
+    /// One whose contract sets orders aside that are too small or too large, and drops one.
+    pub(crate) fn strict(days: usize) -> Self {
+        let shop = Self::with_days(days);
+        let rules = "\
+quality_rules:
+  - {name: usual, type: range, column: amount, min_value: 2, max_value: 15, action: quarantine}
+  - {name: no_third, type: rejected_values, column: id, values: [3], action: drop}
+";
+        shop.write(
+            "transformations/contracts/orders_clean.yml",
+            &format!("{CONTRACT}{rules}"),
         );
         shop
     }
@@ -258,12 +273,28 @@ pub(crate) async fn rows_of(table: &Table) -> Vec<String> {
     rows_without(table, &[]).await
 }
 
+/// What is aside for a dataset, as it is told to people.
+pub(crate) async fn aside(store: &Store, dataset: &str) -> Vec<String> {
+    let (lake, id) = (lake(store), id(dataset));
+    match comboi_run::quarantined(&lake, &id).await.unwrap() {
+        None => Vec::new(),
+        Some(snapshot) => {
+            let table = lake.quarantine(&id);
+            rows_at(&table, &snapshot, &["_comboi_quarantined_at"]).await
+        }
+    }
+}
+
 async fn rows_without(table: &Table, left_out: &[&str]) -> Vec<String> {
-    let Some(snapshot) = table.snapshot().await.unwrap() else {
-        return Vec::new();
-    };
+    match table.snapshot().await.unwrap() {
+        None => Vec::new(),
+        Some(snapshot) => rows_at(table, &snapshot, left_out).await,
+    }
+}
+
+async fn rows_at(table: &Table, snapshot: &Snapshot, left_out: &[&str]) -> Vec<String> {
     let scratch = tempfile::tempdir().unwrap();
-    let files = table.local_files(&snapshot, scratch.path()).await.unwrap();
+    let files = table.local_files(snapshot, scratch.path()).await.unwrap();
     let limits = Limits {
         memory_bytes: 64 << 20,
         threads: 1,
@@ -311,6 +342,10 @@ pub(crate) async fn state(store: &Store) -> String {
                 rows.join("\n  ")
             ));
         }
+    }
+    let aside = aside(store, CLEAN).await;
+    if !aside.is_empty() {
+        text.push_str(&format!("{CLEAN}__quarantine\n  {}\n", aside.join("\n  ")));
     }
     let checkpoint = lake
         .table(&id(ORDERS))

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use crate::cli::{BuildArgs, Global, Output, SqlArgs};
+use crate::cli::{BuildArgs, FailOn, Global, SqlArgs, VerdictsOutput};
 use crate::exit::{Exit, Usage};
 use crate::{text, wiring};
 
@@ -31,7 +31,10 @@ pub(crate) fn build(
             generate::sql::generate(global, &asked, out)
         }
         Some(file) if validate_contract => match &new.source {
-            Some(data) => contract::validate_contract(global, &file, data, Output::Text, out),
+            Some(data) => {
+                let told = (FailOn::Error, VerdictsOutput::Text);
+                contract::validate_contract(global, &file, data, told, out)
+            }
             None => {
                 let contract = wiring::contract(&file)?;
                 writeln!(

@@ -111,19 +111,22 @@ pub(crate) fn show(
             let document = serde_json::json!({ "columns": shown.names, "types": shown.types, "rows": shown.rows });
             super::json(out, &document)?;
         }
-        Output::Text => {
-            let mut rows = vec![shown.names];
-            let cell = |cell: Option<String>| one_line(&cell.unwrap_or_else(|| "NULL".to_owned()));
-            rows.extend(
-                shown
-                    .rows
-                    .into_iter()
-                    .map(|row| row.into_iter().map(cell).collect()),
-            );
-            write!(out, "{}", text::table(&rows))?;
-        }
+        Output::Text => write!(out, "{}", table_of(shown))?,
     }
     Ok(Exit::Good)
+}
+
+/// Rows as a table for people.
+pub(super) fn table_of(shown: comboi_engine::Rows) -> String {
+    let mut rows = vec![shown.names];
+    let cell = |cell: Option<String>| one_line(&cell.unwrap_or_else(|| "NULL".to_owned()));
+    rows.extend(
+        shown
+            .rows
+            .into_iter()
+            .map(|row| row.into_iter().map(cell).collect()),
+    );
+    text::table(&rows)
 }
 
 /// A cell that keeps to its line and its column.

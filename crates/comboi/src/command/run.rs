@@ -3,12 +3,13 @@
 use std::io::Write;
 
 use comboi_plan::Plan;
-use comboi_project::{Project, Stage};
+use comboi_project::{DatasetId, Project, Stage};
 use comboi_run::{RunReport, Runner};
 
-use crate::cli::{Global, Output, RunArgs, SelectionArgs};
+use crate::cli::{Global, Output, RunArgs, SelectionArgs, VerdictsOutput};
 use crate::exit::{self, Exit};
 use crate::progress::{self, Lines};
+use crate::report::{github, junit};
 use crate::{logging, wiring};
 
 pub(crate) fn run(
@@ -22,11 +23,36 @@ pub(crate) fn run(
     let plan = super::plan::planned(&project, selection)?;
     super::validate::hold_sql(&project)?;
     if plan.tasks.is_empty() {
-        return nothing_selected(&project, running.output, out);
+        return nothing_selected(&project, running.output.plain(), out);
     }
     let runner = ready(global, project, running)?;
     finish(runner, running, out, async move |runner: &Runner| {
         runner.run(plan, rebuild).await
+    })
+}
+
+/// Builds a dataset again, or reads a table anew as a whole, and what depends on it.
+pub(super) fn again(
+    global: &Global,
+    dataset: &DatasetId,
+    running: &RunArgs,
+    out: &mut dyn Write,
+) -> anyhow::Result<Exit> {
+    let project = wiring::project(global)?;
+    let selection = SelectionArgs {
+        stage: "all".to_owned(),
+        select: Some(format!("{dataset}+")),
+        exclude: None,
+    };
+    let plan = super::plan::planned(&project, &selection)?;
+    super::validate::hold_sql(&project)?;
+    let built = matches!(dataset, DatasetId::Built(..));
+    let runner = ready(global, project, running)?;
+    if !built {
+        wiring::block_on(runner.reset_checkpoint(dataset))??;
+    }
+    finish(runner, running, out, async move |runner: &Runner| {
+        runner.run(plan, built).await
     })
 }
 
@@ -60,7 +86,7 @@ pub(crate) fn retry(
 
 fn ready(global: &Global, project: Project, running: &RunArgs) -> anyhow::Result<Runner> {
     logging::start_for(global, &project)?;
-    let lines = if running.output == Output::Text {
+    let lines = if running.output == VerdictsOutput::Text {
         Lines::Out
     } else {
         Lines::Err
@@ -86,8 +112,13 @@ fn finish(
         listening.abort();
         report
     })??;
-    if running.output == Output::Json {
-        super::json(out, &report)?;
+    match running.output {
+        VerdictsOutput::Text => {}
+        VerdictsOutput::Json => super::json(out, &report)?,
+        VerdictsOutput::Junit => {
+            out.write_all(junit::of_run(&report, running.fail_on).as_bytes())?;
+        }
+        VerdictsOutput::Github => out.write_all(github::of_run(&report).as_bytes())?,
     }
     let code = exit::of_run(&report, running.fail_on);
     let metrics = runner

@@ -112,6 +112,9 @@ fn read_queries(project: &Project, session: &Session) -> anyhow::Result<Vec<Prob
                     .hint("add `privacy: { key: \"{{keyvault:pseudonym-key}}\" }`, or {{env:NAME}}, to the configuration")
             }));
         }
+        for named in &dataset.contracts {
+            problems.extend(comboi_engine::check_contract_sql(session, &named.contract)?);
+        }
     }
     Ok(problems)
 }

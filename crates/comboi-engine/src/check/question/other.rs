@@ -94,14 +94,14 @@ impl Asking<'_> {
     }
 
     /// The other dataset, as it stands behind `FROM`.
-    fn from_other(&self) -> String {
+    fn other_rows(&self) -> String {
         from(
             &sql::ident(&self.other.relation),
             self.other_filter.as_deref(),
         )
     }
 
-    fn from_here(&self) -> String {
+    fn own_rows(&self) -> String {
         from(&self.data.relation, self.filter)
     }
 
@@ -128,7 +128,7 @@ impl Asking<'_> {
             "({} AND NOT EXISTS (SELECT 1 FROM (SELECT {} {}) AS o WHERE {}))",
             present.join(" AND "),
             keys.join(", "),
-            self.from_other(),
+            self.other_rows(),
             same.join(" AND "),
         );
         Ok(Uncounted {
@@ -151,7 +151,7 @@ impl Asking<'_> {
             RuleKind::RowCountMatch { .. } => {
                 let count = |from: String| format!("(SELECT count(*) {from})");
                 (
-                    subtracted(&count(self.from_here()), &count(self.from_other())),
+                    subtracted(&count(self.own_rows()), &count(self.other_rows())),
                     "the number of rows".to_owned(),
                     false,
                 )
@@ -170,8 +170,8 @@ impl Asking<'_> {
                 let there = aggregate(*function, theirs, *quantile, None)?;
                 (
                     subtracted(
-                        &format!("(SELECT {here} {})", self.from_here()),
-                        &format!("(SELECT {there} {})", self.from_other()),
+                        &format!("(SELECT {here} {})", self.own_rows()),
+                        &format!("(SELECT {there} {})", self.other_rows()),
                     ),
                     label(*function, column, *quantile),
                     self.data.contract.is_personal(&column.name),
@@ -189,12 +189,12 @@ impl Asking<'_> {
                 let here = format!(
                     "SELECT {} {}",
                     list(all(self.data.input.columns, columns)?),
-                    self.from_here()
+                    self.own_rows()
                 );
                 let there = format!(
                     "SELECT {} {}",
                     list(self.other_columns(other_columns)?),
-                    self.from_other()
+                    self.other_rows()
                 );
                 let query = format!(
                     "SELECT ((SELECT count(*) FROM ({here} EXCEPT ALL {there})) + (SELECT count(*) FROM ({there} EXCEPT ALL {here})))::VARCHAR, \
