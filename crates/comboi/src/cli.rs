@@ -67,7 +67,7 @@ pub(crate) enum VerdictsOutput {
     Text,
     /// One JSON document on the standard output.
     Json,
-    /// JUnit's XML on the standard output: a test for each rule.
+    /// The XML of `JUnit` on the standard output: a test for each rule.
     Junit,
     /// Annotations of GitHub's on the standard output: at the line of the contract that was broken.
     Github,

@@ -1,4 +1,4 @@
-//! Verdicts as JUnit's XML, which every build server shows: a suite for each dataset, a test for each rule.
+//! Verdicts as the XML of `JUnit`, which every build server shows: a suite for each dataset, a test for each rule.
 
 use std::fmt::Write as _;
 
