@@ -67,10 +67,7 @@ pub(crate) fn quarantine(
 
 /// The dataset that a person named, be it by the name of its quarantine.
 fn dataset_of(project: &Project, name: &str) -> anyhow::Result<DatasetId> {
-    wiring::dataset(
-        project,
-        name.strip_suffix("__quarantine").unwrap_or(name),
-    )
+    wiring::dataset(project, name.strip_suffix("__quarantine").unwrap_or(name))
 }
 
 /// What a dataset has aside.
