@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use azure_core::credentials::TokenCredential;
 use azure_core::http::policies::{Policy, PolicyResult};
 use azure_core::http::{Context, Request, StatusCode, Url};
-use azure_storage_queue::models::QueueMessage;
+use azure_storage_queue::models::{QueueClientGetPropertiesResultHeaders as _, QueueMessage};
 use azure_storage_queue::{QueueClient, QueueClientOptions};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -37,6 +37,8 @@ pub enum Connection {
 #[derive(Clone)]
 pub struct TaskQueue {
     client: Arc<QueueClient>,
+    /// Where the host puts what failed too often, and what it can't even read.
+    poison: Arc<QueueClient>,
     name: String,
     place: String,
 }
@@ -128,20 +130,25 @@ impl TaskQueue {
             }
             Connection::ByIdentity { service, .. } => (service.clone(), credential),
         };
-        let mut url = Url::parse(&service).map_err(|e| {
+        let url = Url::parse(&service).map_err(|e| {
             QueueError::Configuration(format!("the address of the queues is none: {e}"))
         })?;
         let place = match url.host_str() {
             Some(host) => format!("{host}{}", url.path().trim_end_matches('/')),
             None => String::new(),
         };
-        if let Ok(mut path) = url.path_segments_mut() {
-            path.pop_if_empty().push(&name);
-        }
-        let client = QueueClient::new(url, credential, Some(options))
-            .map_err(|e| QueueError::Configuration(e.to_string()))?;
+        let queue = |name: &str| {
+            let mut url = url.clone();
+            if let Ok(mut path) = url.path_segments_mut() {
+                path.pop_if_empty().push(name);
+            }
+            QueueClient::new(url, credential.clone(), Some(options.clone()))
+                .map(Arc::new)
+                .map_err(|e| QueueError::Configuration(e.to_string()))
+        };
         Ok(Self {
-            client: Arc::new(client),
+            client: queue(&name)?,
+            poison: queue(&format!("{name}-poison"))?,
             name,
             place,
         })
@@ -168,6 +175,21 @@ impl TaskQueue {
             .await
             .map_err(unavailable)?;
         Ok(())
+    }
+
+    /// The name of the queue where the host puts what failed too often, and how many messages are in it, those included that somebody has
+    /// taken. Messages that are no base64 stay there, and nobody is ever asked to do them.
+    pub async fn poison(&self) -> Result<(String, i64), QueueError> {
+        let name = format!("{}-poison", self.name);
+        let count = match self.poison.get_properties(None).await {
+            Ok(properties) => properties
+                .approximate_messages_count()
+                .map_err(|e| self.explained(&e))?,
+            // The host makes it when it needs it.
+            Err(e) if e.http_status() == Some(StatusCode::NotFound) => None,
+            Err(e) => return Err(self.explained(&e)),
+        };
+        Ok((name, count.unwrap_or(0)))
     }
 
     /// Whether the queue is there and lets us look.

@@ -80,6 +80,14 @@ fn nothing_is_lost_or_doubled() {
     each(0..1_000);
 }
 
+/// Numbers that have found something, here or in the simulation itself.
+#[test]
+fn numbers_that_failed_once() {
+    for seed in [15, 251, 19_512] {
+        live_through(seed);
+    }
+}
+
 #[test]
 #[ignore = "takes seven minutes; for whoever changes the protocol"]
 fn nothing_is_lost_or_doubled_in_twenty_thousand_simulations() {

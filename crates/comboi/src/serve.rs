@@ -28,6 +28,7 @@ use crate::cli::Global;
 use crate::exit::{Exit, Usage};
 use crate::{logging, wiring};
 use app::App;
+pub(crate) use driver::poison_told;
 pub(crate) use executor::limit_of;
 
 /// What the largest message of a queue becomes in the host's hands, and more.

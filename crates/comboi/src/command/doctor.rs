@@ -213,10 +213,11 @@ fn machine(project: &Project, findings: &mut Findings) {
 fn queue(project: &Project, cloud: &Cloud, findings: &mut Findings) -> anyhow::Result<()> {
     let checked = match cloud.queue(project) {
         Ok(queue) => wiring::block_on(async {
-            queue
-                .check()
-                .await
-                .map(|()| format!("`{}` is there", queue.name()))
+            let there = queue.check().await;
+            if let (Ok(()), Ok((name, count @ 1..))) = (&there, queue.poison().await) {
+                findings.doubt("poison", crate::serve::poison_told(&name, count));
+            }
+            there.map(|()| format!("`{}` is there", queue.name()))
         })?
         .map_err(anyhow::Error::from),
         Err(e) => Err(e),

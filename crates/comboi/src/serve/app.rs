@@ -34,7 +34,7 @@ pub(super) struct App {
 pub(super) struct Loaded {
     pub(super) project: Arc<Project>,
     cloud: Cloud,
-    queue: Arc<TaskQueue>,
+    pub(super) queue: Arc<TaskQueue>,
 }
 
 impl Loaded {

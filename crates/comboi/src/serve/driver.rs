@@ -3,9 +3,10 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use comboi_plan::Plan;
 use serde_json::Value;
+use tracing::warn;
 
 use super::Said;
-use super::app::App;
+use super::app::{App, Loaded};
 use super::message::name_of;
 
 pub(super) async fn drive(app: &App, body: &Value) -> Said {
@@ -17,7 +18,27 @@ pub(super) async fn drive(app: &App, body: &Value) -> Said {
     let plan = Plan::of_everything(&loaded.project);
     let config = config.display().to_string();
     let answer = runner.on_timer(&slot, &config, plan).await?;
-    loaded.send(answer).await
+    let mut said = loaded.send(answer).await?;
+    said.extend(left_in_poison(&loaded).await);
+    Ok(said)
+}
+
+/// Whether messages lie where nobody is asked to do them. What keeps us from looking is no reason for a timer to fail.
+async fn left_in_poison(loaded: &Loaded) -> Option<String> {
+    let told = match loaded.queue.poison().await {
+        Ok((_, 0)) => return None,
+        Ok((name, count)) => poison_told(&name, count),
+        Err(e) => format!("nobody could look for messages that can't be done: {e}"),
+    };
+    warn!("{told}");
+    Some(told)
+}
+
+/// What is to be said of messages that stay among the poison.
+pub(crate) fn poison_told(name: &str, count: i64) -> String {
+    format!(
+        "messages are in `{name}` ({count}); what stays there is not base64, and the Functions host asks nobody to do it: look with `az storage message peek --num-messages 32 --queue-name {name}`, send it again in base64 or with `comboi trigger`, and delete it there"
+    )
 }
 
 /// A name of the time that the timer fired for: the same if it fires twice for it.

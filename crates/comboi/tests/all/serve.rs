@@ -10,7 +10,7 @@
 //! | the stages follow each other | `runs::the_timer_runs_all_stages` |
 //! | a message fails once | `contract::a_message_that_fails_once_is_done_at_the_second_time` |
 //! | a message always fails | `contract::a_message_that_always_fails_is_poison_after_five_times`, `killed::a_message_that_always_fails` |
-//! | messages that are no base64, no JSON, no task | `bad::plain_text_goes_to_the_poison_queue_and_is_put_on_record`, `bad::messages_that_nobody_can_do` |
+//! | messages that are no base64, no JSON, no task | `bad::plain_text_stays_among_the_poison_and_is_told`, `bad::messages_that_nobody_can_do` |
 //! | fields that hide the metadata, 48 KiB | `bad::hostile_fields_do_no_harm`, `contract::the_longest_message_is_done` |
 //! | a message comes twice, or again with another id | `runs::messages_that_come_twice`, `runs::many_messages_in_disorder` |
 //! | a stage takes longer than the lease | `killed::a_stage_that_takes_longer_than_the_lease` |
@@ -23,6 +23,7 @@
 //! | run by hand in the portal; every kind of timer | `contract::a_function_that_is_run_by_hand`, `runs::a_time_has_one_run_however_often_the_timer_tells_it` |
 //! | every answer is one that the host takes | every test, and `/scripts/check-package` |
 //! | a package that is laid out wrongly | `contract::packages_that_the_host_does_not_take`, `doctor::what_is_wrong_is_named_with_a_remedy` |
+//! | secrets of every kind, in logs, answers, files and the lake | `secrets::*` |
 //! | the zip file | `/scripts/check-package` |
 //!
 //! The bodies that the stand-in sends are held to a real host's, byte for byte, where they are made (`comboi-test`, `functions_host/body.rs`).
@@ -33,6 +34,7 @@ mod doctor;
 mod hitches;
 mod killed;
 mod runs;
+mod secrets;
 
 use std::path::Path;
 

@@ -69,17 +69,21 @@ fn hostile_fields_do_no_harm() {
     assert_eq!(app.world().rows("daily"), ["2024-05-01,30.50,2"]);
 }
 
-/// The host does not even show it: it expects base64.
+/// The host does not even show it, for it expects base64: the timer and the doctor tell of it.
 #[test]
-fn plain_text_goes_to_the_poison_queue_and_is_put_on_record() {
+fn plain_text_stays_among_the_poison_and_is_told() {
     let app = App::small();
     let host = app.host();
     app.put("not base64!");
-    std::thread::sleep(Duration::from_millis(300));
-    assert_eq!(host.invocations().len(), 0);
-    app.send(r#"{"stage":"bronze","remaining":["silver","gold"]}"#);
     host.drain(&[&app.tasks]);
+    assert_eq!(host.invocations().len(), 0);
+    assert!(host.fire("driver", Timer::NoMonitor));
+    host.drain(&[&app.tasks]);
+    host.says(&format!("messages are in `{}` (1)", app.poison()));
     assert_eq!(app.world().rows("daily"), ["2024-05-01,30.50,2"]);
+    let told = app.command(&["doctor"]);
+    assert_eq!(told.code, Some(0), "{}", told.out);
+    assert!(told.out.contains("is not base64"), "{}", told.out);
 }
 
 /// A lake that is not there: every invocation fails, and the process lives on.
