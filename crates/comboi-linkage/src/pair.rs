@@ -55,6 +55,8 @@ pub(crate) struct Kernel {
     b: Place,
     /// The least and the greatest that it is held against. None: it must be right whatever it is.
     bounds: Option<(f64, f64)>,
+    /// What it takes to reach the least of them, if it is more than nothing.
+    needed: Option<[f64; 5]>,
 }
 
 impl Kernel {
@@ -71,6 +73,7 @@ impl Kernel {
             a,
             b,
             bounds: Some((f64::INFINITY, f64::NEG_INFINITY)),
+            needed: None,
         }
     }
 
@@ -88,6 +91,11 @@ impl Kernel {
             (Some((least, most)), Some(bound)) => Some((least.min(bound), most.max(bound))),
             _ => None,
         };
+        let least = self.bounds.map(|it| it.0).filter(|it| *it > 0.0);
+        self.needed = least.map(|it| match self.likeness {
+            Some(Likeness::Jaro) => [text::needed(it)[0]; 5],
+            _ => text::needed(it),
+        });
     }
 }
 
@@ -279,25 +287,30 @@ impl Pair<'_> {
             &self.data.texts[kernel.domains.1],
         );
         let (bag_a, bag_b) = (texts_a.bag(a), texts_b.bag(b));
-        match (likeness, kernel.bounds) {
-            (Likeness::Levenshtein | Likeness::Damerau, Some((_, most)))
-                if f64::from(bag_a.least_distant(bag_b)) > most =>
-            {
-                return f64::INFINITY;
+        match likeness {
+            Likeness::Levenshtein | Likeness::Damerau => {
+                let most = kernel.bounds.map_or(f64::INFINITY, |it| it.1);
+                if f64::from(bag_a.least_distant(bag_b)) > most {
+                    return f64::INFINITY;
+                }
             }
-            (Likeness::JaroWinkler | Likeness::Jaro, Some((least, _)))
-                if least > 0.0 && bag_a.most_alike(bag_b, 4) < least =>
-            {
-                return 0.0;
+            Likeness::JaroWinkler | Likeness::Jaro => {
+                if kernel
+                    .needed
+                    .is_some_and(|it| !bag_a.may_reach(bag_b, it[4]))
+                {
+                    return 0.0;
+                }
             }
-            _ => {}
+            Likeness::Jaccard => {}
         }
         let (a, b) = (texts_a.get(a), texts_b.get(b));
         match likeness {
             Likeness::JaroWinkler => {
-                if let Some((least, _)) = kernel.bounds
-                    && least > 0.0
-                    && bag_a.most_alike(bag_b, text::prefix(a, b)) < least
+                let prefix = text::prefix(a, b);
+                if kernel
+                    .needed
+                    .is_some_and(|it| !bag_a.may_reach(bag_b, it[prefix as usize]))
                 {
                     return 0.0;
                 }

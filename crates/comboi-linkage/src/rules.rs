@@ -327,10 +327,18 @@ impl Index<'_> {
     }
 
     /// Whether a rule has a pair, so that no later one gives it again.
-    pub(crate) fn has(&self, data: &Data, l: u32, r: u32, look: &mut Look) -> bool {
+    #[inline]
+    pub(crate) fn has(
+        &self,
+        data: &Data,
+        l: u32,
+        r: u32,
+        rows: (&[u32], &[u32]),
+        look: &mut Look,
+    ) -> bool {
         match &self.found {
             Found::Keyed { fields, rest, .. } => {
-                let (left, right) = (data.row(l), data.row(r));
+                let (left, right) = rows;
                 let equal = fields.0.iter().zip(fields.1).all(|(a, b)| {
                     let a = left[*a as usize];
                     a != 0 && a == right[*b as usize]

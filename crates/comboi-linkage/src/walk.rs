@@ -165,7 +165,8 @@ fn each_pair(
 ) {
     let earlier = &rules[..piece.rule];
     let mut give = |l: u32, r: u32, look: &mut Look| {
-        if !earlier.iter().any(|it| it.has(data, l, r, look)) {
+        let rows = (data.row(l), data.row(r));
+        if !earlier.iter().any(|it| it.has(data, l, r, rows, look)) {
             visitor.pair(piece.rule, l, r, look);
         }
     };
