@@ -4,6 +4,9 @@ use comboi_project::SqlType;
 
 use super::decode::Form;
 
+/// Digits behind the point of a coordinate: so many of the least number that `PostGIS` writes without an exponent (10^-8) tell it from any other.
+const GEOMETRY_DIGITS: u8 = 40;
+
 /// A type as the catalog describes it, with what it is made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct PgType {
@@ -98,7 +101,10 @@ fn natural(of: &PgType) -> Reading {
         Kind::Enum => return Reading::text(),
         Kind::Geometry(schema) => {
             let schema = schema.replace('"', "\"\"");
-            return Reading::sent(Varchar(None), format!("\"{schema}\".ST_AsEWKT({{}})"));
+            return Reading::sent(
+                Varchar(None),
+                format!("\"{schema}\".ST_AsEWKT({{}}, {GEOMETRY_DIGITS})"),
+            );
         }
         Kind::Other => return Reading::text(),
     };

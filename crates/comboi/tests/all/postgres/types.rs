@@ -429,3 +429,32 @@ fn types_that_are_said_are_kept_exactly_or_refused() {
         "{failure}"
     );
 }
+
+/// Coordinates are doubles: a text with fewer than 17 significant digits is another place.
+#[test]
+fn places_keep_every_digit() {
+    let shop = Shop::new(
+        "CREATE EXTENSION postgis; CREATE TABLE t (i int, v geometry, g geography(Point, 4326)); \
+         INSERT INTO t VALUES (1, 'SRID=4326;POINT(6.0480110425146475e-05 0.30000000000000004)', 'POINT(-8.500000000000002 47.3)'), \
+         (2, 'POLYGON((0 0,1 0,1 1,0 0))', NULL), (3, 'SRID=3857;LINESTRING Z(0 0 0.1,1 1 1e-20)', NULL), (4, 'POINT EMPTY', NULL)",
+        &table(&["t"]),
+    );
+    assert_eq!(shop.run(), ["bronze/shop/t succeeded 4"]);
+    let shown = shop.world.json(&["show", "t", "-n", "100"]);
+    let mut rows: Vec<String> = shown["rows"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| format!("{} {} {}", row[0], row[1], row[2]).replace('"', ""))
+        .collect();
+    rows.sort();
+    assert_eq!(
+        rows,
+        [
+            "1 SRID=4326;POINT(0.000060480110425146475 0.30000000000000004) SRID=4326;POINT(-8.500000000000002 47.3)",
+            "2 POLYGON((0 0,1 0,1 1,0 0)) null",
+            "3 SRID=3857;LINESTRING(0 0 0.1,1 1 1e-20) null",
+            "4 POINT EMPTY null",
+        ]
+    );
+}
