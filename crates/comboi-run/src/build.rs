@@ -186,13 +186,13 @@ impl Build<'_> {
             quarantined,
             dropped_rows,
         } = held;
+        promises::hold_columns(self.dataset, &built.columns)?;
         if verdicts
             .iter()
             .any(|verdict| verdict.blocks() && !verdict.is_sla())
         {
             return Err(TaskError::Contract(verdicts));
         }
-        promises::hold_columns(self.dataset, &built.columns)?;
         self.runner.phase(&self.dataset.id, Phase::Publishing);
         let notes = [
             promises::notes(self.dataset, &built.columns),

@@ -15,6 +15,7 @@ mod incremental;
 mod killed;
 mod machine;
 mod postgres;
+mod rules;
 mod serve;
 mod told;
 mod verify;
