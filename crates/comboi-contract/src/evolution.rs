@@ -130,6 +130,7 @@ impl Promise {
         let never_null = |name: &str| {
             rules.iter().any(|rule| {
                 is_promise(rule)
+                    && is_whole(rule)
                     && matches!(&rule.kind, RuleKind::NotNull { columns } if columns.len() == 1 && columns[0] == name)
             })
         };
@@ -165,7 +166,9 @@ impl Promise {
             handled: handled.collect(),
             rules: rules
                 .iter()
-                .filter(|rule| is_promise(rule) && !is_of_one_column(&rule.kind))
+                .filter(|rule| {
+                    is_promise(rule) && !(is_whole(rule) && is_of_one_column(&rule.kind))
+                })
                 .map(|rule| (rule.name.clone(), promised_rule(rule)))
                 .collect(),
             kept_days: retention
@@ -181,6 +184,11 @@ fn is_promise(rule: &Rule) -> bool {
     rule.severity == Severity::Error
         || rule.action == Action::Quarantine
         || rule.action == Action::Drop
+}
+
+/// Whether it is about all rows, and none may break it.
+fn is_whole(rule: &Rule) -> bool {
+    rule.filter.is_none() && rule.comparisons.is_empty()
 }
 
 /// Whether it is told by the column already.

@@ -3,9 +3,11 @@
 //!
 //! Pure: texts and values in, texts and values out.
 
+pub mod dbt;
 mod evolution;
 mod facts;
 mod infer;
+pub mod odcs;
 mod personal;
 mod snippet;
 mod sql;

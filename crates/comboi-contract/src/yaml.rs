@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use serde_json::{Map, Value as Json};
+
 /// A text as one scalar that reads as that very text: plain where that is safe, in double quotes elsewhere.
 pub fn text(value: &str) -> String {
     if is_plain(value) {
@@ -64,6 +66,73 @@ fn is_plain(value: &str) -> bool {
 pub fn list<'a>(values: impl IntoIterator<Item = &'a str>) -> String {
     let items: Vec<String> = values.into_iter().map(text).collect();
     format!("[{}]", items.join(", "))
+}
+
+/// A value as a file.
+pub fn document(value: &Json) -> String {
+    let mut out = String::new();
+    match value {
+        Json::Object(entries) if !entries.is_empty() => mapping(&mut out, entries, 0),
+        Json::Array(items) if !items.is_empty() => sequence(&mut out, items, 0),
+        other => {
+            out.push_str(&scalar(other));
+            out.push('\n');
+        }
+    }
+    out
+}
+
+fn mapping(out: &mut String, entries: &Map<String, Json>, indent: usize) {
+    for (i, (key, value)) in entries.iter().enumerate() {
+        if i > 0 || !out.ends_with("- ") {
+            out.push_str(&" ".repeat(indent));
+        }
+        out.push_str(&text(key));
+        out.push(':');
+        below(out, value, indent);
+    }
+}
+
+fn sequence(out: &mut String, items: &[Json], indent: usize) {
+    for item in items {
+        out.push_str(&" ".repeat(indent));
+        out.push('-');
+        match item {
+            Json::Object(entries) if !entries.is_empty() => {
+                out.push(' ');
+                mapping(out, entries, indent + 2);
+            }
+            other => below(out, other, indent),
+        }
+    }
+}
+
+/// What follows a key or a dash.
+fn below(out: &mut String, value: &Json, indent: usize) {
+    match value {
+        Json::Object(entries) if !entries.is_empty() => {
+            out.push('\n');
+            mapping(out, entries, indent + 2);
+        }
+        Json::Array(items) if !items.is_empty() => {
+            out.push('\n');
+            sequence(out, items, indent + 2);
+        }
+        other => {
+            out.push(' ');
+            out.push_str(&scalar(other));
+            out.push('\n');
+        }
+    }
+}
+
+fn scalar(value: &Json) -> String {
+    match value {
+        Json::String(value) => text(value),
+        Json::Object(_) => "{}".to_owned(),
+        Json::Array(_) => "[]".to_owned(),
+        other => other.to_string(),
+    }
 }
 
 #[cfg(test)]

@@ -10,7 +10,8 @@ mod rules;
 mod terms;
 mod value;
 
-use crate::read::{Located, OneOrMany, record};
+use crate::read::{Located, OneOrMany, Read, Reader, record};
+use crate::yaml::Node;
 use crate::{DatasetName, Place, SqlType, Stage};
 
 pub(crate) use check::check;
@@ -55,6 +56,22 @@ record! {
         pub privacy: Option<Privacy>,
         /// How it may change.
         pub evolution: Option<Evolution>,
+        /// The document of the Open Data Contract Standard that it came from, for what comboi has no word of its own.
+        pub odcs: Option<Kept>,
+    }
+}
+
+/// Something that is kept as it is, whatever it says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Kept(pub serde_json::Value);
+
+impl Read for Kept {
+    fn read(node: &Node, _: &mut Reader) -> Option<Self> {
+        Some(Self(crate::yaml::json(node)))
+    }
+
+    fn schema() -> serde_json::Value {
+        serde_json::json!({ "type": "object" })
     }
 }
 

@@ -29,11 +29,11 @@ pub use contract::{
     CompareOperator, CompareRule, Comparison, Compatibility, Completeness, Constraint, Constraints,
     Contract, ContractColumn, CustomSqlRule, Dimension, Direction, EqualityRule, Evolution,
     EvolutionMode, ExpressionRule, FailedRowsRule, ForeignKey, ForeignKeyRule, Format, FormatRule,
-    Freshness, FreshnessRule, Gaps, Handled, Handling, LengthRule, MissingRule, MonotonicRule,
-    MultipleOfRule, NoOverlapRule, PatternRule, Privacy, QualityRule, QuarantineLimits, RangeRule,
-    References, Retention, RowCountChangeRule, RowCountMatchRule, Rule, RuleKind, Schedule, Schema,
-    SequentialRule, Severity, SingleColumnRule, Sla, StepUnit, Terms, Unit, ValidityRule,
-    ValuesRule, VolumeRule,
+    Freshness, FreshnessRule, Gaps, Handled, Handling, Kept, LengthRule, MissingRule,
+    MonotonicRule, MultipleOfRule, NoOverlapRule, PatternRule, Privacy, QualityRule,
+    QuarantineLimits, RangeRule, References, Retention, RowCountChangeRule, RowCountMatchRule,
+    Rule, RuleKind, Schedule, Schema, SequentialRule, Severity, SingleColumnRule, Sla, StepUnit,
+    Terms, Unit, ValidityRule, ValuesRule, VolumeRule,
 };
 pub use dedupe::{
     Dedupe, DedupeOutput, GoldenRule, Keep, LargeCluster, LinkKey, Ranked, SourceOrder,
@@ -57,3 +57,4 @@ pub use transformations::{
     DatasetInput, InputRef, PathInput, Transformation, TransformationKind, Transformations,
 };
 pub use types::{BadType, Column, Columns, NotKept, SqlType, quoted_name};
+pub use yaml::yaml_as_json;

@@ -5,6 +5,7 @@
 
 mod build;
 mod file;
+mod json;
 mod placeholder;
 
 use crate::Place;
@@ -12,6 +13,8 @@ use crate::setting::Part;
 
 pub(crate) use build::parse;
 pub(crate) use file::read_text;
+pub(crate) use json::json;
+pub use json::yaml_as_json;
 pub(crate) use placeholder::{Env, fill_in};
 
 /// Something in a file, and where.

@@ -132,7 +132,7 @@ pub(crate) enum Command {
     },
     /// Hold data to a contract without publishing anything.
     ValidateContract {
-        /// The contract's file.
+        /// The contract's file, or a document of the Open Data Contract Standard.
         #[arg(long, value_name = "FILE")]
         contract: PathBuf,
         /// A Parquet, CSV or JSON file, a folder of such files, a Delta table's folder, or the name of a dataset in the lake.
@@ -141,6 +141,9 @@ pub(crate) enum Command {
         /// Which broken rules make the command end with exit code 3.
         #[arg(long, value_enum, default_value = "error")]
         fail_on: FailOn,
+        /// Of a contract that is a document of the Open Data Contract Standard with several objects: which.
+        #[arg(long, value_name = "NAME")]
+        object: Option<String>,
         /// How the verdicts are told.
         #[arg(long, value_enum, default_value = "text")]
         output: VerdictsOutput,

@@ -6,6 +6,7 @@ mod contract;
 mod database;
 mod doctor;
 mod evolution;
+mod exchange;
 mod generate;
 mod init;
 mod look;
@@ -67,8 +68,12 @@ pub(crate) fn dispatch(cli: Cli, out: &mut dyn Write) -> anyhow::Result<Exit> {
             contract,
             data,
             fail_on,
+            object,
             output,
-        } => contract::validate_contract(&global, &contract, &data, (fail_on, output), out),
+        } => {
+            let told = (fail_on, output);
+            contract::validate_contract(&global, &contract, object.as_deref(), &data, told, out)
+        }
         Command::Contract { command } => generate::contract(&global, command, out),
         Command::Build(asked) => build::build(&global, asked, out),
         Command::Scaffold(asked) => scaffold::scaffold(&global, &asked, out),

@@ -13,6 +13,31 @@ pub(crate) enum ContractCommand {
     New(Box<NewArgs>),
     /// Write the DuckDB SQL that keeps a contract, or write its generated part anew.
     Sql(SqlArgs),
+    /// Take a contract from the Open Data Contract Standard (3.0 and 3.1) or from dbt's `schema.yml`.
+    Import {
+        /// The document.
+        file: PathBuf,
+        /// Which of its objects or models, where there are several.
+        #[arg(long, value_name = "NAME")]
+        object: Option<String>,
+        /// The file to write. Default: the contract is printed.
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
+        /// Write over a file that is there.
+        #[arg(long)]
+        force: bool,
+    },
+    /// Write a contract as a document of the Open Data Contract Standard, version 3.1.0.
+    Export {
+        /// The contract's file.
+        contract: PathBuf,
+        /// The file to write, as YAML, or as JSON if it ends in `.json`. Default: the document is printed.
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
+        /// Write over a file that is there.
+        #[arg(long)]
+        force: bool,
+    },
     /// Tell how two versions of a contract differ, whom that breaks, and which version it demands. Ends with exit code 3 if the version
     /// does not say so.
     Diff {
@@ -40,7 +65,7 @@ impl ContractCommand {
     pub(crate) fn output(&self) -> Output {
         match self {
             Self::Diff { output, .. } | Self::Versions { output, .. } => *output,
-            Self::New(_) | Self::Sql(_) => Output::Text,
+            Self::New(_) | Self::Sql(_) | Self::Import { .. } | Self::Export { .. } => Output::Text,
         }
     }
 }

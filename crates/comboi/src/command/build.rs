@@ -33,7 +33,7 @@ pub(crate) fn build(
         Some(file) if validate_contract => match &new.source {
             Some(data) => {
                 let told = (FailOn::Error, VerdictsOutput::Text);
-                contract::validate_contract(global, &file, data, told, out)
+                contract::validate_contract(global, &file, None, data, told, out)
             }
             None => {
                 let contract = wiring::contract(&file)?;

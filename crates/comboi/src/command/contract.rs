@@ -19,11 +19,12 @@ use crate::{report, wiring};
 pub(crate) fn validate_contract(
     global: &Global,
     contract: &Path,
+    object: Option<&str>,
     data: &str,
     (fail_on, output): (FailOn, VerdictsOutput),
     out: &mut dyn Write,
 ) -> anyhow::Result<Exit> {
-    let contract = wiring::contract(contract)?;
+    let (contract, loose) = super::exchange::contract(contract, object)?;
     let scratch = wiring::scratch()?;
     let session = Session::open(&Limits::of_machine(), scratch.path())?;
     let problems = comboi_engine::check_contract_sql(&session, &contract)?;
@@ -31,6 +32,7 @@ pub(crate) fn validate_contract(
         return Err(Problems(problems).into());
     }
     let found = Data::find(global, &session, &wanted(&contract), data, scratch.path())?;
+    let contract = super::exchange::fitted(&contract, &loose, &found.columns);
     let others = others(global, &contract, scratch.path());
     let others: Vec<OtherDataset<'_>> = others.iter().map(Other::shown).collect();
     let around = Around {

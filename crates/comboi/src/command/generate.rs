@@ -18,7 +18,7 @@ use crate::exit::{Exit, Usage};
 use crate::wiring;
 
 use super::contract::found;
-use super::evolution;
+use super::{evolution, exchange};
 
 pub(crate) fn contract(
     global: &Global,
@@ -28,6 +28,17 @@ pub(crate) fn contract(
     match command {
         ContractCommand::New(asked) => new(global, &asked, out),
         ContractCommand::Sql(asked) => sql::generate(global, &asked, out),
+        ContractCommand::Import {
+            file,
+            object,
+            output,
+            force,
+        } => exchange::import(&file, object.as_deref(), output.as_deref(), force, out),
+        ContractCommand::Export {
+            contract,
+            output,
+            force,
+        } => exchange::export(&contract, output.as_deref(), force, out),
         ContractCommand::Diff { old, new, output } => {
             evolution::diff(global, &old, new.as_deref(), output, out)
         }
@@ -131,7 +142,7 @@ fn dataset_name(asked: &NewArgs) -> anyhow::Result<DatasetName> {
         })?)
 }
 
-fn not_there(path: &Path) -> anyhow::Result<()> {
+pub(super) fn not_there(path: &Path) -> anyhow::Result<()> {
     if path.exists() {
         let text = format!(
             "`{}` is there already; `--force` writes over it",

@@ -1,0 +1,406 @@
+use std::path::Path;
+
+use comboi_project::{NamedContract, yaml_as_json};
+
+use super::*;
+use crate::yaml;
+
+/// Written after the text of the standard, with something of every section.
+const DOCUMENT: &str = r##"
+apiVersion: v3.1.0
+kind: DataContract
+id: 53581432-6c55-4ba2-a65f-72344a91553a
+name: seller_payments
+version: 1.1.0
+status: active
+domain: seller
+dataProduct: payments
+tenant: ClimateQuantumInc
+tags: [finance]
+contractCreatedTs: "2022-11-15T02:59:43+00:00"
+description:
+  purpose: Views built on top of the seller tables.
+  limitations: Data based on seller perspective, no buyer information
+  authoritativeDefinitions:
+    - type: privacy-statement
+      url: https://example.com/gdpr.pdf
+servers:
+  - server: lake
+    type: azure
+    location: abfss://gold@account.dfs.core.windows.net/tbl
+    format: parquet
+schema:
+  - id: tbl_obj
+    name: Payments
+    physicalName: tbl_1
+    physicalType: table
+    businessName: Core payment metrics
+    dataGranularityDescription: One row for each payment
+    properties:
+      - id: txn
+        name: txn_ref_dt
+        businessName: transaction reference date
+        logicalType: date
+        physicalType: date
+        required: true
+        partitioned: true
+        partitionKeyPosition: 1
+        criticalDataElement: false
+        transformSourceObjects: [table_name_1]
+        transformLogic: sel t1.txn_dt as txn_ref_dt from table_name_1 as t1
+        examples: ["2022-10-03"]
+        classification: public
+      - name: payment_id
+        physicalName: rcvr_id
+        primaryKey: true
+        primaryKeyPosition: 1
+        logicalType: string
+        physicalType: varchar(18)
+        logicalTypeOptions: { minLength: 1, maxLength: 18 }
+        required: true
+        unique: true
+        encryptedName: enc_rcvr_id
+        authoritativeDefinitions:
+          - { url: "https://example.com/rcvr", type: businessDefinition }
+        relationships:
+          - { type: foreignKey, to: receivers.id }
+        quality:
+          - name: no_nulls
+            metric: nullValues
+            mustBe: 0
+            description: There is always a receiver
+            dimension: completeness
+            severity: error
+            businessImpact: operational
+            schedule: "0 20 * * *"
+            scheduler: cron
+          - id: known_values
+            metric: invalidValues
+            arguments: { pattern: "^[A-Z0-9]+$" }
+            mustBeLessThan: 5
+            unit: percent
+          - type: text
+            description: Must be a receiver that we know
+      - name: country
+        logicalType: string
+        logicalTypeOptions: { pattern: "^[A-Z]{2}$" }
+        quality:
+          - metric: missingValues
+            arguments: { missingValues: [null, "", "N/A"] }
+            mustBe: 0
+      - name: amount
+        logicalType: number
+        physicalType: decimal(10,2)
+        logicalTypeOptions: { minimum: 0, multipleOf: 0.01 }
+        customProperties:
+          - { property: currency, value: EUR }
+      - name: lines
+        logicalType: array
+        items:
+          logicalType: object
+          properties:
+            - { name: sku, logicalType: string }
+            - { name: quantity, logicalType: integer }
+    quality:
+      - name: enough_rows
+        metric: rowCount
+        mustBeBetween: [1, 1000000]
+      - name: no_doubles
+        metric: duplicateValues
+        arguments: { properties: [txn_ref_dt, rcvr_id] }
+        mustBeLessOrEqualTo: 3
+      - name: counted
+        type: sql
+        query: SELECT count(*) FROM {object} WHERE amount > 1000
+        mustBeLessThan: 3600
+      - name: soda_says
+        type: custom
+        engine: soda
+        implementation: "duplicate_percent(rcvr_id) < 1"
+price: { priceAmount: 9.95, priceCurrency: USD, priceUnit: megabyte }
+team:
+  name: payments-team
+  members:
+    - { username: ceastwood, role: Data Scientist, dateIn: "2022-08-02" }
+roles:
+  - { role: reader, access: read }
+support:
+  - { channel: "#product-help", tool: slack, url: "https://example.com/C05UZRSBKLY" }
+slaProperties:
+  - { property: latency, value: 4, unit: d, element: Payments.txn_ref_dt }
+  - { property: retention, value: 3, unit: y, element: Payments.txn_ref_dt }
+  - { property: generalAvailability, value: "2022-05-12T09:30:10-08:00" }
+customProperties:
+  - { property: refRulesetName, value: gcsc.ruleset.name }
+  - property: somePropertyName
+    value: [a, b]
+"##;
+
+fn json(text: &str) -> Json {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.yml");
+    std::fs::write(&path, text).unwrap();
+    yaml_as_json(&path).unwrap_or_else(|problems| panic!("{problems}\n{text}"))
+}
+
+/// Through the text of a file, which has no mistakes.
+fn as_file(contract: &Json) -> Json {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.yml");
+    let text = yaml::document(contract);
+    std::fs::write(&path, &text).unwrap();
+    NamedContract::load(Path::new(&path), &|_| None)
+        .unwrap_or_else(|problems| panic!("{problems}\n{text}"));
+    yaml_as_json(&path).unwrap()
+}
+
+fn imported(document: &Json) -> (Json, Imported) {
+    let imported = import(document, None).unwrap();
+    let mut contract = imported.contract.clone();
+    contract["odcs"] = document.clone();
+    (as_file(&contract), imported)
+}
+
+#[test]
+fn a_document_comes_in_and_goes_out_as_it_was() {
+    let document = json(DOCUMENT);
+    let (contract, imported) = imported(&document);
+    assert_eq!(export(&contract), document);
+    assert_eq!(imported.loose, ["country", "lines"]);
+    assert_eq!(imported.object, "Payments");
+    let notes = imported.notes.join("\n");
+    for part in [
+        "soda_says",
+        "is a text, for people",
+        "relationship",
+        "generalAvailability",
+    ] {
+        assert!(notes.contains(part), "{part}\n{notes}");
+    }
+}
+
+#[test]
+fn what_it_says_becomes_rules() {
+    let (contract, _) = imported(&json(DOCUMENT));
+    let mut without = contract;
+    without.as_object_mut().unwrap().remove("odcs");
+    assert_eq!(
+        yaml::document(&without),
+        r#"version: "1.1.0"
+dataset: payments
+owner: payments-team
+description: Views built on top of the seller tables.
+tags:
+  - finance
+schema:
+  columns:
+    - name: txn_ref_dt
+      type: DATE
+      nullable: false
+      classification: public
+    - name: rcvr_id
+      type: VARCHAR(18)
+      nullable: false
+      constraints:
+        - unique: true
+        - min_length: 1
+        - max_length: 18
+    - name: country
+      type: VARCHAR
+      constraints:
+        - pattern: "^[A-Z]{2}$"
+    - name: amount
+      type: "DECIMAL(10,2)"
+      constraints:
+        - min_value: 0
+        - multiple_of: 0.01
+    - name: lines
+      type: "STRUCT(sku VARCHAR, quantity BIGINT)[]"
+  primary_key:
+    - rcvr_id
+quality_rules:
+  - name: no_nulls
+    column: rcvr_id
+    type: not_null
+    severity: error
+    description: There is always a receiver
+    dimension: completeness
+  - name: known_values
+    column: rcvr_id
+    constraints:
+      pattern: "^[A-Z0-9]+$"
+    type: validity
+    must_be_less_than: 5
+    unit: percent
+  - name: country_missingValues_3
+    column: country
+    values:
+      - ""
+      - N/A
+    type: missing
+  - name: enough_rows
+    type: volume
+    min_rows: 1
+    max_rows: 1000000
+  - name: no_doubles
+    columns:
+      - txn_ref_dt
+      - rcvr_id
+    type: uniqueness
+    must_be_less_or_equal_to: 3
+  - name: counted
+    query: "SELECT count(*) FROM {dataset} WHERE amount > 1000"
+    type: custom_sql
+    must_be_less_than: 3600
+sla:
+  freshness:
+    max_age_hours: 96
+    column: txn_ref_dt
+  data_retention:
+    max_age_days: 1095
+    column: txn_ref_dt
+"#
+    );
+}
+
+#[test]
+fn only_what_was_changed_changes() {
+    let document = json(DOCUMENT);
+    let (mut contract, _) = imported(&document);
+    contract["version"] = "2.0.0".into();
+    contract["schema"]["columns"][3]["type"] = "DECIMAL(12,2)".into();
+    contract["schema"]["columns"]
+        .as_array_mut()
+        .unwrap()
+        .push(serde_json::json!({ "name": "note", "type": "VARCHAR" }));
+    let mut expected = document;
+    expected["version"] = "2.0.0".into();
+    expected["schema"][0]["properties"][3]["physicalType"] = "DECIMAL(12,2)".into();
+    expected["schema"][0]["properties"].as_array_mut().unwrap().push(
+        serde_json::json!({ "name": "note", "logicalType": "string", "physicalType": "VARCHAR" }),
+    );
+    assert_eq!(export(&contract), expected);
+}
+
+/// One of comboi's own, with something that the standard has no word for in every place.
+const OURS: &str = r#"
+version: "1.2.0"
+dataset: orders_clean
+stage: silver
+owner: shop-data
+description: One row for each order
+tags: [shop]
+schema:
+  columns:
+    - name: order_id
+      type: VARCHAR
+      nullable: false
+      constraints:
+        - unique: true
+        - pattern: "^O-[0-9]{6}$"
+    - name: amount
+      type: "DECIMAL(10,2)"
+      action: quarantine
+      constraints:
+        - min_value: 0
+        - max_value: 99999.99
+    - name: status
+      type: "VARCHAR(20)"
+      constraints:
+        - rejected_values: [unknown]
+        - allowed_values: [placed, shipped]
+    - name: email
+      type: VARCHAR
+      pii: true
+      constraints:
+        - format: email
+    - name: updated_at
+      type: TIMESTAMP WITH TIME ZONE
+      constraints:
+        - min_value: "2020-01-01"
+  primary_key: [order_id]
+  extra_columns: [processed_at]
+quality_rules:
+  - name: status_is_there
+    column: status
+    type: not_null
+    must_be_less_than: 5
+    unit: percent
+    severity: warning
+  - name: enough_orders
+    type: volume
+    min_rows: 10
+  - name: later
+    type: compare
+    column: amount
+    operator: "<"
+    other_column: amount
+    severity: info
+  - name: some
+    type: custom_sql
+    query: "SELECT count(*) FROM {dataset} WHERE amount IS NULL"
+    expected: 0
+  - name: german
+    type: not_null
+    column: status
+    where: "amount > 3"
+sla:
+  freshness: { max_age_hours: 24, column: updated_at }
+  completeness: { min_row_count: 10 }
+privacy:
+  columns:
+    - { column: email, handling: allowed, reason: we write to them }
+evolution: { mode: strict }
+"#;
+
+#[test]
+fn a_contract_of_comboi_s_own_goes_out_and_comes_in_as_it_was() {
+    let contract = as_file(&json(OURS));
+    let document = export(&contract);
+    let back = import(&document, None).unwrap();
+    assert_eq!(back.loose, Vec::<String>::new());
+    assert_eq!(back.notes, Vec::<String>::new());
+    let same = |json: &Json| {
+        let path = tempfile::tempdir().unwrap();
+        let path = path.path().join("orders_clean.yml");
+        std::fs::write(&path, yaml::document(json)).unwrap();
+        let loaded =
+            NamedContract::load(&path, &|_| None).unwrap_or_else(|problems| panic!("{problems}"));
+        crate::Promise::of(&loaded.contract)
+    };
+    assert_eq!(same(&back.contract), same(&contract));
+    // Once more, and it is the same document.
+    assert_eq!(export(&back.contract), document);
+}
+
+#[test]
+fn what_is_no_such_document_is_said() {
+    let check = |text: &str, object: Option<&str>, expected: &str| {
+        assert_eq!(import(&json(text), object).unwrap_err(), expected);
+    };
+    check(
+        "a: 1",
+        None,
+        "it is no document of the Open Data Contract Standard: it has no `apiVersion` and `kind: DataContract`",
+    );
+    check(
+        "apiVersion: v2.2.0\nkind: DataContract",
+        None,
+        "it is of version v2.2.0 of the standard; 3.0 and 3.1 can be read",
+    );
+    check(
+        "apiVersion: v3.1.0\nkind: DataContract",
+        None,
+        "it describes no object: `schema` is empty",
+    );
+    check(
+        "apiVersion: v3.1.0\nkind: DataContract\nschema: [{name: a}, {name: b}]",
+        None,
+        "say which object is meant: a, b",
+    );
+    check(
+        "apiVersion: v3.1.0\nkind: DataContract\nschema: [{name: a}, {name: b}]",
+        Some("c"),
+        "say which object is meant: a, b",
+    );
+}
