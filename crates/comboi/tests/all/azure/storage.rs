@@ -76,6 +76,53 @@ fn killed_at_every_write_3() {
     killed(3);
 }
 
+/// Whatever a vacuum was doing when it died, readers see what they saw, nothing is damaged, and the next one does the rest.
+#[test]
+fn a_vacuum_that_is_killed_at_every_write() {
+    let proxy = Proxy::before(&Azurite::blob_endpoint());
+    let aged = |proxy: &Proxy| {
+        let cloud = waiting(proxy);
+        proxy.arrange(None);
+        cloud.world.run();
+        cloud
+    };
+    let vacuum = ["vacuum", "--keep", "0s"];
+    let calm = aged(&proxy);
+    let expected = calm.seen();
+    proxy.arrange(None);
+    calm.world.expect(0, &vacuum);
+    let writes = proxy.writes();
+    let left = ["bronze", "silver", "gold"].map(|stage| calm.objects(stage).len());
+    assert!(writes >= 4, "{writes}");
+    for at in 1..=writes {
+        let cloud = aged(&proxy);
+        proxy.arrange(Some(Mishap::KillAfter(at)));
+        let mut child = cloud
+            .world
+            .command(&vacuum)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        proxy.client(child.id());
+        let status = child.wait().unwrap();
+        let signal = std::os::unix::process::ExitStatusExt::signal(&status);
+        assert_eq!(signal, Some(9), "write {at}");
+        proxy.arrange(None);
+        assert_eq!(cloud.seen(), expected, "killed after write {at}");
+        cloud.world.expect(0, &["verify"]);
+        cloud.world.expect(0, &vacuum);
+        assert_eq!(cloud.seen(), expected, "after the next vacuum, {at}");
+        let kept = ["bronze", "silver", "gold"].map(|stage| cloud.objects(stage).len());
+        // A vacuum that says twice that earlier versions go has said it in the log once more.
+        let more = kept
+            .iter()
+            .zip(left)
+            .map(|(kept, left)| kept.abs_diff(left));
+        assert!(more.sum::<usize>() <= 1, "write {at}: {kept:?} {left:?}");
+    }
+}
+
 /// The run goes well all the same: what was done and not heard of is found out.
 #[test]
 fn answers_that_are_lost() {
