@@ -5,6 +5,7 @@
 
 mod ids;
 mod key;
+mod pairs;
 mod rows;
 mod survivors;
 mod union;
@@ -31,6 +32,8 @@ pub struct Dedupe<'a> {
     pub rows: &'a Built,
     /// How.
     pub how: &'a Deduplication,
+    /// Which rows belong together, if that was found by comparing them; else `keys` tell.
+    pub linked: Option<&'a Linked>,
     /// Which row was in which cluster before, if that is known: `unique_id` and `cluster_id`.
     pub clusters: Option<Input<'a>>,
     /// The log of merges and splits until now.
@@ -43,6 +46,25 @@ pub struct Dedupe<'a> {
     pub folder: &'a Path,
 }
 
+/// Rows that were compared with each other.
+#[derive(Clone, Debug, Default)]
+pub struct Linked {
+    /// For each row, one row of its cluster, the same for all of them.
+    pub clusters: Vec<u32>,
+    /// Pairs of rows: those whose weights are told of rows, and perhaps written.
+    pub l: Vec<u32>,
+    /// Their right rows.
+    pub r: Vec<u32>,
+    /// Their match weights.
+    pub weights: Vec<f64>,
+    /// The rule that found each.
+    pub match_keys: Vec<u16>,
+    /// The level of each comparison, pair after pair.
+    pub gammas: Vec<i8>,
+    /// The comparisons.
+    pub comparisons: Vec<String>,
+}
+
 /// What came of a deduplication.
 #[derive(Debug)]
 pub struct Deduped {
@@ -50,6 +72,8 @@ pub struct Deduped {
     pub built: Built,
     /// Which row is in which cluster; `None` when it is as it was before.
     pub clusters: Option<Built>,
+    /// The pairs, where they are wanted.
+    pub pairs: Option<Built>,
     /// The log with what happened now; `None` when nothing did.
     pub log: Option<Built>,
     /// In figures.
@@ -92,12 +116,13 @@ pub struct KeyReport {
 pub fn deduped_columns(how: &Deduplication, columns: &Columns) -> Columns {
     let id = columns.get(&how.unique_id).map(|id| id.sql_type.clone());
     let id = id.unwrap_or(SqlType::Varchar(None));
-    let added = how.how.added_columns().into_iter().map(|name| Column {
+    let added = how.added_columns().into_iter().map(|name| Column {
         name: name.to_owned(),
         sql_type: match name {
             "cluster_id" => id.clone(),
             "merged_ids" => SqlType::List(Box::new(id.clone())),
             "is_survivor" => SqlType::Boolean,
+            "match_probability" | "match_weight" => SqlType::Double,
             _ => SqlType::BigInt,
         },
     });
@@ -133,7 +158,13 @@ pub fn dedupe(session: &Session, job: &Dedupe<'_>) -> Result<Deduped, Error> {
         ..DedupeReport::default()
     };
     let how = &job.how.how;
-    for written in &how.keys {
+    if let Some(linked) = job.linked {
+        for (row, first) in (0_u32..).zip(&linked.clusters) {
+            union.connect(row, *first);
+        }
+    }
+    let keys = how.keys.iter().filter(|_| job.linked.is_none());
+    for written in keys {
         let key = key::Key::new(written, &job.rows.columns);
         report.keys.push(rows.link(&key, &mut union)?);
     }
@@ -144,6 +175,10 @@ pub fn dedupe(session: &Session, job: &Dedupe<'_>) -> Result<Deduped, Error> {
     report.largest_cluster_rows = union.largest().into();
     let notes = too_large(job.how, &report)?;
     rows.put_links(&union)?;
+    let pairs = match job.linked {
+        Some(linked) => rows.put_pairs(linked, &union, how.output.pairs)?,
+        None => None,
+    };
     let changes = ids::name(&rows, job)?;
     report.merged_clusters = changes.merged;
     report.split_clusters = changes.split;
@@ -153,6 +188,7 @@ pub fn dedupe(session: &Session, job: &Dedupe<'_>) -> Result<Deduped, Error> {
     Ok(Deduped {
         built,
         clusters: changes.clusters,
+        pairs,
         log: changes.log,
         report,
         notes,
@@ -176,7 +212,7 @@ fn too_large(how: &Deduplication, report: &DedupeReport) -> Result<Vec<String>, 
             worst.most_rows, worst.key
         ));
     }
-    if how.how.on_large_cluster == LargeCluster::Warn {
+    if how.on_large_cluster() != LargeCluster::Fail {
         return Ok(vec![message]);
     }
     let place = if allowed.place.line > 0 {
@@ -187,7 +223,11 @@ fn too_large(how: &Deduplication, report: &DedupeReport) -> Result<Vec<String>, 
             .first()
             .map_or(&allowed.place, |key| &key.place)
     };
-    let hint = "turn values that stand for nothing, such as 'unknown', into NULL in the query; if so many rows are one thing, raise `max_cluster_size`";
+    let hint = if how.compares() {
+        "raise `threshold`, write `on_large_cluster: split`, or raise `max_cluster_size` if so many rows are one thing"
+    } else {
+        "turn values that stand for nothing, such as 'unknown', into NULL in the query; if so many rows are one thing, raise `max_cluster_size`"
+    };
     Err(Problems(vec![Problem::at(place, message).hint(hint)]).into())
 }
 
@@ -196,6 +236,7 @@ fn column_problems(how: &Deduplication, columns: &Columns) -> Vec<Problem> {
     let mut problems = Vec::new();
     let named = survivors::columns_named(&how.how)
         .chain(how.how.source.iter())
+        .chain(how.how.comparisons.iter().map(|(name, _)| name))
         .chain([&how.unique_id]);
     for name in named {
         if columns.get(name).is_none() {
@@ -207,7 +248,7 @@ fn column_problems(how: &Deduplication, columns: &Columns) -> Vec<Problem> {
     }
     problems.extend(survivors::problems(&how.how, columns));
     let ours = ["file_row_number", rows::ROW];
-    for added in how.how.added_columns().into_iter().chain(ours) {
+    for added in how.added_columns().into_iter().chain(ours) {
         if columns.get(added).is_some() {
             let message = format!("the query returns `{added}`, which `dedupe` adds");
             problems.push(

@@ -7,7 +7,7 @@ use comboi_project::{Column, Columns};
 use duckdb::arrow::array::{AsArray as _, RecordBatch};
 use duckdb::arrow::datatypes::UInt32Type;
 use duckdb::types::ValueRef;
-use duckdb::{Config, Connection};
+use duckdb::{Config, Connection, ToSql, appender_params_from_iter, params};
 use tempfile::TempDir;
 
 use crate::failure::Failure;
@@ -138,6 +138,38 @@ impl Instance {
         let mut appender = self.connection.appender(table)?;
         for row in rows {
             appender.append_row(row)?;
+        }
+        appender.flush()?;
+        Ok(())
+    }
+
+    /// Adds rows of a number and a weight to a table.
+    pub(crate) fn append_weights(
+        &self,
+        table: &str,
+        rows: impl Iterator<Item = (u32, f64)>,
+    ) -> Result<(), Failure> {
+        self.not_stopped()?;
+        let mut appender = self.connection.appender(table)?;
+        for (row, weight) in rows {
+            appender.append_row(params![row, weight])?;
+        }
+        appender.flush()?;
+        Ok(())
+    }
+
+    /// Adds pairs to a table: two numbers, a key, a weight, and as many small numbers as it has columns for.
+    pub(crate) fn append_pairs<'a>(
+        &self,
+        table: &str,
+        rows: impl Iterator<Item = (u32, u32, u16, f64, &'a [i8])>,
+    ) -> Result<(), Failure> {
+        self.not_stopped()?;
+        let mut appender = self.connection.appender(table)?;
+        for (l, r, key, weight, gammas) in rows {
+            let head: [&dyn ToSql; 4] = [&l, &r, &key, &weight];
+            let gammas = gammas.iter().map(|gamma| gamma as &dyn ToSql);
+            appender.append_row(appender_params_from_iter(head.into_iter().chain(gammas)))?;
         }
         appender.flush()?;
         Ok(())

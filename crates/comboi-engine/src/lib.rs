@@ -31,6 +31,7 @@ mod check;
 mod compare;
 mod dedupe;
 mod expressions;
+mod labels;
 pub mod merge;
 pub mod read_files;
 mod records;
@@ -42,13 +43,16 @@ pub use check::{
 };
 pub use compare::{ComparedRange, compare};
 pub use data_file::parquet_columns;
-pub use dedupe::{Dedupe, DedupeReport, Deduped, KeyReport, check_dedupe, dedupe, deduped_columns};
+pub use dedupe::{
+    Dedupe, DedupeReport, Deduped, KeyReport, Linked, check_dedupe, dedupe, deduped_columns,
+};
 pub use describe::describe;
 pub use duckdb::arrow;
 pub use expressions::{NotSql, parse_expressions, print_expressions};
 pub use failure::Error;
 pub use given::{Given, LEAST_KEY_BYTES};
 pub use input::{Input, SqlFile};
+pub use labels::read_table;
 pub use limits::Limits;
 pub use measure::measure;
 pub use records::{Form, Records};

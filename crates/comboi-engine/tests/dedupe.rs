@@ -59,6 +59,7 @@ impl Bench {
         let job = Dedupe {
             rows: &rows,
             how: &how,
+            linked: None,
             clusters: clusters_columns.as_ref().map(|columns| Input {
                 alias: "clusters",
                 columns,

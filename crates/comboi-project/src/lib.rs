@@ -36,8 +36,8 @@ pub use contract::{
     Terms, Unit, ValidityRule, ValuesRule, VolumeRule,
 };
 pub use dedupe::{
-    Dedupe, DedupeOutput, GoldenRule, Keep, LargeCluster, LinkKey, Ranked, SourceOrder,
-    SurvivorRule,
+    Dedupe, DedupeOutput, GoldenRule, Inline, Keep, Lambda, LargeCluster, Likeness, LinkKey, Model,
+    Ranked, SourceOrder, Splink, SurvivorRule, Train,
 };
 pub use names::{
     Alias, BadDatasetId, BadName, BadStage, Companion, DatasetId, DatasetName, MAX_NAME_LENGTH,

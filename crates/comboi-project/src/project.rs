@@ -16,6 +16,7 @@ use crate::config::{
     self, DatabaseSource, DatabaseTable, EngineSettings, FanOut, FilesSource, FilesTable, KeyVault,
     Monitoring, Pseudonyms, Queue, Source, Stages,
 };
+use crate::dedupe::{Keep, LargeCluster, Model};
 use crate::read::Located;
 use crate::{Alias, Contract, DatasetId, Dedupe, PipelineName, Place, SecretName, Setting, Stage};
 
@@ -103,6 +104,10 @@ pub struct Deduplication {
     pub how: Dedupe,
     /// The column that tells the query's rows apart.
     pub unique_id: Located<String>,
+    /// Splink's settings, where `splink:` names some.
+    pub model: Option<Model>,
+    /// Where it stands.
+    pub place: Place,
     /// What was written, without its form: for digests.
     canonical: Arc<str>,
 }
@@ -138,6 +143,37 @@ pub struct NamedContract {
     pub contract: Arc<Contract>,
     /// What it says, without its form: for digests.
     canonical: Arc<str>,
+}
+
+impl Deduplication {
+    /// Whether rows are compared, so that they are one thing only probably.
+    pub fn compares(&self) -> bool {
+        self.model.is_some() || !self.how.comparisons.is_empty()
+    }
+
+    /// What to do with a cluster of too many rows.
+    pub fn on_large_cluster(&self) -> LargeCluster {
+        let default = if self.compares() {
+            LargeCluster::Split
+        } else {
+            LargeCluster::Fail
+        };
+        self.how.on_large_cluster.unwrap_or(default)
+    }
+
+    /// The columns that it adds to what the query returns.
+    pub fn added_columns(&self) -> Vec<&'static str> {
+        let mut added = vec!["cluster_id", "cluster_size"];
+        if self.compares() {
+            added.extend(["match_probability", "match_weight"]);
+        }
+        match self.how.output.keep {
+            Keep::All => added.push("is_survivor"),
+            Keep::Golden => added.push("merged_ids"),
+            Keep::Survivor => {}
+        }
+        added
+    }
 }
 
 impl Project {

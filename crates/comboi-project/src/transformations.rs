@@ -1,6 +1,6 @@
 //! `transformations.yml`: which datasets are built, and from what.
 
-use crate::dedupe::Dedupe;
+use crate::dedupe::{Dedupe, Splink};
 use crate::read::{Located, Read, Reader, Written, choice, record};
 use crate::yaml::{Node, Value};
 use crate::{Alias, DatasetName, Stage};
@@ -31,6 +31,8 @@ record! {
         pub inputs: Vec<Located<InputRef>> = Vec::new(),
         /// The contracts that it keeps: `contract:<name of the file>`.
         pub quality_checks: Vec<Located<String>> = Vec::new(),
+        /// Splink's settings or a model that it saved: how rows are compared that may be the same thing.
+        pub splink: Option<Written<Located<Splink>>>,
         /// Which of its rows are the same thing, and what becomes of them.
         pub dedupe: Option<Written<Located<Dedupe>>>,
     }

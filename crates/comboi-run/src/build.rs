@@ -11,17 +11,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use comboi_engine::{
-    Around, Built, Deduped, Given, Input, Limits, Session, SqlFile, Verdict, quarantine_columns,
+    Around, Built, Deduped, Given, Input, Limits, Linked, Session, SqlFile, Verdict,
+    quarantine_columns,
 };
 use comboi_lake::{Change, Latest, Operation, Remove, Snapshot, Table};
 use comboi_project::{
-    Columns, Contract, Dataset, DatasetId, Located, Project, QualityRule, SqlType,
+    Columns, Contract, Dataset, DatasetId, Deduplication, Located, Project, QualityRule, SqlType,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::dedupe::{Before, DEDUPE, with_added_columns};
 use crate::event::Phase;
 use crate::ledger::Order;
+use crate::link::{Learn, Link, LinkReport};
 use crate::promises::{self, PROMISES};
 use crate::quarantine::QUARANTINE;
 use crate::runner::Runner;
@@ -132,10 +134,37 @@ struct Build<'a> {
 struct Staged {
     /// What came of its deduplication, over what there was before.
     deduped: Option<(Before, Deduped)>,
+    /// What came of comparing rows.
+    linked: Option<Compared>,
     held: Held,
     uses_the_clock: bool,
     /// Columns on their way out that the query names.
     reads_deprecated: Vec<String>,
+}
+
+/// What came of comparing rows.
+struct Compared {
+    report: LinkReport,
+    /// As Splink saves one.
+    model: String,
+    notes: Vec<String>,
+}
+
+impl Compared {
+    fn find(
+        session: &Session,
+        built: &Built,
+        how: &Deduplication,
+    ) -> Result<(Linked, Self), TaskError> {
+        let link = Link::open(session, built, how, Learn::AsSaid)?;
+        let (linked, report) = link.linked(how)?;
+        let compared = Self {
+            report,
+            model: link.model(),
+            notes: link.notes,
+        };
+        Ok((linked, compared))
+    }
 }
 
 impl Build<'_> {
@@ -176,6 +205,7 @@ impl Build<'_> {
         let scratch = Scratch::make(self.runner, self.order.run, &self.dataset.id.to_string())?;
         let Staged {
             deduped,
+            linked,
             held,
             uses_the_clock,
             reads_deprecated,
@@ -215,6 +245,11 @@ impl Build<'_> {
             done.dedupe = Some(deduped.report);
         }
         done.notes.extend(notes);
+        if let Some(compared) = linked {
+            done.notes.extend(compared.notes);
+            done.notes.extend(self.save_model(&compared.model));
+            done.linkage = serde_json::to_value(compared.report).ok();
+        }
         done.rows = snapshot.row_count();
         done.quarantined_rows = quarantined_rows;
         if dropped_rows > 0 {
@@ -237,6 +272,18 @@ impl Build<'_> {
             engine: comboi_engine::DUCKDB_VERSION.to_owned(),
             uses_the_clock,
         }
+    }
+
+    /// Writes the model where people want it; a note, when that does not work: what was found with it is published all the same.
+    fn save_model(&self, model: &str) -> Option<String> {
+        let how = self.dataset.dedupe.as_ref()?;
+        let path = how.how.save_model.as_ref()?;
+        let saved = crate::link::save(model, &self.runner.project.path(&path.value));
+        let error = saved.err()?;
+        Some(format!(
+            "the model could not be saved to {}: {error}",
+            path.display()
+        ))
     }
 
     /// Commits what a deduplication keeps beside the dataset; what the dataset has to note of it.
@@ -382,14 +429,20 @@ impl Build<'_> {
             session.give(Given { run_at, key });
             let wanted = wanted(&dataset);
             let mut built = comboi_engine::build(session, &sql, &inputs, Some(&wanted), &to)?;
-            let mut deduped = None;
+            let (mut deduped, mut linked) = (None, None);
             if let (Some(how), Some(before)) = (&dataset.dedupe, before) {
                 runner.phase(&dataset.id, Phase::Deduplicating);
+                let mut found = None;
+                if how.compares() {
+                    let (rows, report) = Compared::find(session, &built, how)?;
+                    (found, linked) = (Some(rows), Some(report));
+                }
                 let done = comboi_engine::dedupe(
                     session,
                     &comboi_engine::Dedupe {
                         rows: &built,
                         how,
+                        linked: found.as_ref(),
                         clusters: before.clusters(how, &built.columns),
                         log: before.log(how, &built.columns),
                         run: hold.run,
@@ -412,6 +465,8 @@ impl Build<'_> {
             }
             Ok(Staged {
                 deduped,
+                linked,
+
                 held: hold.to(session, built, &folder)?,
                 uses_the_clock,
                 reads_deprecated: reads_deprecated(&runner.project, &dataset, session, &sql)?,

@@ -27,6 +27,9 @@ pub(crate) struct Noted {
     clusters: u64,
     /// The version of the log; `None` when nothing ever merged or split.
     log: Option<u64>,
+    /// The version of the pairs; `None` when they are not wanted.
+    #[serde(default)]
+    pairs: Option<u64>,
 }
 
 impl Noted {
@@ -40,7 +43,7 @@ impl Noted {
         match which {
             Companion::Clusters => Some(self.clusters),
             Companion::ClusterLog => self.log,
-            Companion::Pairs => None,
+            Companion::Pairs => self.pairs,
         }
     }
 }
@@ -165,6 +168,10 @@ impl Before {
             clusters: clusters.ok_or_else(|| {
                 TaskError::Defect("rows were deduplicated and no cluster was kept".to_owned())
             })?,
+            pairs: match &deduped.pairs {
+                Some(pairs) => put(Companion::Pairs, Some(pairs), None).await?,
+                None => None,
+            },
             log: put(
                 Companion::ClusterLog,
                 deduped.log.as_ref(),
@@ -221,7 +228,7 @@ pub(crate) fn with_added_columns(
     columns: &Columns,
 ) -> Contract {
     let mut contract = contract.clone();
-    for name in how.how.added_columns() {
+    for name in how.added_columns() {
         let Some(column) = columns
             .get(name)
             .filter(|_| contract.column(name).is_none())

@@ -24,6 +24,7 @@ mod work;
 mod build;
 mod dedupe;
 mod extract;
+mod link;
 mod promises;
 mod quarantine;
 
@@ -44,6 +45,7 @@ pub use clock::Clock;
 pub use event::{Event, Listener, Phase};
 pub use history::{RunStatus, RunView, TaskView, run, runs};
 pub use ledger::LedgerError;
+pub use link::{Learn, Link, LinkReport, check_settings, save as save_model};
 pub use message::TaskMessage;
 pub use observe::observe;
 pub use promises::{advice, promised, told, untold};

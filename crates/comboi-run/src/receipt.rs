@@ -98,6 +98,9 @@ pub struct Receipt {
     /// What its deduplication found.
     #[serde(default)]
     pub dedupe: Option<DedupeReport>,
+    /// What came of comparing rows: a [`LinkReport`](crate::LinkReport).
+    #[serde(default)]
+    pub linkage: Option<serde_json::Value>,
     /// What a person should know: changed columns, changed files, rows put aside.
     pub notes: Vec<String>,
     /// The verdicts of the contract's rules.

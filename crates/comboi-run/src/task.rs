@@ -23,6 +23,7 @@ pub(crate) struct Done {
     pub(crate) published: Option<String>,
     pub(crate) notes: Vec<String>,
     pub(crate) dedupe: Option<DedupeReport>,
+    pub(crate) linkage: Option<serde_json::Value>,
     pub(crate) verdicts: Vec<Verdict>,
     pub(crate) late: bool,
 }
@@ -43,6 +44,7 @@ impl Done {
         receipt.published = self.published;
         receipt.notes = self.notes;
         receipt.dedupe = self.dedupe;
+        receipt.linkage = self.linkage;
         receipt.verdicts = self.verdicts;
         receipt.late = self.late;
     }
@@ -55,6 +57,8 @@ pub(crate) enum TaskError {
     Lake(#[from] comboi_lake::Error),
     #[error(transparent)]
     Engine(#[from] comboi_engine::Error),
+    #[error(transparent)]
+    Linkage(#[from] comboi_linkage::Error),
     #[error(transparent)]
     Source(#[from] comboi_sources::Error),
     /// A rule with severity `error` was broken.
@@ -107,6 +111,7 @@ impl TaskError {
                 )
             }
             Self::Engine(_)
+            | Self::Linkage(_)
             | Self::Contract(_)
             | Self::Unpublishable(_)
             | Self::NoInput(..)

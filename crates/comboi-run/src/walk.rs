@@ -147,6 +147,7 @@ impl Runner {
             quarantined_rows: 0,
             published: None,
             dedupe: None,
+            linkage: None,
             notes: Vec::new(),
             verdicts: Vec::new(),
             late: false,

@@ -333,6 +333,11 @@ pub(crate) enum Command {
         #[arg(long)]
         port: Option<u16>,
     },
+    /// Look into the model by which a dataset's rows are compared. Reads only, but for `train` and `chart`, which write a file each.
+    Linkage {
+        #[command(subcommand)]
+        command: LinkageCommand,
+    },
     /// Print the JSON Schema of a kind of file, for editors.
     Schema {
         /// Which file.
@@ -343,6 +348,53 @@ pub(crate) enum Command {
     Completions {
         /// The shell.
         shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum LinkageCommand {
+    /// Train the model anew on the rows as they are, and save it as Splink does.
+    Train {
+        /// The dataset.
+        dataset: String,
+        /// The file to save it to. Default: `dedupe.save_model`; without one it is only shown.
+        #[arg(long, value_name = "FILE")]
+        to: Option<PathBuf>,
+        /// How the model is told.
+        #[arg(long, value_enum, default_value = "text")]
+        output: Output,
+    },
+    /// Say why two rows are one thing or not, step by step. Shows their values.
+    Explain {
+        /// The dataset.
+        dataset: String,
+        /// The id of a row, as `dedupe.unique_id` has it.
+        id: String,
+        /// The id of another.
+        other: String,
+        /// How it is told.
+        #[arg(long, value_enum, default_value = "text")]
+        output: Output,
+    },
+    /// Measure how good pairs and clusters are, by what somebody knows of the rows.
+    Evaluate {
+        /// The dataset.
+        dataset: String,
+        /// A column of the query's result that says which thing a row is; or a CSV or Parquet file with the id and such a column, or with
+        /// `<id>_l`, `<id>_r` and `match`.
+        #[arg(long, value_name = "COLUMN|FILE")]
+        labels: String,
+        /// How the figures are told.
+        #[arg(long, value_enum, default_value = "text")]
+        output: Output,
+    },
+    /// Draw the model, its pairs and clusters as one HTML page that needs nothing else.
+    Chart {
+        /// The dataset.
+        dataset: String,
+        /// The file to write.
+        #[arg(long, value_name = "FILE", default_value = "linkage.html")]
+        to: PathBuf,
     },
 }
 
@@ -366,6 +418,7 @@ impl Command {
             | Self::Status { output, .. }
             | Self::History { output, .. } => *output,
             Self::Contract { command } => command.output(),
+            Self::Linkage { command } => command.output(),
             Self::Run { running, .. }
             | Self::Retry { running }
             | Self::Quarantine(QuarantineCommand::Replay { running, .. }) => running.output.plain(),

@@ -9,6 +9,7 @@ mod evolution;
 mod exchange;
 mod generate;
 mod init;
+mod linkage;
 mod look;
 mod plan;
 mod quarantine;
@@ -143,6 +144,7 @@ pub(crate) fn dispatch(cli: Cli, out: &mut dyn Write) -> anyhow::Result<Exit> {
         } => remote::trigger(&global, &stage, wait, output, out),
         Command::Runs { limit, output } => remote::runs(&global, limit, output, out),
         Command::Status { run, output } => remote::status_of(&global, run, output, out),
+        Command::Linkage { command } => linkage::linkage(&global, &command, out),
         Command::Schema { of } => schema(&of, out),
         Command::Completions { shell } => {
             // Into memory first: the generator panics when it can't write.

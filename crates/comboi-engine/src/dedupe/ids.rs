@@ -27,7 +27,7 @@ pub(super) fn name(rows: &Rows<'_>, job: &Dedupe<'_>) -> Result<Changes, Error> 
     rows.own(
         "CREATE TABLE members AS SELECT ids.r, ids.uid, coalesce(links.c, ids.r) AS c FROM ids LEFT JOIN links USING (r)",
     )?;
-    let id = sql_type_of_id(job);
+    let id = rows.id_type();
     let log_columns = log_columns(&id);
     if job.clusters.is_none() {
         rows.own(
@@ -132,11 +132,6 @@ fn write_log(rows: &Rows<'_>, job: &Dedupe<'_>, columns: Columns) -> Result<Buil
         columns,
         "log.parquet",
     )
-}
-
-fn sql_type_of_id(job: &Dedupe<'_>) -> SqlType {
-    let id = job.rows.columns.get(&job.how.unique_id);
-    id.map_or(SqlType::Varchar(None), |column| column.sql_type.clone())
 }
 
 fn log_columns(id: &SqlType) -> Columns {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf, absolute};
 
-use comboi_project::{Columns, Problem, Problems};
+use comboi_project::{Columns, Problem, Problems, SqlType};
 
 use crate::failure::Failure;
 use crate::instance::Instance;
@@ -11,7 +11,7 @@ use crate::{Built, Error, Input, Session, SqlFile, sql};
 
 use super::key::{Key, ROWS, not_blank};
 use super::union::UnionFind;
-use super::{Dedupe, KeyReport, write};
+use super::{Dedupe, KeyReport, Linked, write};
 
 /// The place of a row in its file.
 pub(super) const ROW: &str = "_comboi_row";
@@ -37,7 +37,12 @@ impl<'a> Rows<'a> {
             doing: format!("write into {}", job.folder.display()),
             reason: e.to_string(),
         })?;
-        let written = ["deduped.parquet", "clusters.parquet", "log.parquet"];
+        let written = [
+            "deduped.parquet",
+            "clusters.parquet",
+            "log.parquet",
+            "pairs.parquet",
+        ];
         let written: Vec<PathBuf> = written.iter().map(|name| folder.join(name)).collect();
         let before = [job.clusters, job.log];
         let files = before.iter().flatten().flat_map(|input| input.files);
@@ -142,7 +147,7 @@ impl<'a> Rows<'a> {
         let values = names.iter().map(|name| {
             let of = types
                 .get(name)
-                .map_or(&comboi_project::SqlType::Null, |column| &column.sql_type);
+                .map_or(&SqlType::Null, |column| &column.sql_type);
             format!("{} AS {name}", not_blank(name, of))
         });
         let values: Vec<String> = values.collect();
@@ -198,6 +203,37 @@ impl<'a> Rows<'a> {
         self.instance
             .append("links", linked)
             .map_err(|failure| self.instance.explain(failure, DOING))
+    }
+
+    pub(super) fn append_weights(
+        &self,
+        table: &str,
+        rows: impl Iterator<Item = (u32, f64)>,
+    ) -> Result<(), Error> {
+        self.instance
+            .append_weights(table, rows)
+            .map_err(|failure| self.instance.explain(failure, DOING))
+    }
+
+    pub(super) fn append_pairs(&self, table: &str, linked: &Linked) -> Result<(), Error> {
+        let width = linked.comparisons.len();
+        let keys = linked.l.iter().zip(&linked.r).zip(&linked.match_keys);
+        let rows = keys
+            .zip(&linked.weights)
+            .enumerate()
+            .map(|(i, (((l, r), key), weight))| {
+                let gammas = linked.gammas.get(i * width..(i + 1) * width);
+                (*l, *r, *key, *weight, gammas.unwrap_or_default())
+            });
+        self.instance
+            .append_pairs(table, rows)
+            .map_err(|failure| self.instance.explain(failure, DOING))
+    }
+
+    /// The type of the ids.
+    pub(super) fn id_type(&self) -> SqlType {
+        let id = self.job.rows.columns.get(&self.job.how.unique_id);
+        id.map_or(SqlType::Varchar(None), |column| column.sql_type.clone())
     }
 
     pub(super) fn write(&self, select: &str, columns: Columns, name: &str) -> Result<Built, Error> {

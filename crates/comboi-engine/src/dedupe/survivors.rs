@@ -9,6 +9,7 @@ use comboi_project::{
 };
 
 use super::key::ROWS;
+use super::pairs::probability_and;
 use super::rows::ROW;
 use crate::sql::{ident, text};
 
@@ -84,14 +85,28 @@ struct Choice<'a> {
     columns: &'a Columns,
 }
 
-/// The rows of the clusters of one row, or of all others.
-fn linked(which: &str) -> String {
-    format!(
-        "FROM {ROWS} AS t JOIN members AS m ON m.r = t.{ROW} JOIN named AS n USING (c) WHERE n.size {which}"
-    )
-}
-
 impl Choice<'_> {
+    /// The rows of the clusters of one row, or of all others.
+    fn linked(&self, which: &str) -> String {
+        let strongest = if self.how.compares() {
+            " LEFT JOIN strongest AS s ON s.r = m.r"
+        } else {
+            ""
+        };
+        format!(
+            "FROM {ROWS} AS t JOIN members AS m ON m.r = t.{ROW} JOIN named AS n USING (c){strongest} WHERE n.size {which}"
+        )
+    }
+
+    /// What a row's strongest pair adds to it, with a comma in front.
+    fn match_of(&self, weight: &str) -> String {
+        if self.how.compares() {
+            format!(", {}", probability_and(weight))
+        } else {
+            String::new()
+        }
+    }
+
     fn columns_of(&self, table: &str) -> String {
         let columns: Vec<String> = self
             .columns
@@ -102,22 +117,30 @@ impl Choice<'_> {
     }
 
     fn survivors(&self) -> String {
-        let columns = format!("{}, n.cluster_id, n.size", self.columns_of("t"));
+        let columns = format!(
+            "{}, n.cluster_id, n.size{}",
+            self.columns_of("t"),
+            self.match_of("s.weight")
+        );
         format!(
             "SELECT {columns} {}\nUNION ALL\nSELECT {columns} {}\nQUALIFY row_number() OVER (PARTITION BY m.c ORDER BY {}) = 1",
-            linked("= 1"),
-            linked("> 1"),
+            self.linked("= 1"),
+            self.linked("> 1"),
             self.order()
         )
     }
 
     fn all(&self) -> String {
-        let columns = format!("{}, n.cluster_id, n.size", self.columns_of("t"));
+        let columns = format!(
+            "{}, n.cluster_id, n.size{}",
+            self.columns_of("t"),
+            self.match_of("s.weight")
+        );
         format!(
             "SELECT {columns}, true {}\nUNION ALL\nSELECT {columns}, row_number() OVER (PARTITION BY m.c ORDER BY {}) = 1 {}",
-            linked("= 1"),
+            self.linked("= 1"),
             self.order(),
-            linked("> 1"),
+            self.linked("> 1"),
         )
     }
 
@@ -133,7 +156,7 @@ impl Choice<'_> {
                     joins.push(format!(
                         "LEFT JOIN (SELECT c, string_agg(v, {} ORDER BY v) AS v FROM (SELECT DISTINCT m.c, t.{name} AS v {} AND t.{name} IS NOT NULL) GROUP BY c) AS j{i} ON j{i}.c = best.c",
                         text(separator),
-                        linked("> 1"),
+                        self.linked("> 1"),
                     ));
                     continue;
                 }
@@ -152,20 +175,24 @@ impl Choice<'_> {
         };
         let id = ident(&self.how.unique_id);
         format!(
-            "SELECT {columns}, n.cluster_id, n.size, [t.{id}] {single}
+            "SELECT {columns}, n.cluster_id, n.size{single_match}, [t.{id}] {single}
 UNION ALL
-SELECT {lists}, best.cluster_id, best.size, ids.v FROM (
-  SELECT {values}, t._comboi_c AS c, t._comboi_cluster AS cluster_id, t._comboi_size AS size
-  FROM (SELECT t.*, m.c AS _comboi_c, n.cluster_id AS _comboi_cluster, n.size AS _comboi_size{counts} {many}) AS t
+SELECT {lists}, best.cluster_id, best.size{best_match}, ids.v FROM (
+  SELECT {values}, t._comboi_c AS c, t._comboi_cluster AS cluster_id, t._comboi_size AS size{weight}
+  FROM (SELECT t.*, m.c AS _comboi_c, n.cluster_id AS _comboi_cluster, n.size AS _comboi_size{inner_weight}{counts} {many}) AS t
   QUALIFY row_number() OVER (PARTITION BY t._comboi_c ORDER BY {order}) = 1
 ) AS best
 JOIN (SELECT m.c, list(m.uid ORDER BY m.uid) AS v FROM members AS m JOIN named AS n USING (c) WHERE n.size > 1 GROUP BY m.c) AS ids ON ids.c = best.c
 {joins}",
             columns = self.columns_of("t"),
-            single = linked("= 1"),
+            single_match = self.match_of("s.weight"),
+            best_match = self.match_of("best.weight"),
+            weight = if self.how.compares() { ", t._comboi_weight AS weight" } else { "" },
+            inner_weight = if self.how.compares() { ", s.weight AS _comboi_weight" } else { "" },
+            single = self.linked("= 1"),
             lists = lists.join(", "),
             values = values.join(", "),
-            many = linked("> 1"),
+            many = self.linked("> 1"),
             order = self.order(),
             joins = joins.join("\n"),
         )

@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use super::load::{Contracts, Loader, contract_name, listed, tidy};
 use super::{Dataset, Deduplication, HeldAgainst, Input, NamedContract, SqlText, cycle};
 use crate::config::{Config, Source};
-use crate::dedupe;
-use crate::read::Located;
+use crate::dedupe::{self, Dedupe, Model, Splink};
+use crate::read::{Located, Read as _};
 use crate::transformations::{InputRef, Transformation, Transformations};
+use crate::yaml::{Node, Value};
 use crate::{Alias, Companion, DatasetId, Place, Problem, Stage, suggest};
 
 pub(super) fn datasets(
@@ -197,13 +197,71 @@ impl Resolver<'_, '_> {
     }
 
     fn dedupe(&mut self, contracts: &[NamedContract]) -> Option<Deduplication> {
-        let written = self.transformation.dedupe.as_ref()?;
+        let splink = self.transformation.splink.as_ref();
+        let splink = splink.filter(|splink| splink.value.enabled);
+        let (how, mut canonical) = match (&self.transformation.dedupe, splink) {
+            (None, None) => return None,
+            (Some(written), _) => (written.value.clone(), written.canonical.to_string()),
+            (None, Some(splink)) => {
+                let place = splink.value.place.clone();
+                let empty = Node {
+                    place: place.clone(),
+                    value: Value::Mapping(Vec::new()),
+                };
+                let how = Dedupe::read(&empty, &mut self.loader.reader)?;
+                (Located::new(how, place), String::new())
+            }
+        };
+        let model = match splink {
+            Some(splink) => {
+                canonical.push_str(&splink.canonical);
+                Some(self.model(&splink.value)?)
+            }
+            None => None,
+        };
+        if let Some(Err((_, text))) = model.as_ref().map(|model| model.settings.as_ref()) {
+            canonical.push_str(text);
+        }
         let contracts = contracts.iter().map(|named| &*named.contract);
-        let unique_id = dedupe::check(&written.value, contracts, &mut self.loader.reader)?;
+        let unique_id = dedupe::check(&how, model.as_ref(), contracts, &mut self.loader.reader)?;
         Some(Deduplication {
-            how: written.value.value.clone(),
+            how: how.value,
             unique_id,
-            canonical: Arc::clone(&written.canonical),
+            model,
+            place: how.place,
+            canonical: canonical.into(),
+        })
+    }
+
+    /// What `splink:` names.
+    fn model(&mut self, splink: &Located<Splink>) -> Option<Model> {
+        let settings = match (&splink.inline, &splink.file) {
+            (Some(inline), _) => Ok(inline.clone()),
+            (None, Some(written)) => {
+                let path = self.loader.folder.join(&written.value);
+                if !path.exists() {
+                    let message = format!("there is no model `{}`", written.display());
+                    let hint = "paths are relative to the project's folder; `comboi linkage train` makes a model of `comparisons`";
+                    self.report(&written.place, message, Some(hint.to_owned()));
+                    return None;
+                }
+                let shown = self.loader.place(&path).file.to_path_buf();
+                Err((shown, self.loader.text(&path)?))
+            }
+            (None, None) => {
+                let hint = "name a file with Splink's settings, write them here, or use `dedupe:` with `keys` and `comparisons`";
+                self.report(
+                    &splink.place,
+                    "`splink` has no settings",
+                    Some(hint.to_owned()),
+                );
+                return None;
+            }
+        };
+        Some(Model {
+            settings,
+            blocking_rule: splink.blocking_rule.clone(),
+            place: splink.place.clone(),
         })
     }
 

@@ -13,7 +13,10 @@ fn check_with_contract(dedupe: &str, columns: &str, expected: &str) {
     let lines: String = dedupe
         .trim()
         .lines()
-        .map(|line| format!("      {}\n", line.trim()))
+        .map(|line| match line.strip_prefix("    splink") {
+            Some(splink) => format!("    splink{splink}\n"),
+            None => format!("      {}\n", line.trim()),
+        })
         .collect();
     let checks = if columns.is_empty() {
         String::new()
@@ -118,5 +121,105 @@ fn names_of_what_is_kept_beside_a_dataset_are_taken() {
          == transformations/sql/people__clusters.sql
          SELECT 1 AS id",
         "configs/transformations.yml:1:26 `people__clusters` is the name of what is kept beside a dataset that is deduplicated (choose a name that does not end in `__clusters`)",
+    );
+}
+
+#[test]
+fn comparisons_are_ways_that_there_are() {
+    check_dedupe(
+        "unique_id: id
+         keys: [email, [surname, born]]
+         comparisons: {a: name, b: {damerau: 1}, c: {jaro_winkler: [0.9, 0.8]}, d: {within: 0.01}, e: date_of_birth}
+         threshold: 0.9
+         save_model: models/people.json
+         output: {pairs: true}",
+        "no problem",
+    );
+    check_dedupe(
+        "unique_id: id
+         keys: [email]
+         comparisons: {a: nmae, b: {damerau: 0}, c: {jaro_winkler: 2}, d: within, e: {name: 1}, f: {x: 1, y: 2}, g: {days: []}}",
+        "configs/transformations.yml:6:24 there is no comparison `nmae` (did you mean `name`?)
+         configs/transformations.yml:6:43 0 is what equal values have anyway (1 or more)
+         configs/transformations.yml:6:65 likeness is between 0 and 1 (such as 0.9)
+         configs/transformations.yml:6:72 `within` needs a number (such as `{within: 1}`)
+         configs/transformations.yml:6:90 `name` takes nothing (write `name` alone)
+         configs/transformations.yml:6:97 a column is compared in one way (such as `name`, or `{damerau: 1}`)
+         configs/transformations.yml:6:121 a threshold at least is needed",
+    );
+}
+
+#[test]
+fn what_is_about_probabilities_needs_a_model() {
+    check_dedupe(
+        "unique_id: id
+         keys: [email]
+         threshold: 0.9
+         recall: 2
+         on_large_cluster: split
+         save_model: m.json
+         output: {pairs: true}",
+        "configs/transformations.yml:4:7 a cluster of rows that share a key can't be split: there is no threshold to raise (`on_large_cluster` is `fail` or `warn` here)
+         configs/transformations.yml:4:7 there are no pairs to write where no rows are compared (name `comparisons`, or take `output.pairs` away)
+         configs/transformations.yml:6:18 `threshold` says nothing where no rows are compared (name `comparisons`, or take it away)
+         configs/transformations.yml:7:15 `recall` is more than 0 and at most 1 (such as 0.95)
+         configs/transformations.yml:9:19 there is no model to save where no rows are compared (name `comparisons`, or take it away)",
+    );
+}
+
+/// What stands under `splink:`, in line 3; the file `m.json` is there.
+#[track_caller]
+fn check_splink(splink: &str, expected: &str) {
+    check(
+        &format!(
+            "== configs/p.yml\nname: p\n== configs/transformations.yml\nsilver:\n  - name: people\n    splink: {splink}\n== transformations/sql/people.sql\nSELECT 1 AS id\n== m.json\n{{\"unique_id_column_name\": \"id\"}}\n"
+        ),
+        expected,
+    );
+}
+
+#[test]
+fn splink_has_the_forms_that_people_know() {
+    check_splink("m.json", "no problem");
+    check_splink("{settings: m.json}", "no problem");
+    check_splink("{enabled: false}", "no problem");
+    check_splink(
+        "{settings: {unique_id_column_name: id, comparisons: []}}",
+        "no problem",
+    );
+    check_splink(
+        "{unique_id_column_name: id, comparisons: [], blocking_rule: \"l.a = r.a\"}",
+        "no problem",
+    );
+    check_splink(
+        "{enabled: true}",
+        "configs/transformations.yml:3:13 `splink` has no settings (name a file with Splink's settings, write them here, or use `dedupe:` with `keys` and `comparisons`)",
+    );
+    check_splink(
+        "models/m.json",
+        "configs/transformations.yml:3:13 there is no model `models/m.json` (paths are relative to the project's folder; `comboi linkage train` makes a model of `comparisons`)",
+    );
+    check_splink(
+        "{settings: m.json, comparisons: []}",
+        "configs/transformations.yml:3:32 Splink's settings stand under `settings`, or here; not in both places (move this key below `settings`)",
+    );
+    check_splink(
+        "{comparisons: []}",
+        "configs/transformations.yml:3:13 nothing tells the rows apart before they are deduplicated (name a column that is never NULL and never there twice: `unique_id: <column>`)",
+    );
+    check_splink(
+        "{enabled: sometimes, settings: m.json}",
+        "configs/transformations.yml:3:23 expected `true` or `false`, found `sometimes`",
+    );
+}
+
+#[test]
+fn one_model_is_enough() {
+    check_dedupe(
+        "unique_id: id
+         keys: [email]
+         comparisons: {a: name}
+    splink: {comparisons: []}",
+        "configs/transformations.yml:6:21 `splink` says how rows are compared, and so does `comparisons` (keep one of them; `splink` is at configs/transformations.yml:7:13)",
     );
 }

@@ -9,6 +9,7 @@ mod by_hand;
 mod damage;
 mod deduplicated;
 mod every_write;
+mod linked;
 mod reread;
 mod retry;
 mod shop;

@@ -171,6 +171,17 @@ quality_rules:
             .unwrap();
     }
 
+    /// A file of somebody's arrives.
+    pub(crate) fn copy(&self, from: &std::path::Path, name: &str) {
+        let path = self.folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::copy(from, path).unwrap();
+    }
+
+    pub(crate) fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.folder.path().join(name)).unwrap()
+    }
+
     /// A process of its own: nothing but the folder with the sources and the store is shared with others.
     pub(crate) fn runner(&self, store: Store) -> Runner {
         let project =

@@ -165,7 +165,18 @@ fn bind_queries(
         if let Some(mut columns) = collect(&mut problems, described)? {
             if let Some(how) = &dataset.dedupe {
                 let checked = comboi_engine::check_dedupe(session, how, &columns);
-                collect(&mut problems, checked)?;
+                let fits = collect(&mut problems, checked)?.is_some();
+                if fits && how.compares() {
+                    let checked = comboi_run::check_settings(session, how, &columns);
+                    let checked = checked.map_err(|e| match e {
+                        comboi_linkage::Error::Problems(problems) => problems.into(),
+                        other => comboi_engine::Error::Internal {
+                            doing: format!("check the model of {}", dataset.id),
+                            message: other.to_string(),
+                        },
+                    });
+                    collect(&mut problems, checked)?;
+                }
                 columns = comboi_engine::deduped_columns(how, &columns);
             }
             problems.extend(broken_promises(dataset, &columns));

@@ -95,3 +95,146 @@ fn validate_tells_what_is_wrong_with_a_deduplication() {
         assert!(said.contains(message), "{said}");
     }
 }
+
+/// 1,000 made-up people of whom somebody knows who is who, compared by a model that is trained on them.
+fn people() -> World {
+    let world = World::new();
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../comboi-linkage/tests/data");
+    let rows = std::fs::read(data.join("fake_1000.parquet")).unwrap();
+    world.write("in/people.parquet", rows);
+    world.write(
+        "configs/default.yml",
+        "sources: [{name: crm, type: files, path: in, tables: [{name: people, files: people.parquet}]}]\n",
+    );
+    world.write(
+        "configs/transformations.yml",
+        "silver:
+  - name: people
+    inputs: [crm/people]
+    dedupe:
+      unique_id: unique_id
+      keys: [[first_name, surname], [surname, dob], [first_name, dob], email]
+      comparisons: {first_name: name, surname: name, dob: date_of_birth, city: exact, email: email}
+      save_model: models/people.json
+",
+    );
+    world.write("transformations/sql/people.sql", "SELECT * FROM people\n");
+    world
+}
+
+#[test]
+fn a_model_is_trained_explained_measured_and_drawn() {
+    let world = people();
+    let said = world.expect(1, &["linkage", "train", "people"]).err;
+    assert!(said.contains("is not in the lake"), "{said}");
+    let ran = world.run().out;
+    assert!(
+        ran.contains("1,000 rows are ") && ran.contains(" clusters"),
+        "{ran}"
+    );
+    assert!(world.path("models/people.json").exists());
+
+    let trained = world
+        .expect(0, &["linkage", "train", "people", "--to", "again.json"])
+        .out;
+    assert!(
+        trained.contains("Jaro-Winkler") && trained.contains("saved to again.json"),
+        "{trained}"
+    );
+    assert_eq!(
+        world.read("again.json"),
+        world.read("models/people.json"),
+        "the same rows, the same model"
+    );
+
+    let explained = world.json(&["linkage", "explain", "silver/people", "0", "1"]);
+    let bars: f64 = explained["bars"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|bar| bar["weight"].as_f64().unwrap() + bar["term_frequency_weight"].as_f64().unwrap())
+        .sum();
+    let (prior, weight) = (
+        explained["prior"].as_f64().unwrap(),
+        explained["weight"].as_f64().unwrap(),
+    );
+    assert!((prior + bars - weight).abs() < 1e-9, "{explained}");
+    let said = world
+        .expect(0, &["linkage", "explain", "people", "0", "1"])
+        .out;
+    assert!(
+        said.contains("any two rows") && said.contains("at a threshold of 0.95"),
+        "{said}"
+    );
+    world.expect(1, &["linkage", "explain", "people", "0", "nobody"]);
+
+    let measured = world.json(&["linkage", "evaluate", "people", "--labels", "cluster"]);
+    let at = measured["thresholds"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|one| one["threshold"] == 0.9)
+        .unwrap();
+    let figure = |of: &str, name: &str| at[of][name].as_f64().unwrap();
+    assert!(figure("pairs", "precision") > 0.99, "{measured}");
+    // The keys have about half of the pairs between them.
+    assert!(
+        figure("pairs", "f1") > 0.55 && figure("clusters", "f1") > 0.7,
+        "{measured}"
+    );
+
+    world.expect(0, &["linkage", "chart", "people", "--to", "people.html"]);
+    let page = world.read("people.html");
+    assert!(page.contains("</html>") && page.contains("<svg"));
+    for outside in ["http://", "https://", "<script", "url("] {
+        assert!(!page.contains(outside), "{outside}");
+    }
+}
+
+#[test]
+fn labels_that_contradict_each_other_measure_nothing() {
+    let world = people();
+    world.run();
+    world.write(
+        "pairs.csv",
+        "unique_id_l,unique_id_r,match\n0,1,1\n1,2,1\n2,0,0\n",
+    );
+    world.write("things.csv", "unique_id,person\n0,a\n1,a\n0,b\n");
+    world.write(
+        "good.csv",
+        "unique_id_l,unique_id_r,match\n0,1,true\n1,2,1.0\n0,999,0\n",
+    );
+    world.write("odd.csv", "a,b,c\n1,2,3\n");
+    let said = |labels: &str| {
+        world
+            .expect(2, &["linkage", "evaluate", "people", "--labels", labels])
+            .err
+    };
+    assert!(
+        said("pairs.csv").contains("contradict each other: 1 are said to be no match"),
+        "{}",
+        said("pairs.csv")
+    );
+    assert!(
+        said("things.csv").contains("contradict each other: 1 have two different labels"),
+        "{}",
+        said("things.csv")
+    );
+    assert!(
+        said("odd.csv").contains("has the columns `a`, `b`, `c`"),
+        "{}",
+        said("odd.csv")
+    );
+    assert!(
+        said("nowhere.csv").contains("neither a column"),
+        "{}",
+        said("nowhere.csv")
+    );
+    let good = world
+        .expect(
+            0,
+            &["linkage", "evaluate", "people", "--labels", "good.csv"],
+        )
+        .out;
+    assert!(good.contains("3 labelled pairs"), "{good}");
+}
