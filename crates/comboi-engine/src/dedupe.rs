@@ -146,7 +146,7 @@ pub fn check_dedupe(
 
 /// Finds which rows are the same thing, names the clusters and writes what is kept of them.
 ///
-/// A cluster is called by the smallest id of its rows, and keeps that name when rows come and go: see [`ids`](self).
+/// A cluster is called by the smallest id of its rows, and keeps that name when rows come and go: see `dedupe/ids.rs`.
 /// Fails where ids are missing or there twice, and where a cluster is larger than it may be.
 pub fn dedupe(session: &Session, job: &Dedupe<'_>) -> Result<Deduped, Error> {
     check_dedupe(session, job.how, &job.rows.columns)?;
