@@ -96,6 +96,15 @@ impl Number {
         Self::new(number < 0, number.unsigned_abs().to_string(), String::new())
     }
 
+    /// How many units of this scale it is, in digits; the number must fit it.
+    pub(super) fn units(&self, scale: usize) -> String {
+        let sign = if self.negative { "-" } else { "" };
+        let digits = format!("{}{:0<scale$}", self.whole, self.fraction);
+        let digits = digits.trim_start_matches('0');
+        let digits = if digits.is_empty() { "0" } else { digits };
+        format!("{sign}{digits}")
+    }
+
     /// For people: with at most so many digits after the point, the rest cut off.
     pub(super) fn shortened(&self, digits: usize) -> String {
         let short = Self::new(

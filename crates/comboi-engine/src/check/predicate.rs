@@ -94,13 +94,20 @@ pub(super) fn no_multiple(column: &Column, of: &str) -> Result<String, String> {
         .find(|scale| number.fits_scale(*scale))
         .ok_or_else(|| format!("`{of}` has more than 38 digits"))?;
     let name = sql::ident(&column.name);
-    let units =
-        |value: &str| format!("replace({value}::DECIMAL(38,{scale})::VARCHAR, '.', '')::HUGEINT");
-    Ok(format!(
-        "({} % {} <> 0)",
-        units(&name),
-        units(&format!("'{number}'"))
-    ))
+    let (width, units) = match &column.sql_type {
+        _ if own_scale == 0 && scale == 0 => return Ok(format!("({name} % {number} <> 0)")),
+        SqlType::Decimal(width, _) => (usize::from(*width), number.units(scale)),
+        // Whole numbers of a part: of so many digits that they fit in any case.
+        _ => (38, number.units(scale)),
+    };
+    // A decimal times a power of ten is exact as long as DuckDB has the digits for it; a text is exact, and slow.
+    let counted = if width + scale < 38 {
+        let power = format!("1{}", "0".repeat(scale));
+        format!("({name} * {power}::DECIMAL({},0))::HUGEINT", scale + 1)
+    } else {
+        format!("replace({name}::DECIMAL(38,{scale})::VARCHAR, '.', '')::HUGEINT")
+    };
+    Ok(format!("({counted} % {units}::HUGEINT <> 0)"))
 }
 
 /// Rows whose value is NULL or one of these; texts that a column of another type can't have are left out.

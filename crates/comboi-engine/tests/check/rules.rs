@@ -97,6 +97,10 @@ fn rules_on_single_rows() {
         "r: failed (error): 2 rows: `price` is no multiple of 0.25 (5 rows) | row 3, price 0.30 | row 5, price 9.99",
     );
     check(
+        "type: multiple_of, column: id, multiple_of: 5",
+        "r: failed (error): 3 rows: `id` is no multiple of 5 (5 rows) | row 1, id 1 | row 2, id 2 | row 3, id 3",
+    );
+    check(
         "type: multiple_of, column: id, multiple_of: 0.5",
         "r: passed (5 rows)",
     );
