@@ -31,7 +31,7 @@ async fn a_damaged_schedule_is_named_and_found_again_when_it_is_removed() {
         .unwrap_err()
         .to_string();
     assert!(
-        error.contains("schedule.json") && error.contains("damaged"),
+        error.contains("the schedule of the runs is damaged") && error.contains("comboi repair"),
         "{error}"
     );
     assert_eq!(rows(&store, ORDERS).await, before);
