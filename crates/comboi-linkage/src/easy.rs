@@ -3,10 +3,8 @@
 //! It becomes Splink's settings, with the levels that Splink's own comparison library would make, so that there is one way on from here
 //! and the model can be taken along.
 
-use std::str::FromStr;
-
 use comboi_engine::Session;
-use comboi_project::{Place, did_you_mean};
+use comboi_project::{Likeness, Place};
 
 use crate::Error;
 use crate::keys::rules_of_keys;
@@ -21,88 +19,9 @@ pub struct Easy {
     /// [`drop_wide_rules`](crate::Linkage::drop_wide_rules).
     pub keys: Vec<Vec<String>>,
     /// How each column is compared.
-    pub comparisons: Vec<(String, Kind)>,
+    pub comparisons: Vec<(String, Likeness)>,
     /// Where this was read.
     pub place: Place,
-}
-
-/// A way to compare a column.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Kind {
-    /// Equal or not.
-    Exact,
-    /// A first name or surname.
-    Name,
-    /// A date of birth, as a date or as ISO text.
-    DateOfBirth,
-    /// An e-mail address.
-    Email,
-    /// A British postcode; others are equal or not.
-    Postcode,
-    /// Any text: equal, or alike by Jaro and Winkler.
-    Text,
-    /// At most so many letters wrong, missing or too many.
-    Levenshtein(Vec<u32>),
-    /// The same, and two neighbours that changed places count once.
-    Damerau(Vec<u32>),
-    /// As alike as this, by Jaro and Winkler.
-    JaroWinkler(Vec<f64>),
-    /// Numbers that differ by no more.
-    Within(Vec<f64>),
-    /// Dates or times that differ by no more days.
-    Days(Vec<f64>),
-    /// Lists with so many elements in common.
-    ArrayIntersect(Vec<u32>),
-}
-
-/// The kinds that are a single word.
-pub const KINDS: [&str; 6] = [
-    "exact",
-    "name",
-    "date_of_birth",
-    "email",
-    "postcode",
-    "text",
-];
-
-/// A word that is no way to compare.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no comparison called `{word}`")]
-pub struct BadKind {
-    /// The word.
-    pub word: String,
-    /// What to try.
-    pub hint: String,
-}
-
-impl FromStr for Kind {
-    type Err = BadKind;
-
-    fn from_str(word: &str) -> Result<Self, BadKind> {
-        Ok(match word {
-            "exact" => Self::Exact,
-            "name" => Self::Name,
-            "date_of_birth" => Self::DateOfBirth,
-            "email" => Self::Email,
-            "postcode" => Self::Postcode,
-            "text" => Self::Text,
-            "levenshtein" => Self::Levenshtein(vec![1, 2]),
-            "damerau" => Self::Damerau(vec![1, 2]),
-            "jaro_winkler" => Self::JaroWinkler(vec![0.9, 0.7]),
-            "array_intersect" => Self::ArrayIntersect(vec![1]),
-            other => {
-                return Err(BadKind {
-                    word: other.to_owned(),
-                    hint: did_you_mean(other, KINDS).unwrap_or_else(|| {
-                        format!(
-                            "one of {}, or {{damerau: 1}}, {{levenshtein: 2}}, {{jaro_winkler: 0.9}}, {{within: 0.01}}, {{days: 30}}, {{array_intersect: 1}}",
-                            KINDS.join(", ")
-                        )
-                    }),
-                });
-            }
-        })
-    }
 }
 
 impl Easy {
@@ -131,15 +50,16 @@ impl Easy {
         if !self.keys.is_empty() {
             return self.keys.clone();
         }
-        let single =
-            |it: &&(String, Kind)| !matches!(it.1, Kind::ArrayIntersect(_) | Kind::Within(_));
+        let single = |it: &&(String, Likeness)| {
+            !matches!(it.1, Likeness::ArrayIntersect(_) | Likeness::Within(_))
+        };
         let columns = self.comparisons.iter().filter(single);
         columns
             .map(|(column, _)| vec![format!("\"{}\"", column.replace('"', "\"\""))])
             .collect()
     }
 
-    fn comparison(&self, column: &str, kind: &Kind) -> Comparison {
+    fn comparison(&self, column: &str, kind: &Likeness) -> Comparison {
         let mut levels = Levels {
             column,
             place: &self.place,
@@ -147,11 +67,11 @@ impl Easy {
         };
         levels.null();
         let description = match kind {
-            Kind::Exact => {
+            Likeness::Exact => {
                 levels.equal(true);
                 "ExactMatch"
             }
-            Kind::Name => {
+            Likeness::Name => {
                 levels.equal(true);
                 levels.similar(
                     "jaro_winkler_similarity",
@@ -160,49 +80,49 @@ impl Easy {
                 );
                 "NameComparison"
             }
-            Kind::DateOfBirth => {
+            Likeness::DateOfBirth => {
                 levels.date_of_birth();
                 "DateOfBirthComparison"
             }
-            Kind::Email => {
+            Likeness::Email => {
                 levels.email();
                 "EmailComparison"
             }
-            Kind::Postcode => {
+            Likeness::Postcode => {
                 levels.postcode();
                 "PostcodeComparison"
             }
-            Kind::Text => {
+            Likeness::Text => {
                 levels.equal(true);
                 levels.similar("jaro_winkler_similarity", "Jaro-Winkler", &[0.9, 0.7]);
                 "JaroWinklerAtThresholds"
             }
-            Kind::JaroWinkler(least) => {
+            Likeness::JaroWinkler(least) => {
                 levels.equal(true);
                 levels.similar("jaro_winkler_similarity", "Jaro-Winkler", least);
                 "JaroWinklerAtThresholds"
             }
-            Kind::Levenshtein(most) => {
+            Likeness::Levenshtein(most) => {
                 levels.equal(false);
                 levels.distant("levenshtein", "Levenshtein", most);
                 "LevenshteinAtThresholds"
             }
-            Kind::Damerau(most) => {
+            Likeness::Damerau(most) => {
                 levels.equal(false);
                 levels.distant("damerau_levenshtein", "Damerau-Levenshtein", most);
                 "DamerauLevenshteinAtThresholds"
             }
-            Kind::Within(most) => {
+            Likeness::Within(most) => {
                 levels.equal(false);
                 levels.within(most);
                 "AbsoluteDifferenceAtThresholds"
             }
-            Kind::Days(most) => {
+            Likeness::Days(most) => {
                 levels.equal(false);
                 levels.days(most);
                 "AbsoluteDateDifferenceAtThresholds"
             }
-            Kind::ArrayIntersect(least) => {
+            Likeness::ArrayIntersect(least) => {
                 levels.intersecting(least);
                 "ArrayIntersectAtSizes"
             }

@@ -33,7 +33,7 @@ mod gammas;
 mod predict;
 mod train;
 
-pub use easy::{BadKind, Easy, KINDS, Kind};
+pub use easy::Easy;
 pub use error::Error;
 pub use explain::{Bar, Waterfall};
 pub use keys::rules_of_keys;

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use comboi_engine::write_rows;
-use comboi_linkage::{Easy, Error, Kind, Linkage, Predict, Records, Settings, Training};
-use comboi_project::{Column, Columns};
+use comboi_linkage::{Easy, Error, Linkage, Predict, Records, Settings, Training};
+use comboi_project::{Column, Columns, Likeness};
 use serde_json::{Value, json};
 
 use crate::given::{Given, all_pairs, data, place, rules};
@@ -37,7 +37,7 @@ fn table(rows: &[[Option<&str>; 3]]) -> Table {
 }
 
 impl Table {
-    fn easy(&self, comparisons: &[(&str, Kind)], keys: &[&str]) -> Settings {
+    fn easy(&self, comparisons: &[(&str, Likeness)], keys: &[&str]) -> Settings {
         let easy = Easy {
             unique_id: "id".to_owned(),
             keys: keys.iter().map(|it| vec![(*it).to_owned()]).collect(),
@@ -172,7 +172,7 @@ fn settings_without_rules_are_refused() {
     let said = refused(table.open(
         Settings {
             rules: Vec::new(),
-            ..table.easy(&[("name", Kind::Exact)], &["name"])
+            ..table.easy(&[("name", Likeness::Exact)], &["name"])
         },
         None,
     ));
@@ -180,7 +180,7 @@ fn settings_without_rules_are_refused() {
     let said = refused(table.open(
         Settings {
             unique_id: "idd".to_owned(),
-            ..table.easy(&[("name", Kind::Exact)], &["name"])
+            ..table.easy(&[("name", Likeness::Exact)], &["name"])
         },
         None,
     ));
@@ -211,7 +211,10 @@ fn ids_must_tell_records_apart() {
 fn rules_that_explode_are_refused_before_they_run() {
     let table = table(&FOUR);
     let linkage = table
-        .open(table.easy(&[("name", Kind::Name)], &["town", "name"]), None)
+        .open(
+            table.easy(&[("name", Likeness::Name)], &["town", "name"]),
+            None,
+        )
         .unwrap();
     let counted: Vec<(u64, u64)> = linkage
         .rules()
@@ -248,7 +251,10 @@ fn few_records_or_none_are_no_mistake() {
         };
         let mut linkage = table
             .open(
-                table.easy(&[("name", Kind::Name), ("town", Kind::Exact)], &["name"]),
+                table.easy(
+                    &[("name", Likeness::Name), ("town", Likeness::Exact)],
+                    &["name"],
+                ),
                 Some(&training),
             )
             .unwrap();
@@ -289,7 +295,10 @@ fn a_column_of_nothing_says_nothing_and_is_told_of() {
     };
     let mut linkage = table
         .open(
-            table.easy(&[("name", Kind::Exact), ("town", Kind::Name)], &["name"]),
+            table.easy(
+                &[("name", Likeness::Exact), ("town", Likeness::Name)],
+                &["name"],
+            ),
             Some(&training),
         )
         .unwrap();
@@ -420,12 +429,4 @@ fn keys_that_are_no_sql_are_told_of() {
     ] {
         assert!(said.contains(wrong), "{said}");
     }
-    let bad = "nam".parse::<Kind>().unwrap_err();
-    assert_eq!(
-        (bad.to_string().as_str(), bad.hint.as_str()),
-        (
-            "there is no comparison called `nam`",
-            "did you mean `name`?"
-        )
-    );
 }

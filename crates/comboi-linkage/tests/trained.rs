@@ -1,7 +1,8 @@
 //! Models trained here are as good as Splink's own, of the same settings.
 
 use comboi_linkage::quality::{self, Quality};
-use comboi_linkage::{Easy, Kind, Linkage, Pairs, Predict, Settings, Training, weight_of};
+use comboi_linkage::{Easy, Linkage, Pairs, Predict, Settings, Training, weight_of};
+use comboi_project::Likeness;
 
 use crate::given::{Given, model, place, rules};
 
@@ -149,12 +150,12 @@ fn best_f1(labels: &[u32], pairs: &Pairs) -> f64 {
 fn names_of_columns_are_enough_to_link_historical_people_well() {
     let given = Given::new();
     let kinds = [
-        ("first_name", Kind::Name),
-        ("surname", Kind::Name),
-        ("dob", Kind::DateOfBirth),
-        ("postcode_fake", Kind::Postcode),
-        ("birth_place", Kind::Exact),
-        ("occupation", Kind::Exact),
+        ("first_name", Likeness::Name),
+        ("surname", Likeness::Name),
+        ("dob", Likeness::DateOfBirth),
+        ("postcode_fake", Likeness::Postcode),
+        ("birth_place", Likeness::Exact),
+        ("occupation", Likeness::Exact),
     ];
     let easy = Easy {
         unique_id: "unique_id".to_owned(),

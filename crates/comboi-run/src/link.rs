@@ -1,7 +1,6 @@
 //! Rows that are probably the same thing: a model, trained where it has to be, held to all rows that may be.
 
 mod large;
-mod words;
 
 use std::path::PathBuf;
 
@@ -235,7 +234,12 @@ fn settings(session: &Session, how: &Deduplication) -> Result<(Settings, Vec<Str
         let easy = Easy {
             unique_id: how.unique_id.value.clone(),
             keys: how.how.keys.iter().map(|key| parts(key)).collect(),
-            comparisons: words::comparisons(&how.how),
+            comparisons: how
+                .how
+                .comparisons
+                .iter()
+                .map(|(column, likeness)| (column.value.clone(), likeness.value.clone()))
+                .collect(),
             place: how.place.clone(),
         };
         return Ok((easy.settings(session)?, Vec::new()));
