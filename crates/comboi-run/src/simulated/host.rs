@@ -22,8 +22,8 @@ const LEASE: Duration = Duration::from_secs(600);
 const MOST_TRIES: u32 = 5;
 /// For how many hours things go wrong at most.
 const BAD_HOURS: u64 = 3;
-/// How many hours later everything has to have ended.
-const MOST_HOURS: u64 = 40;
+/// By when everything has to have ended: before a run is given up for its age, which would hide that nobody asked for it again.
+const MOST_HOURS: u64 = 16;
 const CONFIG: &str = "configs/shop.yml";
 
 /// Hosts at work.
