@@ -18,28 +18,13 @@ pub struct Incoming<'a> {
     pub columns: &'a Columns,
     /// Those of the columns that say whether a row is one that the table has: a column that the source has not any more does not.
     pub compared: &'a [&'a str],
-    /// Which rows are to be there in the end.
-    pub keep: Keep<'a>,
+    /// Columns that tell rows apart.
+    pub key: &'a [String],
+    /// A column that grows. Of two rows with the same key the one with the greater is kept, and if both are the same the one that
+    /// comes. Without it that is always the one that comes.
+    pub cursor: Option<&'a str>,
     /// Whether all rows come from one state of the source, so that a key that is there twice is a mistake.
     pub consistent: bool,
-}
-
-/// Which rows are to be in the table in the end.
-#[derive(Clone, Copy, Debug)]
-pub enum Keep<'a> {
-    /// One for each key: the one with the greater cursor, and if both are the same the one that comes. Without a cursor always
-    /// the one that comes.
-    Newest {
-        /// Columns that tell rows apart.
-        key: &'a [String],
-        /// A column that grows.
-        cursor: Option<&'a str>,
-    },
-    /// Each as often as it comes, counting those that the table has.
-    Unknown {
-        /// A column that all copies of a row share the value of, so that only rows near those that come are compared.
-        cursor: Option<&'a str>,
-    },
 }
 
 /// What a commit needs.
@@ -77,39 +62,27 @@ pub enum Error {
     Read(#[from] ReadError),
 }
 
-/// Settles which of the rows that came go into the table, and which of its files have to be written anew for them.
+/// Settles which of the rows that came go into the table, one for each key, and which of its files have to be written anew for
+/// them. `None` if all are new: they go in as they came.
 ///
-/// `known` are the files that the table has, at least one.
+/// Of the table's files, `known` has at least those with rows that others take the place of.
 pub fn merge(
     session: &Session,
     known: &Known,
     incoming: &Incoming<'_>,
     to: &To,
-) -> Result<Merged, Error> {
-    match incoming.keep {
-        Keep::Unknown { cursor } => unknown(session, known, incoming, cursor, to),
-        Keep::Newest { key, cursor } => {
-            let unique = check_key(session, incoming)?;
-            newest(
-                session,
-                known,
-                incoming,
-                &Key {
-                    names: key,
-                    cursor,
-                    unique,
-                },
-                to,
-            )
-        }
+) -> Result<Option<Merged>, Error> {
+    let is_unique = check_key(session, incoming)?;
+    match (known.files.is_empty(), is_unique) {
+        (true, true) => Ok(None),
+        (true, false) => one_for_each_key(session, incoming, to).map(Some),
+        (false, _) => newest(session, known, incoming, is_unique, to).map(Some),
     }
 }
 
 /// Whether every row that comes has a key of its own. Where that is a mistake, it is an error.
 pub fn check_key(session: &Session, incoming: &Incoming<'_>) -> Result<bool, Error> {
-    let Keep::Newest { key, .. } = incoming.keep else {
-        return Ok(true);
-    };
+    let key = incoming.key;
     let names = list(key);
     let missing: Vec<String> = key
         .iter()
@@ -147,42 +120,9 @@ impl From<crate::Error> for Error {
     }
 }
 
-fn unknown(
-    session: &Session,
-    known: &Known,
-    incoming: &Incoming<'_>,
-    cursor: Option<&str>,
-    to: &To,
-) -> Result<Merged, Error> {
-    let present = known.present(session)?;
-    let compared: Vec<&Column> = incoming.compared().collect();
-    let near = match cursor {
-        Some(cursor) => near(session, incoming, cursor)?,
-        None => None,
-    };
-    let had = known.values(&compared, &present, near.as_deref())?;
-    let names: Vec<String> = compared
-        .iter()
-        .map(|column| sql::ident(&column.name))
-        .collect();
-    let names = names.join(", ");
-    let gone: Result<Vec<String>, Error> = incoming.gone().map(null).collect();
-    let own: Vec<String> = own_columns(session, incoming)?
-        .into_iter()
-        .map(|name| {
-            format!(
-                ", (SELECT min({name}) FROM {}) AS {name}",
-                sql::parquet(incoming.files)
-            )
-        })
-        .collect();
-    let query = format!(
-        "SELECT {names}{}{} FROM (SELECT {names} FROM {} EXCEPT ALL SELECT {names} FROM ({had}))",
-        gone?.join(""),
-        own.join(""),
-        sql::parquet(incoming.files)
-    );
-    let staged = copy(session, &query, &known.files, to)?;
+/// What is added to a table that has none of the keys that come.
+fn one_for_each_key(session: &Session, incoming: &Incoming<'_>, to: &To) -> Result<Merged, Error> {
+    let staged = copy(session, &coming(incoming, false), incoming.files, to)?;
     Ok(Merged {
         row_count: staged.row_count(),
         files: staged.paths(),
@@ -190,58 +130,11 @@ fn unknown(
     })
 }
 
-/// Where copies of the rows that come can be: between their least and their greatest cursor.
-fn near(session: &Session, incoming: &Incoming<'_>, cursor: &str) -> Result<Option<String>, Error> {
-    let name = sql::ident(cursor);
-    let Some(column) = incoming.columns.get(cursor) else {
-        return Ok(None);
-    };
-    let kept = column
-        .sql_type
-        .lake_type()
-        .map_err(|e| crate::Error::Internal {
-            doing: "compare new rows".into(),
-            message: e.to_string(),
-        });
-    let kept = kept.map_err(ReadError::from)?;
-    let query = format!(
-        "SELECT CAST(min({name}) AS VARCHAR), CAST(max({name}) AS VARCHAR), count(*) > count({name}) FROM {}",
-        sql::parquet(incoming.files)
-    );
-    let rows = run(session.free()?, "find where new rows begin", &query)?;
-    let mut row = rows.into_iter().next().unwrap_or_default().into_iter();
-    let (least, greatest, nulls) = (
-        row.next().flatten(),
-        row.next().flatten(),
-        row.next().flatten(),
-    );
-    let nulls = if nulls.as_deref() == Some("true") {
-        format!("{name} IS NULL")
-    } else {
-        "false".to_owned()
-    };
-    Ok(Some(match (least, greatest) {
-        (Some(least), Some(greatest)) => format!(
-            "({name} BETWEEN CAST({} AS {kept}) AND CAST({} AS {kept}) OR {nulls})",
-            sql::text(&least),
-            sql::text(&greatest)
-        ),
-        _ => nulls,
-    }))
-}
-
-struct Key<'a> {
-    names: &'a [String],
-    cursor: Option<&'a str>,
-    /// Whether each row that comes has its own.
-    unique: bool,
-}
-
 fn newest(
     session: &Session,
     known: &Known,
     incoming: &Incoming<'_>,
-    key: &Key<'_>,
+    is_unique: bool,
     to: &To,
 ) -> Result<Merged, Error> {
     let present = known.present(session)?;
@@ -250,13 +143,14 @@ fn newest(
         .iter()
         .copied()
         .filter(|it| {
-            key.names
+            incoming
+                .key
                 .iter()
                 .any(|name| name.eq_ignore_ascii_case(&it.name))
         })
         .collect();
-    let names = list(key.names);
-    let coming = coming(incoming, key);
+    let names = list(incoming.key);
+    let coming = coming(incoming, is_unique);
     let own = own_columns(session, incoming)?;
     let instance = session.free()?;
     let own_statement = |doing: &str, text: &str| -> Result<(), Error> {
@@ -271,7 +165,7 @@ fn newest(
             format!("had.{name} IS NOT DISTINCT FROM came.{name}")
         })
         .collect();
-    let newer = key.cursor.map_or_else(String::new, |cursor| {
+    let newer = incoming.cursor.map_or_else(String::new, |cursor| {
         format!(" OR had.{0} > came.{0}", sql::ident(cursor))
     });
     let candidates = known.values(&all, &present, None)?;
@@ -357,12 +251,6 @@ impl Incoming<'_> {
             .filter(|column| self.is_compared(column))
     }
 
-    fn gone(&self) -> impl Iterator<Item = &Column> {
-        self.columns
-            .iter()
-            .filter(|column| !self.is_compared(column))
-    }
-
     fn is_compared(&self, column: &Column) -> bool {
         self.compared
             .iter()
@@ -370,33 +258,18 @@ impl Incoming<'_> {
     }
 }
 
-/// A column of nothing but NULL, as one more expression.
-fn null(column: &Column) -> Result<String, Error> {
-    let kept = column
-        .sql_type
-        .lake_type()
-        .map_err(|e| crate::Error::Internal {
-            doing: "stage rows".into(),
-            message: e.to_string(),
-        })?;
-    Ok(format!(
-        ", CAST(NULL AS {kept}) AS {}",
-        sql::ident(&column.name)
-    ))
-}
-
 /// The rows that come, one for each key.
-fn coming(incoming: &Incoming<'_>, key: &Key<'_>) -> String {
+fn coming(incoming: &Incoming<'_>, is_unique: bool) -> String {
     let from = sql::parquet(incoming.files);
-    if key.unique {
+    if is_unique {
         return format!("SELECT * FROM {from}");
     }
-    let order = key.cursor.map_or_else(String::new, |cursor| {
+    let order = incoming.cursor.map_or_else(String::new, |cursor| {
         format!(" ORDER BY {} DESC NULLS LAST", sql::ident(cursor))
     });
     format!(
         "SELECT * FROM {from} QUALIFY row_number() OVER (PARTITION BY {}{order}) = 1",
-        list(key.names)
+        list(incoming.key)
     )
 }
 

@@ -6,6 +6,7 @@
 //! Synapse, Fabric, Power BI and polars read them.
 
 mod azure;
+mod bounds;
 mod commit;
 mod damage;
 mod draft;
@@ -15,6 +16,7 @@ mod history;
 mod lake;
 mod latest;
 mod layout;
+mod near;
 mod notes;
 mod publish;
 mod restore;

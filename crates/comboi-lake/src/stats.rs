@@ -3,12 +3,10 @@
 //!
 //! JSON is written by hand, because a decimal of 38 digits has no other way into it without loss.
 
-use deltalake::parquet::basic::{ConvertedType, LogicalType, TimeUnit};
-use deltalake::parquet::data_type::ByteArray;
 use deltalake::parquet::file::metadata::ParquetMetaData;
-use deltalake::parquet::file::statistics::Statistics;
-use deltalake::parquet::schema::types::ColumnDescriptor;
 use serde_json::json;
+
+use crate::bounds::{Bounds, Unit, Values};
 
 /// How many columns have their values in the log, counted as Delta does by default.
 const INDEXED: usize = 32;
@@ -27,28 +25,12 @@ pub(crate) fn stats(file: &ParquetMetaData) -> String {
         .enumerate()
         .filter(|(_, column)| column.max_rep_level() == 0);
     for (i, column) in indexed.take(INDEXED) {
-        let groups = file.row_groups().iter().map(|group| {
-            let column = group.column(i);
-            Some(Group {
-                statistics: column.statistics()?,
-                value_count: u64::try_from(column.num_values()).ok()?,
-            })
-        });
-        let Some(groups) = groups
-            .collect::<Option<Vec<_>>>()
-            .filter(|groups| !groups.is_empty())
-        else {
-            continue;
-        };
+        let values = Values::in_file(file, i);
         let path = column.path().parts();
-        let null_count: Option<u64> = groups
-            .iter()
-            .map(|group| group.statistics.null_count_opt())
-            .sum();
-        if let Some(null_count) = null_count {
+        if let Some(null_count) = values.null_count {
             nulls.put(path, null_count.to_string());
         }
-        if let Some((low, high)) = bounds(column, &groups) {
+        if let Some((low, high)) = values.bounds.and_then(Bounds::json) {
             lowest.put(path, low);
             highest.put(path, high);
         }
@@ -105,94 +87,8 @@ impl Tree {
     }
 }
 
-/// One column in one row group.
-struct Group<'a> {
-    statistics: &'a Statistics,
-    /// NULLs included.
-    value_count: u64,
-}
-
-/// The lowest and the highest value as JSON; `None` if any row group does not say, or says something
-/// that Delta has no words for.
-fn bounds(column: &ColumnDescriptor, groups: &[Group]) -> Option<(String, String)> {
-    let mut all: Option<Bounds> = None;
-    for group in groups {
-        // Nothing but NULL has no bounds and moves none. A group with NaN in it may have none either,
-        // so it is the count that tells.
-        if group.statistics.null_count_opt() == Some(group.value_count) {
-            continue;
-        }
-        let of_group = Bounds::of(column, group.statistics)?;
-        all = Some(match all {
-            None => of_group,
-            Some(all) => all.with(of_group)?,
-        });
-    }
-    all?.json()
-}
-
-#[derive(Clone, Debug)]
-enum Bounds {
-    Integers(i128, i128, Unit),
-    Floats(f64, f64),
-    Texts(String, String),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Unit {
-    One,
-    Days,
-    Micros,
-    Scale(u32),
-}
-
 impl Bounds {
-    fn of(column: &ColumnDescriptor, group: &Statistics) -> Option<Self> {
-        match group {
-            Statistics::Int32(v) => Some(Self::Integers(
-                (*v.min_opt()?).into(),
-                (*v.max_opt()?).into(),
-                unit(column)?,
-            )),
-            Statistics::Int64(v) => Some(Self::Integers(
-                (*v.min_opt()?).into(),
-                (*v.max_opt()?).into(),
-                unit(column)?,
-            )),
-            Statistics::FixedLenByteArray(v) => {
-                let unit @ Unit::Scale(_) = unit(column)? else {
-                    return None;
-                };
-                Some(Self::Integers(
-                    big_endian(v.min_opt()?.data())?,
-                    big_endian(v.max_opt()?.data())?,
-                    unit,
-                ))
-            }
-            Statistics::Float(v) => finite((*v.min_opt()?).into(), (*v.max_opt()?).into()),
-            Statistics::Double(v) => finite(*v.min_opt()?, *v.max_opt()?),
-            Statistics::ByteArray(v) if is_text(column) => {
-                Some(Self::Texts(text(v.min_opt()?)?, text(v.max_opt()?)?))
-            }
-            Statistics::ByteArray(_) | Statistics::Boolean(_) | Statistics::Int96(_) => None,
-        }
-    }
-
-    fn with(self, other: Self) -> Option<Self> {
-        match (self, other) {
-            (Self::Integers(low, high, unit), Self::Integers(l, h, u)) if unit == u => {
-                Some(Self::Integers(low.min(l), high.max(h), unit))
-            }
-            (Self::Floats(low, high), Self::Floats(l, h)) => {
-                Some(Self::Floats(low.min(l), high.max(h)))
-            }
-            (Self::Texts(low, high), Self::Texts(l, h)) => {
-                Some(Self::Texts(low.min(l), high.max(h)))
-            }
-            _ => None,
-        }
-    }
-
+    /// Both ends as JSON; `None` for what Delta has no words for.
     fn json(self) -> Option<(String, String)> {
         match self {
             Self::Integers(low, high, unit) => {
@@ -214,50 +110,6 @@ fn above(text: String) -> Option<String> {
     }
     let prefix: String = text.chars().take(PREFIX).collect();
     (!text.contains(char::MAX)).then(|| format!("{prefix}{}", char::MAX))
-}
-
-fn finite(low: f64, high: f64) -> Option<Bounds> {
-    (low.is_finite() && high.is_finite()).then_some(Bounds::Floats(low, high))
-}
-
-fn text(bytes: &ByteArray) -> Option<String> {
-    bytes.as_utf8().ok().map(str::to_owned)
-}
-
-fn is_text(column: &ColumnDescriptor) -> bool {
-    matches!(column.logical_type_ref(), Some(LogicalType::String))
-        || column.converted_type() == ConvertedType::UTF8
-}
-
-fn unit(column: &ColumnDescriptor) -> Option<Unit> {
-    match column.logical_type_ref() {
-        Some(LogicalType::Date) => Some(Unit::Days),
-        Some(LogicalType::Timestamp(of)) => {
-            matches!(of.unit, TimeUnit::MICROS).then_some(Unit::Micros)
-        }
-        Some(LogicalType::Decimal(of)) => u32::try_from(of.scale).ok().map(Unit::Scale),
-        Some(LogicalType::Integer(of)) => of.is_signed.then_some(Unit::One),
-        Some(_) => None,
-        None => match column.converted_type() {
-            ConvertedType::DATE => Some(Unit::Days),
-            ConvertedType::TIMESTAMP_MICROS => Some(Unit::Micros),
-            ConvertedType::DECIMAL => u32::try_from(column.type_scale()).ok().map(Unit::Scale),
-            ConvertedType::NONE
-            | ConvertedType::INT_8
-            | ConvertedType::INT_16
-            | ConvertedType::INT_32
-            | ConvertedType::INT_64 => Some(Unit::One),
-            _ => None,
-        },
-    }
-}
-
-fn big_endian(bytes: &[u8]) -> Option<i128> {
-    let negative = bytes.first().is_some_and(|first| first & 0x80 != 0);
-    let mut whole = [if negative { 0xff } else { 0 }; 16];
-    let start = whole.len().checked_sub(bytes.len())?;
-    whole[start..].copy_from_slice(bytes);
-    Some(i128::from_be_bytes(whole))
 }
 
 #[derive(Clone, Copy)]
@@ -371,12 +223,5 @@ mod tests {
         assert!(cut > long && cut.chars().count() == PREFIX + 1);
         assert_eq!(above("short".into()), Some("short".into()));
         assert_eq!(above(char::MAX.to_string().repeat(40)), None);
-    }
-
-    #[test]
-    fn bytes_of_any_length_are_one_number() {
-        assert_eq!(big_endian(&[0xff, 0xfe]), Some(-2));
-        assert_eq!(big_endian(&[0x01, 0x00]), Some(256));
-        assert_eq!(big_endian(&[0; 17]), None);
     }
 }

@@ -76,11 +76,19 @@ impl Table {
         snapshot: &Snapshot,
         scratch: &Path,
     ) -> Result<Vec<PathBuf>, Error> {
-        let fetched = snapshot
-            .files
+        self.local_copies(&snapshot.files, scratch).await
+    }
+
+    /// The same of some of its files, in their order.
+    pub async fn local_copies(
+        &self,
+        files: &[DataFile],
+        scratch: &Path,
+    ) -> Result<Vec<PathBuf>, Error> {
+        let fetched: Vec<_> = files
             .iter()
-            .map(|file| self.local_file(file, scratch));
-        let fetched: Vec<_> = fetched.collect();
+            .map(|file| self.local_file(file, scratch))
+            .collect();
         futures::stream::iter(fetched)
             .buffered(AT_ONCE)
             .try_collect()

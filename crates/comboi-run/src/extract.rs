@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use comboi_engine::Limits;
-use comboi_lake::{Change, Latest, Operation, Remove, Snapshot, Table};
+use comboi_lake::{Change, DataFile, Latest, Operation, Remove, Snapshot, Table};
 use comboi_project::{Columns, DatasetId, Source};
 use comboi_sources::{Extract, ExtractChange, Known, Note};
 
@@ -65,21 +65,22 @@ pub(crate) async fn extract(
 }
 
 impl Extraction<'_> {
-    /// The table as it is, on this machine's disk.
+    /// The table as it is, with these of its files.
     async fn known(
         &self,
-        base: Option<&Snapshot>,
+        base: &Snapshot,
+        files: Vec<DataFile>,
         scratch: &Scratch,
-    ) -> Result<Option<Known>, TaskError> {
-        let Some(base) = base else { return Ok(None) };
-        let files = self
-            .table
-            .local_files(base, &scratch.path().join("known"))
-            .await?;
-        Ok(Some(Known {
-            columns: base.columns.clone(),
-            files,
-        }))
+    ) -> Result<TableHere, TaskError> {
+        let folder = scratch.path().join("known");
+        let paths = self.table.local_copies(&files, &folder).await?;
+        Ok(TableHere {
+            names: files.into_iter().map(|file| file.name).collect(),
+            known: Known {
+                columns: base.columns.clone(),
+                files: paths,
+            },
+        })
     }
 
     /// The commit: rows, and how far the table has been read with them.
@@ -87,14 +88,14 @@ impl Extraction<'_> {
         &self,
         extract: Extract,
         chunk: u32,
-        base: Option<(&Snapshot, &Known)>,
+        here: Option<&TableHere>,
     ) -> Result<Change, TaskError> {
         let (operation, remove) = match extract.change {
             ExtractChange::Append => (Operation::Append, Remove::Nothing),
             ExtractChange::ReplaceAll => (Operation::Replace, Remove::All),
             // Not `Operation::Rewrite`, which promises the same rows: who follows the table would pass over the new ones.
             ExtractChange::Rewrite { removed } => {
-                (Operation::Replace, Remove::Files(names(&removed, base)?))
+                (Operation::Replace, Remove::Files(names(&removed, here)?))
             }
         };
         Ok(Change {
@@ -136,15 +137,22 @@ pub(crate) fn texts(notes: &[Note]) -> Vec<String> {
     notes.iter().map(Note::to_string).collect()
 }
 
-/// The names in the table of files on this machine's disk, which stand in the same order.
-fn names(removed: &[PathBuf], base: Option<(&Snapshot, &Known)>) -> Result<Vec<String>, TaskError> {
-    let (snapshot, known) = base.ok_or_else(|| {
+/// A table as it is, with files of it on this machine's disk.
+struct TableHere {
+    known: Known,
+    /// What the table calls the files.
+    names: Vec<String>,
+}
+
+/// The names in the table of files on this machine's disk.
+fn names(removed: &[PathBuf], here: Option<&TableHere>) -> Result<Vec<String>, TaskError> {
+    let here = here.ok_or_else(|| {
         TaskError::Defect("files are removed from a table that is not there".to_owned())
     })?;
     let name = |path: &PathBuf| {
-        let place = known.files.iter().position(|file| file == path);
-        let file = place.and_then(|place| snapshot.files.get(place));
-        file.map(|file| file.name.clone()).ok_or_else(|| {
+        let place = here.known.files.iter().position(|file| file == path);
+        let name = place.and_then(|place| here.names.get(place)).cloned();
+        name.ok_or_else(|| {
             TaskError::Defect("a file is removed that the table does not have".to_owned())
         })
     };

@@ -22,11 +22,12 @@ mod reader;
 mod renewing;
 mod stage;
 mod stop;
+mod unknown;
 
 pub use azure_sql::AzureSql;
 pub use catalog::{Answer, FoundColumn, FoundTable, Suggestion, ask, discover};
 pub use checkpoint::{Load, Pending, Position};
-pub use chunk::{Chunk, How};
+pub use chunk::{Chunk, Compared, How};
 pub use open::{Databases, NoIdentity};
 pub use postgres::Postgres;
 pub use ranges::split_range;

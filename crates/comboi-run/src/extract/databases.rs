@@ -7,11 +7,11 @@ use comboi_engine::{Interrupter, Session};
 use comboi_lake::{Latest, Snapshot};
 use comboi_project::{DatasetId, Project, Stage};
 use comboi_sources::database::{
-    Chunk, Cut, DatabaseLook, DatabaseReader, Databases, Position, Reading,
+    Chunk, Compared, Cut, DatabaseLook, DatabaseReader, Databases, Position, Reading,
 };
 use comboi_sources::{Extract, Known, Note, Stamp};
 
-use super::{CHECKPOINT, Extraction, as_it_is, texts};
+use super::{CHECKPOINT, Extraction, TableHere, as_it_is, texts};
 use crate::event::Phase;
 use crate::runner::Runner;
 use crate::task::{Done, Scratch, TaskError, with_session};
@@ -117,15 +117,19 @@ impl Extraction<'_> {
                     return Err(comboi_lake::Error::Overtaken(self.table.name().to_owned()).into());
                 }
             }
-            let known = self.known_for(&chunk, base.as_ref(), &scratch).await?;
-            let Some(extract) = self.finish(chunk, known.clone(), &folder).await? else {
+            let here = match &base {
+                Some(base) => Some(self.compared(&chunk, base, &scratch).await?),
+                None => None,
+            };
+            let known = here.as_ref().map(|here| here.known.clone());
+            let Some(extract) = self.finish(chunk, known, &folder).await? else {
                 continue;
             };
             self.runner.phase(self.id, Phase::Publishing);
             done.skipped = None;
             done.rows += extract.row_count;
             done.notes.extend(extract.drift.iter().cloned());
-            let change = self.change(extract, number, base.as_ref().zip(known.as_ref()))?;
+            let change = self.change(extract, number, here.as_ref())?;
             let snapshot = self.table.commit(base.as_ref(), change).await?;
             done.version = Some(snapshot.version);
             done.total_rows = Some(snapshot.row_count());
@@ -140,20 +144,19 @@ impl Extraction<'_> {
         Ok(done)
     }
 
-    /// The table as it is; with its files, if the chunk is compared with them.
-    async fn known_for(
+    /// The table as it is, with the files that the chunk is compared with.
+    async fn compared(
         &self,
         chunk: &Chunk,
-        base: Option<&Snapshot>,
+        base: &Snapshot,
         scratch: &Scratch,
-    ) -> Result<Option<Known>, TaskError> {
-        match base {
-            Some(base) if !chunk.needs_known() => Ok(Some(Known {
-                columns: base.columns.clone(),
-                files: Vec::new(),
-            })),
-            base => self.known(base, scratch).await,
-        }
+    ) -> Result<TableHere, TaskError> {
+        let files = match chunk.compared() {
+            Compared::Nothing => Vec::new(),
+            Compared::Near(columns) => self.table.files_near(base, &chunk.files, &columns).await?,
+            Compared::All => base.files.clone(),
+        };
+        self.known(base, files, scratch).await
     }
 
     async fn finish(

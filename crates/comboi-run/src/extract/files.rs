@@ -36,9 +36,13 @@ impl Extraction<'_> {
 
         self.runner.phase(self.id, Phase::Reading);
         let scratch = Scratch::make(self.runner, self.order.run, &self.id.to_string())?;
-        let known = self.known(base.as_ref(), &scratch).await?;
+        let here = match &base {
+            Some(base) => Some(self.known(base, base.files.clone(), &scratch).await?),
+            None => None,
+        };
+        let known = here.as_ref().map(|here| here.known.clone());
         let files = work.files.iter().map(|file| file.name.clone()).collect();
-        let extract = self.read(work, known.clone(), &scratch).await?;
+        let extract = self.read(work, known, &scratch).await?;
 
         self.runner.phase(self.id, Phase::Publishing);
         let quarantine = Quarantine {
@@ -57,7 +61,7 @@ impl Extraction<'_> {
             notes: extract.notes_for_people(),
             ..Done::default()
         };
-        let mut change = self.change(extract, 0, base.as_ref().zip(known.as_ref()))?;
+        let mut change = self.change(extract, 0, here.as_ref())?;
         // Which bad rows were put aside by then.
         let noted = put_aside.map_or_else(String::new, |version| version.to_string());
         change.properties.insert(QUARANTINE.to_owned(), noted);

@@ -2,12 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use comboi_engine::merge::{self, Incoming, Keep};
+use comboi_engine::merge::{self, Incoming, Merged};
 use comboi_engine::read_files::{self, To};
 use comboi_engine::{Session, compare};
 use comboi_project::{Column, Columns};
 
 use super::checkpoint::Position;
+use super::stage::Cut;
+use super::unknown::{Comparing, unknown};
 use crate::columns::Decision;
 use crate::{Error, Extract, ExtractChange, Known, Note};
 
@@ -33,6 +35,7 @@ pub struct Chunk {
     pub(super) before: Position,
     pub(super) position: Position,
     pub(super) metadata_columns: bool,
+    pub(super) cut: Cut,
     pub(super) notes: Vec<Note>,
 }
 
@@ -49,11 +52,34 @@ pub enum How {
     Merge,
 }
 
+/// Files of a table that rows are compared with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Compared {
+    /// None.
+    Nothing,
+    /// Those that may hold a row with the same values in all of these columns as one that was read.
+    Near(Vec<String>),
+    /// All.
+    All,
+}
+
 impl Chunk {
-    /// Whether the table's files are needed on this machine to finish.
-    pub fn needs_known(&self) -> bool {
-        let compares = matches!(self.how, How::AddUnknown | How::Merge) && self.row_count > 0;
-        compares || self.whole || (self.decision.widened && self.how != How::Replace)
+    /// Which of the table's files are needed on this machine to finish.
+    pub fn compared(&self) -> Compared {
+        let any = self.row_count > 0;
+        let names: Vec<String> = match self.how {
+            _ if self.whole || (self.decision.widened && self.how != How::Replace) => {
+                return Compared::All;
+            }
+            How::Merge if any => self.key.clone(),
+            How::AddUnknown if any => self.columns.names().map(str::to_owned).collect(),
+            How::Merge | How::AddUnknown | How::Replace | How::Add => return Compared::Nothing,
+        };
+        let as_kept = |name: &String| {
+            let read = self.columns.get(name);
+            read.is_some() && read == self.decision.columns.get(name)
+        };
+        Compared::Near(names.into_iter().filter(as_kept).collect())
     }
 
     /// Whether the whole table was read and is what it was: readers then keep the version that they have.
@@ -100,8 +126,8 @@ impl Chunk {
         ))
     }
 
-    /// Settles what is committed. `known` is the table as it is, with its files where they are [needed](Self::needs_known);
-    /// `None` when there is no table yet. `None` comes back when there is nothing to commit.
+    /// Settles what is committed. `known` is the table as it is, with those of its files that rows are
+    /// [compared](Self::compared) with; `None` when there is no table yet. `None` comes back when there is nothing to commit.
     pub fn finish(
         self,
         known: Option<&Known>,
@@ -142,46 +168,12 @@ impl Chunk {
                 read_files::rewrite(session, known, &columns, &[], &to("widened"))?.paths();
             known.columns.clone_from(&columns);
         }
-        let compared: Vec<&str> = self.columns.names().collect();
-        let (mut add, mut row_count, mut removed) = (staged, self.row_count, Vec::new());
-        if let Some(known) = known
-            .as_ref()
-            .filter(|known| !known.files.is_empty() && row_count > 0)
-        {
-            let keep = match self.how {
-                How::Merge => Some(Keep::Newest {
-                    key: &self.key,
-                    cursor: self.cursor.as_deref(),
-                }),
-                How::AddUnknown => Some(Keep::Unknown {
-                    cursor: self.cursor.as_deref(),
-                }),
-                How::Add | How::Replace => None,
-            };
-            if let Some(keep) = keep {
-                let incoming = Incoming {
-                    files: &add,
-                    columns: &columns,
-                    compared: &compared,
-                    keep,
-                    consistent: self.consistent,
-                };
-                let merged = merge::merge(session, known, &incoming, &to("merged"))?;
-                (add, row_count, removed) = (merged.files, merged.row_count, merged.removed);
-            }
-        } else if !self.key.is_empty() && row_count > 0 {
-            let incoming = Incoming {
-                files: &add,
-                columns: &columns,
-                compared: &compared,
-                keep: Keep::Newest {
-                    key: &self.key,
-                    cursor: self.cursor.as_deref(),
-                },
-                consistent: self.consistent,
-            };
-            merge::check_key(session, &incoming)?;
-        }
+        let joined = self.joined(staged, known.as_ref(), session, &to("merged"))?;
+        let Merged {
+            files: mut add,
+            row_count,
+            removed,
+        } = joined;
         let changed =
             self.how == How::Replace || row_count > 0 || !self.decision.changes.is_empty();
         let moved = self.position.load != self.before.load
@@ -214,6 +206,53 @@ impl Chunk {
             quarantined: None,
             drift: self.decision.changes,
             notes: self.notes,
+        }))
+    }
+
+    /// What is added to the table by the staged rows, and which of its files go.
+    fn joined(
+        &self,
+        staged: Vec<PathBuf>,
+        known: Option<&read_files::Known>,
+        session: &Session,
+        to: &To,
+    ) -> Result<Merged, Error> {
+        let cursor = self.cursor.as_deref();
+        let compared: Vec<&str> = self.columns.names().collect();
+        let incoming = Incoming {
+            files: &staged,
+            columns: &self.decision.columns,
+            compared: &compared,
+            key: &self.key,
+            cursor,
+            consistent: self.consistent,
+        };
+        let merged = match (self.how, known) {
+            _ if self.row_count == 0 => None,
+            (How::Merge, Some(known)) => merge::merge(session, known, &incoming, to)?,
+            (How::AddUnknown, Some(known)) if !known.files.is_empty() => {
+                let comparing = Comparing {
+                    staged: &staged,
+                    known: &known.files,
+                    columns: &compared,
+                    cursor,
+                    cut: self.cut,
+                    stop: &session.interrupter(),
+                };
+                let (files, row_count) = unknown(&comparing, self.row_count, &to.folder)?;
+                Some(Merged {
+                    files,
+                    row_count,
+                    removed: Vec::new(),
+                })
+            }
+            _ if self.key.is_empty() => None,
+            _ => merge::check_key(session, &incoming).map(|_| None)?,
+        };
+        Ok(merged.unwrap_or(Merged {
+            files: staged,
+            row_count: self.row_count,
+            removed: Vec::new(),
         }))
     }
 

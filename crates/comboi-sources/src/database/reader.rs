@@ -643,6 +643,7 @@ impl Reading<'_> {
             before: self.position.clone(),
             position: position.clone(),
             metadata_columns: staging.stamp.is_some(),
+            cut: self.reader.cut,
             notes,
         };
         self.position = position;

@@ -107,17 +107,9 @@ impl Stager {
             let path = self
                 .folder
                 .join(format!("{}-{}.parquet", self.prefix, self.files.len()));
-            let staged = |source| Error::Staging {
-                file: path.clone(),
-                source,
-            };
-            let file = File::create_new(&path).map_err(staged)?;
-            let options = ArrowWriterOptions::new()
-                .with_properties(properties(&self.staging.cut, first))
-                .with_skip_arrow_metadata(true);
-            let writer = ArrowWriter::try_new_with_options(file, Arc::clone(&self.schema), options);
+            let writer = new_file(&path, &self.schema, &self.staging.cut, first)?;
             self.files.push(path);
-            self.open = Some(writer.map_err(|e| self.failed(e))?);
+            self.open = Some(writer);
         }
         Ok(self.open.as_mut().expect("it was set above"))
     }
@@ -201,6 +193,25 @@ impl Sink for Stager {
         }
         Ok(())
     }
+}
+
+/// Begins a file; `first` is the first of its rows.
+pub(super) fn new_file(
+    path: &Path,
+    schema: &SchemaRef,
+    cut: &Cut,
+    first: &RecordBatch,
+) -> Result<ArrowWriter<File>, Error> {
+    let staged = |source| Error::Staging {
+        file: path.to_owned(),
+        source,
+    };
+    let file = File::create_new(path).map_err(staged)?;
+    let options = ArrowWriterOptions::new()
+        .with_properties(properties(cut, first))
+        .with_skip_arrow_metadata(true);
+    ArrowWriter::try_new_with_options(file, Arc::clone(schema), options)
+        .map_err(|e| staged(std::io::Error::other(e)))
 }
 
 /// Statistics are kept for row groups alone: pages of their own are not what readers of a lake look for. A dictionary is made of
