@@ -17,6 +17,8 @@ mod faults;
 mod folders;
 #[path = "all/logs.rs"]
 mod logs;
+#[path = "all/near.rs"]
+mod near;
 #[path = "all/upkeep.rs"]
 mod upkeep;
 #[path = "all/world.rs"]
