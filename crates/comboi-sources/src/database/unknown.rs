@@ -80,6 +80,11 @@ pub(super) fn unknown(
         if new == kept.len() {
             files.push(file.clone());
         } else if new > 0 {
+            let unwritable = |source| Error::Staging {
+                file: folder.to_owned(),
+                source,
+            };
+            std::fs::create_dir_all(folder).map_err(unwritable)?;
             let to = folder.join(format!("new-{place}.parquet"));
             table.copy(file, kept, &to)?;
             files.push(to);
@@ -179,7 +184,9 @@ impl<'a> Rows<'a> {
         };
         for file in self.comparing.staged {
             self.batches(file, &[field.name()], None, |batch| {
-                near.widen(&valued(batch, field)?)
+                let values = valued(batch, field);
+                let widened = values.and_then(|values| near.widen(&values));
+                widened.map_err(|e| failed(file, e))
             })?;
         }
         Ok(Some(near))
@@ -216,8 +223,9 @@ impl<'a> Rows<'a> {
     ) -> Result<(), Error> {
         self.batches(file, self.comparing.columns, near, |batch| {
             let values = self.fields.iter().map(|field| valued(batch, field));
-            let values = values.collect::<Result<Vec<_>, _>>()?;
-            for values in &self.converter.convert_columns(&values)? {
+            let values = values.collect::<Result<Vec<_>, _>>();
+            let rows = values.and_then(|values| self.converter.convert_columns(&values));
+            for values in &rows.map_err(|e| failed(file, e))? {
                 row(hash(values.data()));
             }
             Ok(())
@@ -230,7 +238,7 @@ impl<'a> Rows<'a> {
         file: &Path,
         columns: &[N],
         near: Option<&Near>,
-        mut each: impl FnMut(&RecordBatch) -> Result<(), ArrowError>,
+        mut each: impl FnMut(&RecordBatch) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let mut reader = open(file)?;
         let places: Vec<usize> = {
@@ -255,9 +263,7 @@ impl<'a> Rows<'a> {
             if self.comparing.stop.stopped() {
                 return Err(comboi_engine::Error::Interrupted.into());
             }
-            batch
-                .and_then(|batch| each(&batch))
-                .map_err(|e| failed(file, e))?;
+            each(&batch.map_err(|e| failed(file, e))?)?;
         }
         Ok(())
     }
@@ -275,15 +281,12 @@ impl<'a> Rows<'a> {
         self.batches(file, &names, None, |batch| {
             let mask = kept.slice(at, batch.num_rows());
             at += batch.num_rows();
-            let batch = filter_record_batch(batch, &mask)?;
-            let writer = match &mut writer {
-                Some(writer) => writer,
-                none => none.insert(
-                    new_file(to, &schema, &self.comparing.cut, &batch)
-                        .map_err(|e| ArrowError::ExternalError(Box::new(e)))?,
-                ),
-            };
-            Ok(writer.write(&batch)?)
+            let batch = filter_record_batch(batch, &mask).map_err(|e| failed(file, e))?;
+            if writer.is_none() {
+                writer = Some(new_file(to, &schema, &self.comparing.cut, &batch)?);
+            }
+            let writer = writer.as_mut().expect("it was set above");
+            writer.write(&batch).map_err(|e| written(e.into()))
         })?;
         match writer {
             Some(writer) => writer.close().map(drop).map_err(|e| written(e.into())),

@@ -108,7 +108,7 @@ fn compare(
         .iter()
         .map(|file| open(file).unwrap().metadata().file_metadata().num_rows());
     let came = u64::try_from(rows.sum::<i64>()).unwrap();
-    let (files, row_count) = unknown(&comparing, came, folder.path())?;
+    let (files, row_count) = unknown(&comparing, came, &folder.path().join("new"))?;
     Ok(Compared {
         _folder: folder,
         files,
