@@ -19,6 +19,7 @@ mod parallel;
 mod postgres;
 mod ranges;
 mod reader;
+mod reading;
 mod renewing;
 mod stage;
 mod stop;
@@ -31,7 +32,8 @@ pub use chunk::{Chunk, Compared, How};
 pub use open::{Databases, NoIdentity};
 pub use postgres::Postgres;
 pub use ranges::split_range;
-pub use reader::{DatabaseLook, DatabaseReader, Reading};
+pub use reader::{DatabaseLook, DatabaseReader};
+pub use reading::Reading;
 pub use stage::Cut;
 
 pub use client::{Connection, Database, Dialect, Identity, Sink, Snapshot, Tokens};
