@@ -16,6 +16,7 @@ use uuid::Uuid;
 use crate::draft::{Draft, attempt};
 use crate::error::Error;
 use crate::footer::{self, Staged, Unfit};
+use crate::latest::Latest;
 use crate::layout::{self, PartName};
 use crate::notes::{CHUNKS, reserved, unpacked};
 use crate::schema::misfit;
@@ -112,6 +113,16 @@ impl Table {
     /// committed since; nothing of the change is there. [`Error::Unavailable`]: it may or may not
     /// have happened; the next try tells.
     pub async fn commit(&self, base: Option<&Snapshot>, change: Change) -> Result<Snapshot, Error> {
+        let committed = self.commit_only(base, change).await?;
+        self.snapshot_at(committed.version).await
+    }
+
+    /// The same, for who does not read on: the log is not read through once more.
+    pub async fn commit_only(
+        &self,
+        base: Option<&Snapshot>,
+        change: Change,
+    ) -> Result<Latest, Error> {
         self.refuse_to_go_back(base, &change.pipeline, (change.run, change.chunk))
             .await?;
         if let Some(key) = change.properties.keys().find(|key| reserved(key)) {
@@ -234,7 +245,7 @@ impl Table {
     }
 
     /// Writes the log entry, and looks after the log. The draft's files are in place.
-    pub(crate) async fn write(&self, draft: Draft<'_>) -> Result<Snapshot, Error> {
+    pub(crate) async fn write(&self, draft: Draft<'_>) -> Result<Latest, Error> {
         let version = draft.base.map_or(0, |base| base.version + 1);
         let entry = self.entry(&draft, version)?;
         let key = layout::log_entry(&self.key, version);
@@ -262,8 +273,8 @@ impl Table {
         &self,
         version: u64,
         fence: Option<&(PipelineName, (RunId, u32))>,
-    ) -> Result<Snapshot, Error> {
-        let newest = self.snapshot().await?.ok_or_else(|| self.missing())?;
+    ) -> Result<Latest, Error> {
+        let newest = self.latest().await?.ok_or_else(|| self.missing())?;
         if newest.version == version {
             return Ok(newest);
         }
@@ -272,7 +283,7 @@ impl Table {
         {
             return Err(self.overtaken());
         }
-        self.snapshot_at(version).await
+        self.snapshot_at(version).await.map(Latest::from)
     }
 }
 

@@ -61,7 +61,7 @@ impl Table {
             return Err(self.refused("another program has made it append-only (delta.appendOnly)"));
         }
         let remove = removals(&newest, &gone, Operation::Restore, at);
-        self.write(Draft {
+        let restored = Draft {
             base: Some(&newest),
             operation: Operation::Restore,
             fence: Some((pipeline.clone(), (run, 0))),
@@ -74,8 +74,9 @@ impl Table {
             remove: remove.into_iter().map(|(file, _)| file).collect(),
             at,
             attempt: Uuid::new_v4().simple().to_string(),
-        })
-        .await
+        };
+        let restored = self.write(restored).await?;
+        self.snapshot_at(restored.version).await
     }
 
     async fn still_there(&self, file: &DataFile) -> Result<(), Error> {

@@ -333,8 +333,8 @@ impl Build<'_> {
             properties: BTreeMap::new(),
             at: self.runner.clock.now(),
         };
-        let snapshot = table.commit(newest.as_ref(), change).await?;
-        Ok(Some(snapshot.version))
+        let committed = table.commit_only(newest.as_ref(), change).await?;
+        Ok(Some(committed.version))
     }
 
     /// The datasets that rules name, at the versions that this run reads.

@@ -218,7 +218,9 @@ async fn put(
         properties: BTreeMap::new(),
         ..change.clone()
     };
-    Ok(Some(table.commit(newest.as_ref(), change).await?.version))
+    Ok(Some(
+        table.commit_only(newest.as_ref(), change).await?.version,
+    ))
 }
 
 /// The contract with the columns that a deduplication adds, as far as it does not name them itself.

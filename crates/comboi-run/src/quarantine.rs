@@ -105,8 +105,8 @@ impl Quarantine<'_> {
             remove: Remove::Files(gone),
             ..change
         };
-        let snapshot = self.table.commit(newest.as_ref(), change).await?;
-        Ok(Some(snapshot.version))
+        let committed = self.table.commit_only(newest.as_ref(), change).await?;
+        Ok(Some(committed.version))
     }
 
     /// What goes with the table as it is, without what came from the files that have been read again.

@@ -49,7 +49,7 @@ async fn append(
             properties: Default::default(),
             at: runner.clock.now(),
         };
-        match table.commit(base.as_ref(), change).await {
+        match table.commit_only(base.as_ref(), change).await {
             Err(comboi_lake::Error::Overtaken(_)) => {}
             Ok(_) | Err(comboi_lake::Error::Superseded { .. }) => return Ok(()),
             Err(e) => return Err(e.into()),

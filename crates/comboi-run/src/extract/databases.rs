@@ -97,7 +97,6 @@ impl Extraction<'_> {
             run: self.order.run,
             loaded_at: self.runner.clock.now(),
         };
-        let mut base: Option<Snapshot> = None;
         let mut done = Done {
             skipped: Some("nothing new".to_owned()),
             version: latest.map(|latest| latest.version),
@@ -111,11 +110,9 @@ impl Extraction<'_> {
                 break;
             };
             done.notes.extend(texts(chunk.notes()));
-            if base.is_none() {
-                base = self.table.snapshot().await?;
-                if base.as_ref().map(|base| base.version) != latest.map(|latest| latest.version) {
-                    return Err(comboi_lake::Error::Overtaken(self.table.name().to_owned()).into());
-                }
+            let base = self.table.snapshot().await?;
+            if base.as_ref().map(|base| base.version) != done.version {
+                return Err(comboi_lake::Error::Overtaken(self.table.name().to_owned()).into());
             }
             let here = match &base {
                 Some(base) => Some(self.compared(&chunk, base, &scratch).await?),
@@ -130,10 +127,9 @@ impl Extraction<'_> {
             done.rows += extract.row_count;
             done.notes.extend(extract.drift.iter().cloned());
             let change = self.change(extract, number, here.as_ref())?;
-            let snapshot = self.table.commit(base.as_ref(), change).await?;
-            done.version = Some(snapshot.version);
-            done.total_rows = Some(snapshot.row_count());
-            base = Some(snapshot);
+            let committed = self.table.commit_only(base.as_ref(), change).await?;
+            done.version = Some(committed.version);
+            done.total_rows = Some(committed.row_count);
             // Linked or copied into the lake; the disk is wanted for the next ones.
             std::fs::remove_dir_all(&folder).map_err(|e| TaskError::Scratch(folder.clone(), e))?;
             if self.runner.stop.requested() {

@@ -65,10 +65,10 @@ impl Extraction<'_> {
         // Which bad rows were put aside by then.
         let noted = put_aside.map_or_else(String::new, |version| version.to_string());
         change.properties.insert(QUARANTINE.to_owned(), noted);
-        let snapshot = self.table.commit(base.as_ref(), change).await?;
+        let committed = self.table.commit_only(base.as_ref(), change).await?;
         Ok(Done {
-            version: Some(snapshot.version),
-            total_rows: Some(snapshot.row_count()),
+            version: Some(committed.version),
+            total_rows: Some(committed.row_count),
             ..done
         })
     }
