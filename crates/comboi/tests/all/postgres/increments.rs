@@ -297,3 +297,88 @@ fn reconcile_names_the_ranges_that_differ() {
         .count();
     assert_eq!(differ, 2);
 }
+
+/// A file that nobody asks for can be gone: so it is seen which ones a run reads.
+#[test]
+fn only_files_that_may_have_a_row_again_are_read() {
+    let tables = table(&["orders", "incremental_column: id"])
+        + &table(&[
+            "by_key",
+            "table: orders",
+            "incremental_column: at",
+            "primary_key: id",
+        ])
+        + &table(&[
+            "by_xmin",
+            "table: orders",
+            "incremental: xmin",
+            "primary_key: id",
+        ]);
+    let shop = Shop::new(ORDERS, &tables);
+    let insert = |from: u32, to: u32| {
+        shop.database.run(&format!(
+            "INSERT INTO orders SELECT i, 'note', '2026-01-01'::timestamptz + i * interval '1 hour' FROM generate_series({from}, {to}) i"
+        ));
+    };
+    insert(1, 1_000);
+    shop.run();
+    insert(1_001, 1_010);
+    shop.run();
+    let mut first_loads = Vec::new();
+    for dataset in ["orders", "by_key", "by_xmin"] {
+        let folder = shop.world.path(&format!("data/bronze/shop/{dataset}"));
+        let files = std::fs::read_dir(folder).unwrap();
+        first_loads.extend(files.map(|file| file.unwrap().path()).filter(|path| {
+            let name = path.file_name().unwrap().to_string_lossy();
+            name.starts_with("part-default-000000000001-")
+        }));
+    }
+    assert!(first_loads.len() >= 3, "{first_loads:?}");
+    for path in &first_loads {
+        std::fs::rename(path, path.with_extension("away")).unwrap();
+    }
+    insert(1_011, 1_020);
+    assert_eq!(
+        shop.run(),
+        [
+            "bronze/shop/orders succeeded 10",
+            "bronze/shop/by_key succeeded 10",
+            "bronze/shop/by_xmin succeeded 10"
+        ]
+    );
+    // The row that another one takes the place of is in a file that is not there.
+    shop.database
+        .run("UPDATE orders SET at = '2027-01-01' WHERE id = 5");
+    assert_eq!(
+        shop.run(),
+        [
+            "bronze/shop/orders skipped 0",
+            "bronze/shop/by_key failed 0",
+            "bronze/shop/by_xmin failed 0"
+        ]
+    );
+    for path in &first_loads {
+        std::fs::rename(path.with_extension("away"), path).unwrap();
+    }
+    let outcomes = shop.run();
+    assert_eq!(
+        outcomes[1..],
+        [
+            "bronze/shop/by_key succeeded 1",
+            "bronze/shop/by_xmin succeeded 1"
+        ]
+    );
+    for dataset in ["orders", "by_key", "by_xmin"] {
+        assert_eq!(shop.world.rows(dataset).len(), 1_020, "{dataset}");
+    }
+    let fives: Vec<String> = shop
+        .world
+        .rows("by_key")
+        .into_iter()
+        .filter(|row| row.starts_with("5,"))
+        .collect();
+    assert!(
+        fives.len() == 1 && fives[0].contains("2027-01-01"),
+        "{fives:?}"
+    );
+}
