@@ -234,7 +234,14 @@ fn another_type_is_compared_by_value_or_refused() {
     let came = batch(&[(Some(2), None, None), (Some(3), None, None)], "item")
         .project(&[0])
         .unwrap();
-    let found = compare(&[came.clone()], &[had], &["id"], Some("id"), 1 << 20).unwrap();
+    let found = compare(
+        std::slice::from_ref(&came),
+        &[had],
+        &["id"],
+        Some("id"),
+        1 << 20,
+    )
+    .unwrap();
     assert_eq!(found.row_count, 1);
     let texts = Arc::new(Schema::new(vec![Field::new("id", DataType::Utf8, true)]));
     let values: ArrayRef = Arc::new(StringArray::from(vec!["secret"]));
