@@ -5,6 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use comboi_project::{Incremental, SqlType};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 /// How far a table of files has been read. It is kept in the commit of the rows that it stands for, as JSON text;
@@ -89,19 +90,23 @@ impl fmt::Display for Checkpoint {
     }
 }
 
-#[derive(Deserialize)]
-struct OnlyFormat {
-    format: u32,
+/// Reads a checkpoint of this format or an older one. Of a newer one nothing but its number is looked at.
+pub(crate) fn of_format<T: DeserializeOwned>(newest: u32, text: &str) -> Result<T, BadCheckpoint> {
+    #[derive(Deserialize)]
+    struct OnlyFormat {
+        format: u32,
+    }
+    let OnlyFormat { format } = serde_json::from_str(text).map_err(BadCheckpoint::Damaged)?;
+    if format > newest {
+        return Err(BadCheckpoint::Newer(format));
+    }
+    serde_json::from_str(text).map_err(BadCheckpoint::Damaged)
 }
 
 impl FromStr for Checkpoint {
     type Err = BadCheckpoint;
     fn from_str(text: &str) -> Result<Self, BadCheckpoint> {
-        let OnlyFormat { format } = serde_json::from_str(text).map_err(BadCheckpoint::Damaged)?;
-        if format > FORMAT {
-            return Err(BadCheckpoint::Newer(format));
-        }
-        serde_json::from_str(text).map_err(BadCheckpoint::Damaged)
+        of_format(FORMAT, text)
     }
 }
 

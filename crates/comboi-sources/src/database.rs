@@ -14,6 +14,7 @@ mod bounds;
 mod catalog;
 mod checkpoint;
 mod chunk;
+mod condition;
 mod open;
 mod parallel;
 mod postgres;

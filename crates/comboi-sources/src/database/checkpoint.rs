@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::request::Part;
 use crate::BadCheckpoint;
+use crate::checkpoint::of_format;
 
 /// How far a table of a database has been read. It is kept in the commit of the rows that it stands for, as JSON text;
 /// the same state gives the same text.
@@ -81,19 +82,10 @@ impl fmt::Display for Position {
     }
 }
 
-#[derive(Deserialize)]
-struct OnlyFormat {
-    format: u32,
-}
-
 impl FromStr for Position {
     type Err = BadCheckpoint;
     fn from_str(text: &str) -> Result<Self, BadCheckpoint> {
-        let OnlyFormat { format } = serde_json::from_str(text).map_err(BadCheckpoint::Damaged)?;
-        if format > FORMAT {
-            return Err(BadCheckpoint::Newer(format));
-        }
-        serde_json::from_str(text).map_err(BadCheckpoint::Damaged)
+        of_format(FORMAT, text)
     }
 }
 

@@ -5,7 +5,8 @@ use comboi_project::Lookback;
 use super::catalog::{ABOUT, CATALOG, OPEN_TRANSACTIONS};
 use super::lexer::parts;
 use super::types::Family;
-use crate::database::{Cursor, Dialect, Filter, OwnCursor, Part, Relation, SourceColumn};
+use crate::database::condition::Spelling;
+use crate::database::{Cursor, Dialect, Filter, OwnCursor, Relation, SourceColumn};
 
 /// The SQL of SQL Server and Azure SQL.
 #[derive(Clone, Copy, Debug)]
@@ -308,58 +309,10 @@ fn literal(value: &str, of: &str) -> String {
 }
 
 fn condition(filter: &Filter) -> String {
-    match filter {
-        Filter::All | Filter::Part(Part::All) => String::new(),
-        // Both are PostgreSQL's. Nothing here makes one, and a server refuses it.
-        Filter::WrittenSince { .. } | Filter::Part(Part::Pages { .. }) => {
-            " WHERE [no such filter in T-SQL] = 1".to_owned()
-        }
-        Filter::Part(Part::Keys { columns, after, to }) => match (after, to) {
-            (None, None) => String::new(),
-            (Some(after), None) => format!(" WHERE {}", compared(columns, ">", after)),
-            (Some(after), Some(to)) => format!(
-                " WHERE {} AND {}",
-                compared(columns, ">", after),
-                compared(columns, "<=", to)
-            ),
-            // Rows without a key are in the first part: it is for others to refuse them.
-            (None, Some(to)) => {
-                let first = columns.first().map(|(name, _)| column(name));
-                format!(
-                    " WHERE ({} OR {} IS NULL)",
-                    compared(columns, "<=", to),
-                    first.unwrap_or_default()
-                )
-            }
-        },
-        Filter::Window {
-            cursor,
-            from,
-            below,
-            nulls,
-        } => {
-            let first = cursor
-                .columns
-                .first()
-                .map(|(name, _)| column(name))
-                .unwrap_or_default();
-            let bounds: Vec<String> = from
-                .iter()
-                .map(|values| compared(&cursor.columns, ">=", values))
-                .chain(
-                    below
-                        .iter()
-                        .map(|values| compared(&cursor.columns, "<", values)),
-                )
-                .collect();
-            match (bounds.is_empty(), nulls) {
-                (true, true) => String::new(),
-                (true, false) => format!(" WHERE {first} IS NOT NULL"),
-                (false, true) => format!(" WHERE ({} OR {first} IS NULL)", bounds.join(" AND ")),
-                (false, false) => format!(" WHERE {}", bounds.join(" AND ")),
-            }
-        }
-    }
+    let spelling = Spelling { column, compared };
+    // The others are PostgreSQL's. Nothing here makes one, and a server refuses it.
+    let condition = spelling.condition(filter);
+    condition.unwrap_or_else(|| " WHERE [no such filter in T-SQL] = 1".to_owned())
 }
 
 /// `(a, b) >= (1, 2)`, which T-SQL has to have spelt out: as many columns as there are values. The first column is compared by
@@ -396,6 +349,7 @@ fn compared(columns: &[(String, String)], sign: &str, values: &[String]) -> Stri
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::database::Part;
 
     fn cursor(columns: &[(&str, &str)]) -> Cursor {
         Cursor {

@@ -3,6 +3,7 @@
 use comboi_project::Lookback;
 
 use super::lexer::one_query;
+use crate::database::condition::Spelling;
 use crate::database::{Cursor, Dialect, Filter, OwnCursor, Part, Relation, SourceColumn};
 
 /// PostgreSQL's SQL.
@@ -230,7 +231,6 @@ fn literal(value: &str, of: &str) -> String {
 
 fn condition(filter: &Filter) -> String {
     match filter {
-        Filter::All | Filter::Part(Part::All) => String::new(),
         Filter::WrittenSince {
             transaction,
             below_page,
@@ -247,50 +247,10 @@ fn condition(filter: &Filter) -> String {
             Some(to) => format!(" WHERE q.ctid >= '({from},0)'::tid AND q.ctid < '({to},0)'::tid"),
             None => format!(" WHERE q.ctid >= '({from},0)'::tid"),
         },
-        Filter::Part(Part::Keys { columns, after, to }) => match (after, to) {
-            (None, None) => String::new(),
-            (Some(after), None) => format!(" WHERE {}", compared(columns, ">", after)),
-            (Some(after), Some(to)) => format!(
-                " WHERE {} AND {}",
-                compared(columns, ">", after),
-                compared(columns, "<=", to)
-            ),
-            // Rows without a key are in the first part: it is for others to refuse them.
-            (None, Some(to)) => {
-                let first = columns.first().map(|(name, _)| column(name));
-                format!(
-                    " WHERE ({} OR {} IS NULL)",
-                    compared(columns, "<=", to),
-                    first.unwrap_or_default()
-                )
-            }
-        },
-        Filter::Window {
-            cursor,
-            from,
-            below,
-            nulls,
-        } => {
-            let first = cursor
-                .columns
-                .first()
-                .map(|(name, _)| column(name))
-                .unwrap_or_default();
-            let bounds: Vec<String> = from
-                .iter()
-                .map(|values| compared(&cursor.columns, ">=", values))
-                .chain(
-                    below
-                        .iter()
-                        .map(|values| compared(&cursor.columns, "<", values)),
-                )
-                .collect();
-            match (bounds.is_empty(), nulls) {
-                (true, true) => String::new(),
-                (true, false) => format!(" WHERE {first} IS NOT NULL"),
-                (false, true) => format!(" WHERE ({} OR {first} IS NULL)", bounds.join(" AND ")),
-                (false, false) => format!(" WHERE {}", bounds.join(" AND ")),
-            }
+        others => {
+            let spelling = Spelling { column, compared };
+            let condition = spelling.condition(others);
+            condition.expect("what only PostgreSQL has is written above")
         }
     }
 }
