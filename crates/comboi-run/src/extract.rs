@@ -78,6 +78,7 @@ impl Extraction<'_> {
             names: files.into_iter().map(|file| file.name).collect(),
             known: Known {
                 columns: base.columns.clone(),
+                whole: paths.len() == base.files.len(),
                 files: paths,
             },
         })

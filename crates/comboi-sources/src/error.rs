@@ -56,6 +56,10 @@ pub enum Error {
     /// The files' columns are not the table's, and the table says that they must be.
     #[error("the columns of the source are not those of the table: {}; nothing was loaded (`on_schema_change`)", .0.join("; "))]
     SchemaChanged(Vec<String>),
+    /// A column gets another type, so that older rows have to be written anew, and not all of them are here. Who gives the whole
+    /// table can call again.
+    #[error("the table's older rows are needed")]
+    TableNeeded,
     /// A row has no value in the incremental column, and the table says that each must have one.
     #[error(
         "a row has no value in `{0}`, the incremental column (`on_null: fail`); nothing was loaded"
@@ -198,6 +202,7 @@ pub fn worth_retrying(error: &Error) -> bool {
         | Error::BadRows { .. }
         | Error::ChangedFiles(_)
         | Error::SchemaChanged(_)
+        | Error::TableNeeded
         | Error::NullInIncrementalColumn(_)
         | Error::Refused { .. }
         | Error::Unkept(_)

@@ -20,8 +20,10 @@ pub struct Stamp {
 pub struct Known {
     /// Its columns, comboi's own among them.
     pub columns: Columns,
-    /// Its files, on a local disk.
+    /// Files of it, on a local disk.
     pub files: Vec<PathBuf>,
+    /// Whether these are all of them.
+    pub whole: bool,
 }
 
 /// Rows that are staged, and what becomes of the table.

@@ -67,6 +67,18 @@ pub struct Work {
     checkpoint: Option<Checkpoint>,
 }
 
+impl Work {
+    /// Whether what is read is compared with the rows that the table has. Else they are needed only if a column
+    /// gets another type ([`Error::TableNeeded`]).
+    pub fn compares(&self) -> bool {
+        let watermark = self
+            .checkpoint
+            .as_ref()
+            .and_then(|it| it.watermark.as_ref());
+        !self.replaces && (watermark.is_some() || !self.changed.is_empty())
+    }
+}
+
 impl FilesReader<'_> {
     /// Looks at the folder, and at no file's content: what is new since the checkpoint? Without a checkpoint,
     /// everything is.

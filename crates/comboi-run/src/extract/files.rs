@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use comboi_lake::{Latest, Operation};
+use comboi_lake::{Latest, Operation, Snapshot};
 use comboi_project::{DatasetId, Project, Stage};
 use comboi_sources::{Checkpoint, Extract, FilesReader, Known, Look, Stamp, Work};
 
-use super::{CHECKPOINT, Extraction, as_it_is, texts};
+use super::{CHECKPOINT, Extraction, TableHere, as_it_is, texts};
 use crate::event::Phase;
 use crate::quarantine::{QUARANTINE, Quarantine};
 use crate::task::{Done, Scratch, TaskError, with_session};
@@ -36,13 +36,8 @@ impl Extraction<'_> {
 
         self.runner.phase(self.id, Phase::Reading);
         let scratch = Scratch::make(self.runner, self.order.run, &self.id.to_string())?;
-        let here = match &base {
-            Some(base) => Some(self.known(base, base.files.clone(), &scratch).await?),
-            None => None,
-        };
-        let known = here.as_ref().map(|here| here.known.clone());
         let files = work.files.iter().map(|file| file.name.clone()).collect();
-        let extract = self.read(work, known, &scratch).await?;
+        let (extract, here) = self.read(work, base.as_ref(), &scratch).await?;
 
         self.runner.phase(self.id, Phase::Publishing);
         let quarantine = Quarantine {
@@ -73,11 +68,39 @@ impl Extraction<'_> {
         })
     }
 
+    /// Reads with the table's files on this machine only if they are needed, which may turn out late.
     async fn read(
+        &self,
+        work: Work,
+        base: Option<&Snapshot>,
+        scratch: &Scratch,
+    ) -> Result<(Extract, Option<TableHere>), TaskError> {
+        let Some(base) = base else {
+            return Ok((self.read_beside(work, None, scratch, "read").await?, None));
+        };
+        if !work.compares() {
+            let here = self.known(base, Vec::new(), scratch).await?;
+            let known = Some(here.known.clone());
+            match self
+                .read_beside(work.clone(), known, scratch, "first")
+                .await
+            {
+                Err(TaskError::Source(comboi_sources::Error::TableNeeded)) => {}
+                read => return Ok((read?, Some(here))),
+            }
+        }
+        let here = self.known(base, base.files.clone(), scratch).await?;
+        let known = Some(here.known.clone());
+        let extract = self.read_beside(work, known, scratch, "read").await?;
+        Ok((extract, Some(here)))
+    }
+
+    async fn read_beside(
         &self,
         work: Work,
         known: Option<Known>,
         scratch: &Scratch,
+        folder: &str,
     ) -> Result<Extract, TaskError> {
         let stamp = Stamp {
             run: self.order.run,
@@ -86,7 +109,7 @@ impl Extraction<'_> {
         let (project, id, to) = (
             Arc::clone(&self.runner.project),
             self.id.clone(),
-            scratch.path().join("read"),
+            scratch.path().join(folder),
         );
         with_session(self.runner, self.limits, scratch.path(), move |session| {
             let reader = reader(&project, &id)?;

@@ -74,6 +74,8 @@ pub(super) struct Job<'a> {
     declared_if_there: bool,
     /// Without comboi's own columns.
     known: Option<read_files::Known>,
+    /// Whether that has all of the table's files.
+    is_whole: bool,
     stamp: read_files::Stamp,
     notes: Vec<Note>,
     rejects: Rejects,
@@ -106,6 +108,7 @@ impl<'a> Job<'a> {
             declared: settings::declared(reader.table),
             declared_if_there: false,
             known: known.map(own_columns_aside),
+            is_whole: known.is_none_or(|known| known.whole),
             stamp: read_files::Stamp {
                 run_id: stamp.run.0,
                 loaded_at: stamp.loaded_at.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string(),

@@ -152,6 +152,7 @@ impl Shop {
         self.known = Some(Known {
             columns: extract.columns,
             files,
+            whole: true,
         });
         self.checkpoint = Some(extract.checkpoint.to_string());
         if let Some(quarantined) = extract.quarantined {
@@ -164,6 +165,7 @@ impl Shop {
             self.quarantine = Some(Known {
                 columns: quarantined.columns,
                 files,
+                whole: true,
             });
         }
     }

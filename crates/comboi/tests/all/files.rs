@@ -75,3 +75,46 @@ fn what_the_sources_have_is_left_alone() {
     assert_eq!(world.read("in/orders/day1.csv"), before);
     assert_eq!(world.files("in"), ["orders/day1.csv"]);
 }
+
+/// A file that nobody asks for can be gone: so it is seen that a run that adds new files reads none of the table's own.
+#[test]
+fn new_files_are_added_without_the_table_s_own() {
+    let world = World::small();
+    let config = world.read("configs/default.yml");
+    let types_are_found = config.lines().filter(|line| !line.contains("columns:"));
+    world.write(
+        "configs/default.yml",
+        types_are_found.collect::<Vec<_>>().join("\n"),
+    );
+    let bronze = |outcome: &str| format!("bronze/shop/orders {outcome}");
+    let run = || world.outcomes(&["run", "bronze"]);
+    assert_eq!(run(), [bronze("succeeded 2")]);
+    let folder = world.path("data/bronze/shop/orders");
+    let entries = std::fs::read_dir(&folder)
+        .unwrap()
+        .map(|it| it.unwrap().path());
+    let parts: Vec<_> = entries
+        .filter(|it| it.extension().is_some_and(|it| it == "parquet"))
+        .collect();
+    let [part] = parts.as_slice() else {
+        panic!("{parts:?}")
+    };
+    let away = part.with_extension("away");
+    std::fs::rename(part, &away).unwrap();
+    world.write("in/orders/day2.csv", "id,day,amount\n3,2024-05-02,5.25\n");
+    assert_eq!(run(), [bronze("succeeded 1")]);
+    // A wider type: older rows are written anew, for which they have to be there.
+    world.write(
+        "in/orders/day3.csv",
+        "id,day,amount\n4.5,2024-05-03,1.00\n5,2024-05-03,1.00\n",
+    );
+    assert_eq!(run(), [bronze("failed 0")]);
+    std::fs::rename(&away, part).unwrap();
+    assert_eq!(run(), [bronze("succeeded 2")]);
+    let rows = world.rows("bronze/shop/orders");
+    let ids: Vec<&str> = rows
+        .iter()
+        .map(|row| row.split(',').next().unwrap())
+        .collect();
+    assert_eq!(ids, ["1.0", "2.0", "3.0", "4.5", "5.0"]);
+}

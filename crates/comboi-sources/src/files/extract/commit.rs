@@ -94,7 +94,9 @@ impl Job<'_> {
             };
             return Ok((Staged::default(), change));
         };
-        let removed: Vec<PathBuf> = if decision.widened {
+        let removed: Vec<PathBuf> = if decision.widened && !self.is_whole {
+            return Err(Error::TableNeeded);
+        } else if decision.widened {
             known.files.clone()
         } else {
             read_files::files_with_rows_of(self.session, known, &self.work.changed)?
