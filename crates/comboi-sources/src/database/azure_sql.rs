@@ -4,6 +4,7 @@
 
 mod catalog;
 mod columns;
+mod conn_str;
 mod decode;
 mod dialect;
 mod failure;

@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
-use comboi_project::{Authentication, Connection, Secrets, Setting, SslMode, did_you_mean};
+use comboi_project::{Authentication, Connection, Secrets, Setting, SslMode};
 use mssql_tds::connection::client_context::{ClientContext, TdsAuthenticationMethod};
 use mssql_tds::core::{EncryptionOptions, EncryptionSetting};
 use mssql_tds::message::login_options::ApplicationIntent;
 
+use super::conn_str::{Key, Said, parse};
 use crate::Error;
 use crate::database::Identity;
 
@@ -30,100 +31,6 @@ pub(super) struct Settings {
     packet_size: u16,
     /// Whose token logs in, where no password does.
     pub(super) identity: Option<Identity>,
-}
-
-/// Keys of ODBC's connection strings and other drivers' names for them, by what they mean here.
-const KEYS: [(&str, Key); 48] = [
-    ("server", Key::Server),
-    ("address", Key::Server),
-    ("addr", Key::Server),
-    ("data source", Key::Server),
-    ("network address", Key::Server),
-    ("port", Key::Port),
-    ("database", Key::Database),
-    ("initial catalog", Key::Database),
-    ("uid", Key::User),
-    ("user id", Key::User),
-    ("user", Key::User),
-    ("pwd", Key::Password),
-    ("password", Key::Password),
-    ("encrypt", Key::Encrypt),
-    ("trustservercertificate", Key::Trust),
-    ("trust server certificate", Key::Trust),
-    ("hostnameincertificate", Key::CertificateName),
-    ("host name in certificate", Key::CertificateName),
-    ("servercertificate", Key::Certificate),
-    ("server certificate", Key::Certificate),
-    ("authentication", Key::Authentication),
-    ("applicationintent", Key::Intent),
-    ("application intent", Key::Intent),
-    ("multisubnetfailover", Key::MultiSubnet),
-    ("logintimeout", Key::Timeout),
-    ("login timeout", Key::Timeout),
-    ("connection timeout", Key::Timeout),
-    ("connect timeout", Key::Timeout),
-    ("timeout", Key::Timeout),
-    ("packetsize", Key::PacketSize),
-    ("packet size", Key::PacketSize),
-    ("app", Key::Application),
-    ("application name", Key::Application),
-    ("columnencryption", Key::ColumnEncryption),
-    ("trusted_connection", Key::Windows),
-    ("integrated security", Key::Windows),
-    ("driver", Key::Nothing),
-    ("wsid", Key::Nothing),
-    ("workstation id", Key::Nothing),
-    ("mars_connection", Key::Nothing),
-    ("multipleactiveresultsets", Key::Nothing),
-    ("language", Key::Nothing),
-    ("quotedid", Key::Nothing),
-    ("ansinpw", Key::Nothing),
-    ("regional", Key::Nothing),
-    ("connectretrycount", Key::Nothing),
-    ("connectretryinterval", Key::Nothing),
-    ("persist security info", Key::Nothing),
-];
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Key {
-    Server,
-    Port,
-    Database,
-    User,
-    Password,
-    Encrypt,
-    Trust,
-    CertificateName,
-    Certificate,
-    Authentication,
-    Intent,
-    MultiSubnet,
-    Timeout,
-    PacketSize,
-    Application,
-    ColumnEncryption,
-    Windows,
-    /// It changes nothing here.
-    Nothing,
-}
-
-/// What a connection string says. Of a key that is there twice, the first counts (ODBC's rule).
-#[derive(Default)]
-struct Said(Vec<(Key, String)>);
-
-impl Said {
-    fn get(&self, key: Key) -> Option<&str> {
-        let found = self.0.iter().find(|(it, _)| *it == key);
-        found
-            .map(|(_, value)| value.trim())
-            .filter(|it| !it.is_empty())
-    }
-
-    fn replace(&mut self, key: Key, value: Option<String>) {
-        if let Some(value) = value {
-            self.0.insert(0, (key, value));
-        }
-    }
 }
 
 impl Settings {
@@ -153,12 +60,7 @@ impl Settings {
         // A password may begin and end with blanks, so it is taken as it is.
         let password = match resolved(&connection.password)? {
             Some(password) => password,
-            None => said
-                .0
-                .iter()
-                .find(|(key, _)| *key == Key::Password)
-                .map(|(_, value)| value.clone())
-                .unwrap_or_default(),
+            None => said.exact(Key::Password).unwrap_or_default().to_owned(),
         };
         Ok((Self::understood(&said, password, connection)?, warnings))
     }
@@ -431,60 +333,6 @@ fn identity(
             "`Authentication={method}` is not known"
         ))),
     }
-}
-
-/// `key=value;key={a;b}}c};…`
-fn parse(text: &str) -> Result<(Said, Vec<String>), Error> {
-    let broken = || {
-        wrong(
-            "the connection string can't be understood; it has the form `Server=tcp:<host>,1433;Database=…;Uid=…;Pwd=…`, with values that hold `;` in braces",
-        )
-    };
-    let (mut said, mut warnings) = (Said::default(), Vec::new());
-    let mut rest = text.trim_start_matches(|c: char| c == ';' || c.is_whitespace());
-    while !rest.is_empty() {
-        let (key, after) = rest.split_once('=').ok_or_else(broken)?;
-        let key = key.trim();
-        let (value, next) = value(after).ok_or_else(broken)?;
-        let lower = key.to_ascii_lowercase();
-        match KEYS.iter().find(|(name, _)| *name == lower) {
-            Some((_, known)) => said.0.push((*known, value)),
-            None => {
-                let hint = did_you_mean(&lower, KEYS.map(|(name, _)| name))
-                    .map(|hint| format!("; {hint}"))
-                    .unwrap_or_default();
-                warnings.push(format!(
-                    "`{key}` of the connection string is not known and does nothing{hint}"
-                ));
-            }
-        }
-        rest = next.trim_start_matches(|c: char| c == ';' || c.is_whitespace());
-    }
-    Ok((said, warnings))
-}
-
-/// A value and what is behind it.
-fn value(text: &str) -> Option<(String, &str)> {
-    let Some(braced) = text.trim_start().strip_prefix('{') else {
-        let (value, rest) = text.split_once(';').unwrap_or((text, ""));
-        return Some((value.trim().to_owned(), rest));
-    };
-    let mut value = String::new();
-    let mut chars = braced.char_indices().peekable();
-    while let Some((at, c)) = chars.next() {
-        match c {
-            '}' if chars.peek().is_some_and(|(_, next)| *next == '}') => {
-                chars.next();
-                value.push('}');
-            }
-            '}' => {
-                let rest = braced.get(at + 1..)?.trim_start();
-                return (rest.is_empty() || rest.starts_with(';')).then_some((value, rest));
-            }
-            c => value.push(c),
-        }
-    }
-    None
 }
 
 #[cfg(test)]
