@@ -6,6 +6,7 @@
 mod export;
 mod import;
 mod merge;
+mod relationships;
 mod types;
 
 use serde_json::Value as Json;

@@ -5,6 +5,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::import::import;
 use super::merge::merged;
+use super::relationships::{to_object, to_property};
 use super::types::logical_type;
 use super::{COMBOI, FORMATS, OPERATORS};
 
@@ -59,6 +60,13 @@ fn plain(contract: &Json, name: &str) -> Json {
         .map(|column| property(column, &keys, &rules))
         .collect();
     object.insert("properties".to_owned(), properties.into());
+    let relationships: Vec<Json> = list(contract.pointer("/schema/foreign_keys"))
+        .iter()
+        .filter_map(|key| to_object(key, name))
+        .collect();
+    if !relationships.is_empty() {
+        object.insert("relationships".to_owned(), relationships.into());
+    }
     let quality: Vec<Json> = rules
         .iter()
         .filter(|rule| of_column(rule).is_none())
@@ -72,7 +80,7 @@ fn plain(contract: &Json, name: &str) -> Json {
     if !sla.is_empty() {
         out.insert("slaProperties".to_owned(), sla.into());
     }
-    let rest = rest(contract);
+    let rest = rest(contract, name);
     if !rest.is_empty() {
         out.insert(
             "customProperties".to_owned(),
@@ -83,7 +91,7 @@ fn plain(contract: &Json, name: &str) -> Json {
 }
 
 /// What the standard has no words for.
-fn rest(contract: &Json) -> Map<String, Json> {
+fn rest(contract: &Json, name: &str) -> Map<String, Json> {
     let mut rest = Map::new();
     for key in ["stage", "owner", "quarantine", "privacy", "evolution"] {
         if let Some(value) = contract.get(key) {
@@ -97,6 +105,12 @@ fn rest(contract: &Json) -> Map<String, Json> {
         .unwrap_or_default();
     for told in ["columns", "primary_key"] {
         schema.remove(told);
+    }
+    if let Some(Json::Array(keys)) = schema.get_mut("foreign_keys") {
+        keys.retain(|key| to_object(key, name).is_none());
+        if keys.is_empty() {
+            schema.remove("foreign_keys");
+        }
     }
     if !schema.is_empty() {
         rest.insert("schema".to_owned(), schema.into());
@@ -145,7 +159,7 @@ fn property(column: &Json, keys: &[String], rules: &[Json]) -> Json {
     let mut required = column.get("nullable").and_then(Json::as_bool) == Some(false);
     let is_text = matches!(sql_type, SqlType::Varchar(_));
     let bounded = sql_type.is_number() || sql_type.is_moment();
-    let mut kept = Vec::new();
+    let (mut kept, mut relationships) = (Vec::new(), Vec::new());
     for (key, value) in constraints(column.get("constraints")) {
         let option = match key.as_str() {
             "not_null" => {
@@ -168,6 +182,13 @@ fn property(column: &Json, keys: &[String], rules: &[Json]) -> Json {
                 .iter()
                 .find(|(_, ours)| value.as_str() == Some(ours))
                 .map(|(theirs, _)| ("format", (*theirs).into())),
+            "foreign_key" => {
+                match to_property(&value, name) {
+                    Some(relationship) => relationships.push(relationship),
+                    None => kept.push(json!({ key: value })),
+                }
+                continue;
+            }
             "allowed_values" => {
                 quality.push(json!({
                     "name": format!("{name}_allowed_values"),
@@ -204,6 +225,9 @@ fn property(column: &Json, keys: &[String], rules: &[Json]) -> Json {
     );
     if !quality.is_empty() {
         out.insert("quality".to_owned(), quality.into());
+    }
+    if !relationships.is_empty() {
+        out.insert("relationships".to_owned(), relationships.into());
     }
     if !kept.is_empty() {
         own.insert("constraints".to_owned(), kept.into());

@@ -3,6 +3,7 @@
 use comboi_project::DatasetName;
 use serde_json::{Map, Value as Json, json};
 
+use super::relationships;
 use super::types::sql_type;
 use super::{FORMATS, OPERATORS, is_odcs, own};
 
@@ -48,6 +49,7 @@ pub fn import(document: &Json, object: Option<&str>) -> Result<Imported, String>
         });
     };
     let mut importing = Importing {
+        document,
         object: found,
         loose: Vec::new(),
         notes: Vec::new(),
@@ -63,6 +65,7 @@ pub fn import(document: &Json, object: Option<&str>) -> Result<Imported, String>
 }
 
 struct Importing<'a> {
+    document: &'a Json,
     object: &'a Json,
     loose: Vec<String>,
     notes: Vec<String>,
@@ -114,8 +117,23 @@ impl Importing<'_> {
         if !keys.is_empty() {
             schema.insert("primary_key".to_owned(), keys.into());
         }
+        let name = text(self.object, "name").unwrap_or_default();
+        let mut foreign_keys = Vec::new();
+        for one in list(self.object, "relationships") {
+            let key = relationships::of_object(self.document, one)
+                .filter(|_| relationships::is_foreign_key(one));
+            match key {
+                Some(key) => foreign_keys.push(key),
+                None => self.notes.push(unchecked_relationship(name, one)),
+            }
+        }
         if let Some(more) = ours.get("schema").and_then(Json::as_object) {
             schema.extend(more.clone());
+            let kept = more.get("foreign_keys").and_then(Json::as_array);
+            foreign_keys.extend(kept.into_iter().flatten().cloned());
+        }
+        if !foreign_keys.is_empty() {
+            schema.insert("foreign_keys".to_owned(), foreign_keys.into());
         }
         out.insert("schema".to_owned(), schema.into());
         for check in list(self.object, "quality").to_vec() {
@@ -221,6 +239,18 @@ impl Importing<'_> {
                 None => self.check(check, Some(&name)),
             }
         }
+        for one in list(property, "relationships") {
+            let key = relationships::of_column(self.document, one)
+                .filter(|_| relationships::is_foreign_key(one));
+            // A column has one of a kind.
+            let first = constraints
+                .iter()
+                .all(|it: &Json| it.get("foreign_key").is_none());
+            match key.filter(|_| first) {
+                Some(key) => constraints.push(json!({ "foreign_key": key })),
+                None => self.notes.push(unchecked_relationship(&name, one)),
+            }
+        }
         let ours = own(property).and_then(Json::as_object);
         if let Some(more) = ours
             .and_then(|ours| ours.get("constraints"))
@@ -238,12 +268,6 @@ impl Importing<'_> {
         }
         if property.get("deprecated").and_then(Json::as_bool) == Some(true) {
             out.insert("deprecated".to_owned(), true.into());
-        }
-        if list(property, "relationships")
-            .iter()
-            .any(|it| it.get("to").is_some())
-        {
-            self.notes.push(format!("`{name}`: its relationship is not checked; `foreign_key` names a dataset of the project"));
         }
         Json::Object(out)
     }
@@ -524,13 +548,21 @@ fn keys(properties: &[Json]) -> Vec<String> {
 }
 
 /// What the column is called in the data.
-fn column_name(property: &Json) -> &str {
+fn unchecked_relationship(of: &str, relationship: &Json) -> String {
+    let to = relationship.get("to").map(Json::to_string);
+    let to = to.unwrap_or_else(|| "nothing".to_owned());
+    format!(
+        "`{of}`: its relationship to {to} is not checked: what that is in this project is not known; a `foreign_key` can say it"
+    )
+}
+
+pub(super) fn column_name(property: &Json) -> &str {
     text(property, "physicalName")
         .or_else(|| text(property, "name"))
         .unwrap_or_default()
 }
 
-fn dataset_name(object: &Json) -> Option<String> {
+pub(super) fn dataset_name(object: &Json) -> Option<String> {
     let named = text(object, "name").or_else(|| text(object, "physicalName"))?;
     let parsed = named.parse::<DatasetName>();
     let folded = parsed.or_else(|bad| bad.suggestion().unwrap_or_default().parse());
@@ -545,11 +577,11 @@ fn as_text(value: Option<&Json>) -> String {
     }
 }
 
-fn text<'a>(of: &'a Json, key: &str) -> Option<&'a str> {
+pub(super) fn text<'a>(of: &'a Json, key: &str) -> Option<&'a str> {
     of.get(key)?.as_str()
 }
 
-fn list<'a>(of: &'a Json, key: &str) -> &'a [Json] {
+pub(super) fn list<'a>(of: &'a Json, key: &str) -> &'a [Json] {
     of.get(key)
         .and_then(Json::as_array)
         .map_or(&[], Vec::as_slice)

@@ -169,12 +169,7 @@ fn a_document_comes_in_and_goes_out_as_it_was() {
     assert_eq!(imported.loose, ["country", "lines"]);
     assert_eq!(imported.object, "Payments");
     let notes = imported.notes.join("\n");
-    for part in [
-        "soda_says",
-        "is a text, for people",
-        "relationship",
-        "generalAvailability",
-    ] {
+    for part in ["soda_says", "is a text, for people", "generalAvailability"] {
         assert!(notes.contains(part), "{part}\n{notes}");
     }
 }
@@ -205,6 +200,9 @@ schema:
         - unique: true
         - min_length: 1
         - max_length: 18
+        - foreign_key:
+            dataset: receivers
+            column: id
     - name: country
       type: VARCHAR
       constraints:
@@ -309,17 +307,22 @@ schema:
       constraints:
         - rejected_values: [unknown]
         - allowed_values: [placed, shipped]
+        - foreign_key: { dataset: states, column: name }
     - name: email
       type: VARCHAR
       pii: true
       constraints:
         - format: email
+        - foreign_key: { dataset: bronze/shop/customers }
     - name: updated_at
       type: TIMESTAMP WITH TIME ZONE
       constraints:
         - min_value: "2020-01-01"
   primary_key: [order_id]
   extra_columns: [processed_at]
+  foreign_keys:
+    - { columns: [order_id, status], dataset: orders_all, to: [id, state] }
+    - { columns: [order_id], dataset: silver/orders_paid }
 quality_rules:
   - name: status_is_there
     column: status
@@ -371,6 +374,125 @@ fn a_contract_of_comboi_s_own_goes_out_and_comes_in_as_it_was() {
     assert_eq!(same(&back.contract), same(&contract));
     // Once more, and it is the same document.
     assert_eq!(export(&back.contract), document);
+}
+
+#[test]
+fn relationships_are_foreign_keys_where_it_is_known_of_what() {
+    let document = json(
+        r#"
+apiVersion: v3.1.0
+kind: DataContract
+id: x
+version: 1.0.0
+status: active
+schema:
+  - name: Orders
+    id: orders_tbl
+    properties:
+      - name: a
+        id: a_prop
+        logicalType: integer
+        relationships:
+          - to: Customers.number
+          - to: countries.code
+      - name: b
+        logicalType: integer
+        relationships: [{ type: foreignKey, to: /schema/customers_tbl/properties/number_prop }]
+      - { name: c, logicalType: integer, relationships: [{ to: elsewhere.yaml#/schema/x/properties/y }] }
+      - { name: d, logicalType: integer, relationships: [{ to: countries.code }] }
+    relationships:
+      - { from: [Orders.a, Orders.b], to: [Customers.number, Customers.name] }
+      - { type: foreignKey, from: schema/orders_tbl/properties/a_prop, to: countries.id }
+      - { from: [Orders.a, Orders.b], to: [Customers.number, countries.id] }
+  - name: Customers
+    id: customers_tbl
+    properties:
+      - { name: number, id: number_prop, physicalName: customer_no, logicalType: integer }
+      - { name: name, logicalType: string }
+"#,
+    );
+    let imported = import(&document, Some("Orders")).unwrap();
+    let schema = &imported.contract["schema"];
+    let column = |i: usize| schema["columns"][i].get("constraints").cloned();
+    let key = |dataset: &str, column: &str| {
+        Some(serde_json::json!([{ "foreign_key": { "dataset": dataset, "column": column } }]))
+    };
+    assert_eq!(column(0), key("customers", "customer_no"));
+    assert_eq!(column(1), key("customers", "customer_no"));
+    assert_eq!(column(2), None);
+    assert_eq!(column(3), key("countries", "code"));
+    assert_eq!(
+        schema["foreign_keys"],
+        serde_json::json!([
+            { "columns": ["a", "b"], "dataset": "customers", "to": ["customer_no", "name"] },
+            { "columns": ["a"], "dataset": "countries", "to": ["id"] },
+        ])
+    );
+    let told =
+        "is not checked: what that is in this project is not known; a `foreign_key` can say it";
+    assert_eq!(
+        imported.notes,
+        [
+            format!("`a`: its relationship to \"countries.code\" {told}"),
+            format!("`c`: its relationship to \"elsewhere.yaml#/schema/x/properties/y\" {told}"),
+            format!("`Orders`: its relationship to [\"Customers.number\",\"countries.id\"] {told}"),
+        ]
+    );
+    let mut contract = imported.contract.clone();
+    contract["odcs"] = document.clone();
+    assert_eq!(export(&contract), document);
+}
+
+/// What the standard's own JSON Schema says of documents; nothing, if all is well.
+fn told_by_the_schema(documents: &[Json]) -> String {
+    use std::io::Write as _;
+    use std::process::{Command, Stdio};
+    const SCRIPT: &str = "\
+import json, sys
+from importlib import resources
+import jsonschema
+schema = json.load(open(sys.argv[1] + '/open_data_contract_standard/schema.json'))
+kind = jsonschema.validators.validator_for(schema)
+kind.check_schema(schema)
+for n, document in enumerate(json.load(sys.stdin)):
+    for error in kind(schema).iter_errors(document):
+        print(n, error.json_path, error.message[:200])
+";
+    let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/tools/odcs");
+    assert!(
+        tools
+            .join("open_data_contract_standard/schema.json")
+            .is_file(),
+        "the standard's JSON Schema is not here; run: scripts/install-needs test"
+    );
+    let mut python = Command::new("python3")
+        .args(["-c", SCRIPT])
+        .arg(&tools)
+        .env("PYTHONPATH", &tools)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let text = serde_json::to_vec(documents).unwrap();
+    python.stdin.take().unwrap().write_all(&text).unwrap();
+    let said = python.wait_with_output().unwrap();
+    assert!(said.status.success());
+    String::from_utf8(said.stdout).unwrap()
+}
+
+#[test]
+fn what_goes_out_is_as_the_schema_of_the_standard_wants_it() {
+    let ours = export(&as_file(&json(OURS)));
+    let (changed, _) = imported(&json(DOCUMENT));
+    let mut changed = changed;
+    changed["schema"]["columns"][3]["type"] = "DECIMAL(12,2)".into();
+    assert_eq!(told_by_the_schema(&[ours.clone(), export(&changed)]), "");
+    // The test of the test.
+    let mut wrong = ours;
+    wrong["schema"][0]["properties"][0]["logicalType"] = "txt".into();
+    wrong["otto"] = 1.into();
+    let said = told_by_the_schema(&[wrong]);
+    assert!(said.contains("txt") && said.contains("otto"), "{said}");
 }
 
 #[test]
