@@ -79,7 +79,9 @@ pub enum Error {
 
 /// What works: without its log a dataset has no history to go back in.
 fn way_out(dataset: &str, file: &str) -> String {
-    if file.starts_with("_delta_log") {
+    if file.ends_with(".checkpoint.parquet") || file.ends_with("_last_checkpoint") {
+        "`comboi repair` takes it away if all entries of the log are there; else bring the file back from a backup, or move the dataset's folder away: the next run makes it anew, without its earlier versions".to_owned()
+    } else if file.starts_with("_delta_log") {
         "bring the file back from a backup, or move the dataset's folder away: the next run makes it anew, without its earlier versions".to_owned()
     } else {
         format!(

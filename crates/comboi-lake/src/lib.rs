@@ -16,6 +16,7 @@ mod history;
 mod lake;
 mod latest;
 mod layout;
+mod mend;
 mod near;
 mod notes;
 mod publish;

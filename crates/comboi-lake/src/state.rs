@@ -234,8 +234,8 @@ impl State {
         self.read(&self.receipt_key(run, task)).await
     }
 
-    /// What became of the tasks of a run so far, in no order.
-    pub async fn receipts(&self, run: RunId) -> Result<Vec<Bytes>, StateError> {
+    /// What became of the tasks of a run so far: each with the task's name as the receipt's own name has it.
+    pub async fn receipts(&self, run: RunId) -> Result<Vec<(String, Bytes)>, StateError> {
         let below = self.run_key(run, "receipts");
         let listed: Vec<_> = self
             .store
@@ -243,10 +243,17 @@ impl State {
             .try_collect()
             .await
             .map_err(|e| StateError::Unavailable("listed", e))?;
-        let reads = listed
-            .into_iter()
-            .map(|object| async move { self.read(&object.location).await });
-        let read: Vec<Option<Bytes>> = futures::stream::iter(reads)
+        let reads = listed.into_iter().map(|object| {
+            let parts = object.location.prefix_match(&below).into_iter().flatten();
+            let parts: Vec<String> = parts.map(|part| part.as_ref().to_owned()).collect();
+            let name = parts.join("/");
+            async move {
+                let bytes = self.read(&object.location).await?;
+                let task = name.strip_suffix(".json").unwrap_or(&name).to_owned();
+                Ok(bytes.map(|bytes| (task, bytes)))
+            }
+        });
+        let read: Vec<Option<(String, Bytes)>> = futures::stream::iter(reads)
             .buffer_unordered(READS_AT_ONCE)
             .try_collect()
             .await?;

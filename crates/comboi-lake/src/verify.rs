@@ -9,10 +9,12 @@ use crate::table::Table;
 
 /// Files that are asked for at once.
 const AT_ONCE: usize = 16;
+/// The last bytes of every Parquet file.
+const PARQUET: &[u8] = b"PAR1";
 
 impl Table {
-    /// The files of a version that are not there as they were written: one error each, which says what works. Only names and
-    /// sizes are looked at.
+    /// The files of a version that are not there as they were written: one error each, which says what works. Names, sizes
+    /// and last bytes are looked at.
     pub async fn flaws(&self, snapshot: &Snapshot) -> Result<Vec<Error>, Error> {
         let looks = snapshot.files.iter().map(|file| self.flaw(file));
         let looks: Vec<_> = looks.collect();
@@ -25,12 +27,20 @@ impl Table {
 
     async fn flaw(&self, file: &DataFile) -> Result<Option<Error>, Error> {
         let key = self.key_of(&file.name)?;
+        let unavailable = |e: object_store::Error| self.unavailable("look at a file of", e.into());
         let stored = match self.store().head(&key).await {
             Ok(found) => Some(found.size),
             Err(object_store::Error::NotFound { .. }) => None,
-            Err(error) => return Err(self.unavailable("look at a file of", error.into())),
+            Err(error) => return Err(unavailable(error)),
         };
-        Ok(self.hold_size(file, stored).err())
+        if let Err(flaw) = self.hold_size(file, stored) {
+            return Ok(Some(flaw));
+        }
+        let start = file.size_bytes.saturating_sub(PARQUET.len() as u64);
+        let end = self.store().get_range(&key, start..file.size_bytes).await;
+        let is_parquet = end.map_err(unavailable)? == PARQUET;
+        let flaw = || self.damaged(&file.name, "a file does not end as Parquet files do");
+        Ok((!is_parquet).then(flaw))
     }
 
     /// Whether the version's file is where readers that know no Delta look for it. True where nothing is published.

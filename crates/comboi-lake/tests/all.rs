@@ -17,6 +17,8 @@ mod faults;
 mod folders;
 #[path = "all/logs.rs"]
 mod logs;
+#[path = "all/looked_after.rs"]
+mod looked_after;
 #[path = "all/near.rs"]
 mod near;
 #[path = "all/upkeep.rs"]

@@ -16,7 +16,8 @@ use comboi_engine::{
 };
 use comboi_lake::{Change, Latest, Operation, Remove, Snapshot, Table};
 use comboi_project::{
-    Columns, Contract, Dataset, DatasetId, Deduplication, Located, Project, QualityRule, SqlType,
+    Columns, Contract, Dataset, DatasetId, Deduplication, Located, PipelineName, Project,
+    QualityRule, SqlType,
 };
 use serde::{Deserialize, Serialize};
 
@@ -110,6 +111,13 @@ pub(crate) fn why_build(
     changed.map(|(input, _)| format!("{input} has changed"))
 }
 
+/// Whether an input was committed by a later run than what was built of it. If its version has the number that was read, then that one was lost,
+/// or taken back with an older copy of the lake, and its number was given again.
+pub(crate) fn made_anew(pipeline: &PipelineName, built: &Latest, input: &Latest) -> bool {
+    let run = |latest: &Latest| latest.last_commit(pipeline).map(|(run, _)| run);
+    run(input) > run(built)
+}
+
 fn present(
     id: &DatasetId,
     inputs: &BTreeMap<DatasetId, Option<u64>>,
@@ -174,21 +182,8 @@ impl Build<'_> {
             let by_this_run = base
                 .last_commit(&self.runner.project.name)
                 .is_some_and(|(run, _)| run >= self.order.run);
-            let versions = self
-                .inputs
-                .iter()
-                .map(|(id, version)| (id.clone(), Some(*version)))
-                .collect();
-            let unchanged = || {
-                why_build(
-                    &self.runner.project,
-                    &self.dataset.id,
-                    &versions,
-                    Some(&Latest::from(base.clone())),
-                )
-                .is_none()
-            };
-            if by_this_run || !self.order.rebuild && unchanged() {
+            let unchanged = !by_this_run && !self.order.rebuild && self.is_unchanged(base).await?;
+            if by_this_run || unchanged {
                 let mut done = self.finished(base).await?;
                 let why = if by_this_run {
                     "this run had built it"
@@ -259,6 +254,24 @@ impl Build<'_> {
         done.late = is_late(&verdicts);
         done.verdicts = verdicts;
         Ok(done)
+    }
+
+    async fn is_unchanged(&self, base: &Snapshot) -> Result<bool, TaskError> {
+        let project = &self.runner.project;
+        let base = Latest::from(base.clone());
+        let versions = self.inputs.iter();
+        let versions = versions.map(|(id, version)| (id.clone(), Some(*version)));
+        if why_build(project, &self.dataset.id, &versions.collect(), Some(&base)).is_some() {
+            return Ok(false);
+        }
+        for (input, version) in &self.inputs {
+            let newest = self.runner.lake.table(input).latest().await?;
+            let read = newest.filter(|newest| newest.version == *version);
+            if read.is_some_and(|read| made_anew(&project.name, &base, &read)) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     fn from(&self, uses_the_clock: bool) -> BuiltFrom {

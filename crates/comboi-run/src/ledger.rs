@@ -261,10 +261,14 @@ impl Ledger {
 
     /// How a run ended; `None` while it has not.
     pub(crate) async fn closed(&self, run: RunId) -> Result<Option<RunReport>, LedgerError> {
-        let bytes = self.state.closed(run).await?;
-        bytes
-            .map(|bytes| from_bytes(&bytes, "end", run))
-            .transpose()
+        let Some(bytes) = self.state.closed(run).await? else {
+            return Ok(None);
+        };
+        let report: RunReport = from_bytes(&bytes, "end", run)?;
+        match report.run == run {
+            true => Ok(Some(report)),
+            false => Err(mixed_up("end", run)),
+        }
     }
 
     /// What became of the tasks of a run so far.
@@ -273,8 +277,11 @@ impl Ledger {
         run: RunId,
     ) -> Result<BTreeMap<DatasetId, Receipt>, LedgerError> {
         let receipts = self.state.receipts(run).await?;
-        let receipts = receipts.iter().map(|bytes| {
+        let receipts = receipts.iter().map(|(task, bytes)| {
             let receipt: Receipt = from_bytes(bytes, "receipt", run)?;
+            if receipt.run != run || receipt.dataset.to_string() != *task {
+                return Err(mixed_up("receipt", run));
+            }
             Ok((receipt.dataset.clone(), receipt))
         });
         receipts.collect()
@@ -355,6 +362,7 @@ impl Ledger {
             .transpose()?;
         match order {
             Some(order) if order.format > FORMAT => Err(LedgerError::Newer(order.format)),
+            Some(order) if order.run != run => Err(mixed_up("plan", run)),
             order => Ok(order),
         }
     }
@@ -388,6 +396,12 @@ impl Ledger {
         }
         Ok((read, record))
     }
+}
+
+/// An object that lies where another one belongs.
+fn mixed_up(what: &'static str, run: RunId) -> LedgerError {
+    let source = serde::de::Error::custom("it was written as another one");
+    LedgerError::Damaged { what, run, source }
 }
 
 fn to_bytes(value: &impl Serialize) -> bytes::Bytes {

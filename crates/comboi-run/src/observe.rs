@@ -9,7 +9,7 @@ use comboi_project::{DatasetId, Project};
 use comboi_sources::database::Databases;
 use comboi_sources::{Checkpoint, Look};
 
-use crate::build::why_build;
+use crate::build::{made_anew, why_build};
 use crate::extract::{CHECKPOINT, look_at_database, look_at_files, texts};
 use crate::task::{TaskError, chain};
 
@@ -105,24 +105,24 @@ async fn dataset(
     id: &DatasetId,
     base: Option<&Latest>,
 ) -> Result<ObservedDataset, comboi_lake::Error> {
-    let mut versions = BTreeMap::new();
+    let (mut versions, mut anew) = (BTreeMap::new(), None);
     for input in plan
         .tasks
         .iter()
         .filter(|task| task.dataset == *id)
         .flat_map(|task| &task.inputs)
     {
-        versions.insert(
-            input.clone(),
-            lake.table(input)
-                .latest()
-                .await?
-                .map(|snapshot| snapshot.version),
-        );
+        let newest = lake.table(input).latest().await?;
+        if let (Some(newest), Some(base)) = (&newest, base)
+            && made_anew(&project.name, base, newest)
+        {
+            anew.get_or_insert_with(|| format!("{input} has changed"));
+        }
+        versions.insert(input.clone(), newest.map(|newest| newest.version));
     }
     Ok(ObservedDataset {
         version: base.map(|base| base.version),
         rows: base.map(|base| base.row_count),
-        why: why_build(project, id, &versions, base),
+        why: why_build(project, id, &versions, base).or(anew),
     })
 }

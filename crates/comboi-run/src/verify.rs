@@ -40,6 +40,8 @@ enum Mend {
     Publish(DatasetId, Box<Snapshot>),
     /// To write the end of a run whose tasks have all ended.
     End(RunId),
+    /// To take away the checkpoints of a log whose entries are all there.
+    ForgetCheckpoints(DatasetId),
     /// To take away a schedule that can't be read: the next number is found again.
     ForgetSchedule,
 }
@@ -60,6 +62,13 @@ impl Runner {
                 Mend::Publish(id, snapshot) => {
                     let published = self.lake.table(&id).publish(&snapshot).await;
                     published.map(|_| ()).map_err(|e| Some(chain(&e)))
+                }
+                Mend::ForgetCheckpoints(id) => {
+                    match self.lake.table(&id).forget_checkpoints().await {
+                        Ok(true) => Ok(()),
+                        Ok(false) => Err(None),
+                        Err(e) => Err(Some(chain(&e))),
+                    }
                 }
                 Mend::End(run) => self.end(run).await.map(|_| ()).map_err(|e| Some(chain(&e))),
                 Mend::ForgetSchedule => {
@@ -113,7 +122,12 @@ impl Runner {
             Ok::<(), comboi_lake::Error>(())
         };
         if let Err(e) = looked.await {
-            found.add(id.to_string(), chain(&e), Mend::Nothing);
+            let damaged = matches!(e, comboi_lake::Error::Damaged { .. });
+            let mend = match damaged && table.can_do_without_checkpoint().await.unwrap_or(false) {
+                true => Mend::ForgetCheckpoints(id.clone()),
+                false => Mend::Nothing,
+            };
+            found.add(id.to_string(), chain(&e), mend);
         }
     }
 
@@ -158,19 +172,23 @@ impl Runner {
             .values()
             .filter(|it| it.outcome == Outcome::Succeeded)
         {
-            let (Some(committed), Ok(Some(latest))) = (
+            // What can't be read is told of the dataset.
+            let (Some(committed), Ok(latest)) = (
                 receipt.version,
                 self.lake.table(&receipt.dataset).latest().await,
             ) else {
                 continue;
             };
-            if latest.version < committed {
-                let what = format!(
-                    "run {run} committed version {committed}, and the lake has {} only: it was brought back from an older copy, or its log was cut; rows of sources that are gone since are lost, `comboi reset-checkpoint` reads the others again",
-                    latest.version
-                );
-                found.add(receipt.dataset.to_string(), what, Mend::Nothing);
-            }
+            let what = match latest.map(|latest| latest.version) {
+                None => format!(
+                    "run {run} committed version {committed}, and the lake has nothing of it: its folder or its log was taken away; the next run reads its source from the beginning, rows of sources that are gone since are lost"
+                ),
+                Some(version) if version < committed => format!(
+                    "run {run} committed version {committed}, and the lake has {version} only: it was brought back from an older copy, or its log was cut; rows of sources that are gone since are lost, `comboi reset-checkpoint` reads the others again"
+                ),
+                Some(_) => continue,
+            };
+            found.add(receipt.dataset.to_string(), what, Mend::Nothing);
         }
         Ok(())
     }

@@ -5,12 +5,11 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use comboi_plan::Plan;
 use comboi_project::Stage;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
-use super::shop::{Process, Shop, project};
+use super::shop::{Process, Shop, plan};
 use crate::by_message::Answer;
 use crate::message::TaskMessage;
 use crate::runner::RunError;
@@ -22,6 +21,8 @@ const LEASE: Duration = Duration::from_secs(600);
 const MOST_TRIES: u32 = 5;
 /// For how many hours things go wrong at most.
 const BAD_HOURS: u64 = 3;
+/// How many messages come in an hour of load.
+const EACH_HOUR: u64 = 100;
 /// By when everything has to have ended: before a run is given up for its age, which would hide that nobody asked for it again.
 const MOST_HOURS: u64 = 16;
 const CONFIG: &str = "configs/shop.yml";
@@ -59,25 +60,54 @@ struct Message {
 impl Host {
     /// Two hosts that take messages, and somebody who sends some by hand.
     pub(super) fn start(shop: Arc<Shop>) -> Self {
+        let mut host = Self::of(shop, 2);
+        host.at_work.spawn(Arc::clone(&host.shared).by_hand());
+        host
+    }
+
+    /// So many hosts that take messages.
+    pub(super) fn of(shop: Arc<Shop>, hosts: usize) -> Self {
         let shared = Arc::new(Shared {
             shop,
             queue: Mutex::default(),
             changed: Notify::new(),
         });
         let mut at_work = JoinSet::new();
-        for _ in 0..2 {
+        for _ in 0..hosts {
             at_work.spawn(Arc::clone(&shared).listen());
         }
-        at_work.spawn(Arc::clone(&shared).by_hand());
         Self { shared, at_work }
     }
 
     /// The timer fires each hour, until nothing goes wrong any more, a whole run of that time has ended, and no message is left.
-    pub(super) async fn until_all_is_quiet(mut self) {
+    pub(super) async fn until_all_is_quiet(self) {
+        let bad_hours = 1 + self.shared.shop.chance.below(BAD_HOURS);
+        self.from_hour(0, bad_hours).await;
+    }
+
+    /// For hours very many messages come, in any order, many of them twice and some that nobody understands, while two timers fire; then
+    /// until all is quiet.
+    pub(super) async fn under_load(mut self, messages: u64) {
+        let hours = messages / EACH_HOUR;
+        for hour in 0..hours {
+            self.shared.shop.sells();
+            for _ in 0..2 {
+                self.fires(hour);
+            }
+            for _ in 0..EACH_HOUR {
+                self.shared.comes();
+            }
+            self.shared.shop.time.sleep(HOUR).await;
+            // What has ended is not kept.
+            while self.at_work.try_join_next().is_some() {}
+        }
+        self.from_hour(hours, 0).await;
+    }
+
+    async fn from_hour(mut self, first: u64, bad_hours: u64) {
         let shared = Arc::clone(&self.shared);
-        let bad_hours = 1 + shared.shop.chance.below(BAD_HOURS);
-        for hour in 0..MOST_HOURS {
-            let misbehaves = hour < bad_hours;
+        for hour in first..first + MOST_HOURS {
+            let misbehaves = hour < first + bad_hours;
             shared.shop.misbehaves.store(misbehaves, Ordering::SeqCst);
             if !misbehaves && shared.is_quiet().await {
                 // What came last is loaded now.
@@ -95,14 +125,17 @@ impl Host {
             }
             let at_once = 1 + u64::from(shared.shop.chance.happens(200));
             for _ in 0..at_once {
-                self.at_work.spawn({
-                    let shared = Arc::clone(&shared);
-                    async move { shared.fires(hour).await }
-                });
+                self.fires(hour);
             }
             shared.shop.time.sleep(HOUR).await;
         }
         panic!("there are runs that never end");
+    }
+
+    /// A timer of its own.
+    fn fires(&mut self, hour: u64) {
+        let shared = Arc::clone(&self.shared);
+        self.at_work.spawn(async move { shared.fires(hour).await });
     }
 }
 
@@ -120,7 +153,7 @@ impl Shared {
 
     async fn fires(&self, hour: u64) {
         let process = self.shop.process();
-        let plan = Plan::of_everything(project());
+        let plan = plan();
         let slot = format!("timer-{hour}");
         let work = async {
             let answer = process.runner.on_timer(&slot, CONFIG, plan).await;
@@ -153,19 +186,45 @@ impl Shared {
         }
     }
 
+    /// Somebody asks for the rest of a run, from any stage on; or the message is none.
+    fn comes(&self) {
+        let chance = &self.shop.chance;
+        let within_the_hour = || {
+            let seconds = chance.below(HOUR.as_secs());
+            self.shop.time.now() + Duration::from_secs(seconds)
+        };
+        let from = usize::try_from(chance.below(3)).unwrap_or(0);
+        let message = TaskMessage::first(None, None, &Stage::ALL[from..]);
+        let text = match message.filter(|_| !chance.happens(10)) {
+            Some(message) => message.to_text(),
+            None => "{\"stage\": \"bro".to_owned(),
+        };
+        let name = self.adds(None, &text, false, within_the_hour());
+        if chance.happens(300) {
+            self.adds(Some(name), &text, false, within_the_hour());
+        }
+    }
+
     fn put(&self, text: &str, is_poison: bool) {
+        self.adds(None, text, is_poison, self.shop.time.now());
+    }
+
+    /// Answers the message's name. One that comes again has the name of the first.
+    fn adds(&self, name: Option<String>, text: &str, is_poison: bool, visible: Duration) -> String {
         let mut queue = self.queue();
         queue.next += 1;
         let id = queue.next;
+        let name = name.unwrap_or_else(|| format!("m{id}"));
         let message = Message {
-            name: format!("m{id}"),
+            name: name.clone(),
             text: text.to_owned(),
             is_poison,
             tries: 0,
-            visible: self.shop.time.now(),
+            visible,
         };
         queue.messages.insert(id, message);
         self.changed.notify_waiters();
+        name
     }
 
     /// Sends what an answer asks to be sent. Says whether the work counts as done.
@@ -300,7 +359,7 @@ async fn answered(process: &Process, message: &Message) -> Result<Answer, RunErr
     if message.is_poison {
         return runner.on_poison(&message.name, task, CONFIG).await;
     }
-    let plan = Plan::of_everything(project());
+    let plan = plan();
     runner
         .on_message(&message.name, &task, CONFIG, plan, None)
         .await

@@ -8,7 +8,8 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use comboi_engine::Limits;
 use comboi_lake::{Lake, Latest, Root, State};
-use comboi_project::{DatasetId, Project, RunId, Stage};
+use comboi_plan::Plan;
+use comboi_project::{DatasetId, PathTemplate, Project, RunId, Stage};
 use comboi_test::{Fate, Fates, Fickle, Store, Times};
 use serde_json::json;
 
@@ -60,6 +61,9 @@ static PROJECT: LazyLock<Arc<Project>> = LazyLock::new(|| {
     let config = folder.path().join("configs/shop.yml");
     Arc::new(Project::load(&config, &|_| None).unwrap_or_else(|e| panic!("{e}")))
 });
+
+/// What every timer and every message asks for.
+static PLAN: LazyLock<Plan> = LazyLock::new(|| Plan::of_everything(&PROJECT));
 
 /// What a simulation is about.
 pub(super) struct Shop {
@@ -293,8 +297,7 @@ impl Shop {
 impl Commit {
     /// A log entry as `latest` reads them.
     fn to_entry(&self, version: u64) -> String {
-        let info =
-            json!({"commitInfo": {"operationMetrics": {"numFiles": "0", "numRemovedFiles": "0"}}});
+        let info = r#"{"commitInfo":{"operationMetrics":{"numFiles":"0","numRemovedFiles":"0"}}}"#;
         let fence = u64::from(self.run.0) << 20;
         let metadata = json!({"metaData": {
             "schemaString": r#"{"type":"struct","fields":[]}"#,
@@ -336,6 +339,10 @@ pub(super) fn project() -> &'static Project {
     &PROJECT
 }
 
+pub(super) fn plan() -> Plan {
+    PLAN.clone()
+}
+
 /// The name of a log entry.
 pub(super) fn entry_name(dataset: &DatasetId, version: u64) -> String {
     format!("{}/_delta_log/{version:020}.json", folder(dataset))
@@ -354,16 +361,19 @@ fn folder(dataset: &DatasetId) -> String {
 }
 
 fn lake(store: &Store) -> Lake {
-    let stages = [
-        (Stage::Bronze, "bronze/{source}/{table}"),
-        (Stage::Silver, "silver/refined/{dataset}.parquet"),
-        (Stage::Gold, "gold/metrics/{dataset}.parquet"),
-    ];
-    let stages = stages.map(|(stage, template)| {
-        let template = template.parse().expect("it is a template");
-        (stage, (Root::store(Arc::clone(store)), template))
+    static PLACES: LazyLock<[(Stage, PathTemplate); 3]> = LazyLock::new(|| {
+        let template = |text: &str| text.parse().expect("it is a template");
+        [
+            (Stage::Bronze, template("bronze/{source}/{table}")),
+            (Stage::Silver, template("silver/refined/{dataset}.parquet")),
+            (Stage::Gold, template("gold/metrics/{dataset}.parquet")),
+        ]
     });
-    Lake::new(stages.into_iter().collect()).expect("the stages have places of their own")
+    let stages = PLACES.iter().map(|(stage, template)| {
+        let root = Root::store(Arc::clone(store));
+        (*stage, (root, template.clone()))
+    });
+    Lake::new(stages.collect()).expect("the stages have places of their own")
 }
 
 fn now(time: &Time, skew: i64) -> DateTime<Utc> {

@@ -7,6 +7,7 @@
 
 mod by_hand;
 mod damage;
+mod damaged_lake;
 mod deduplicated;
 mod every_write;
 mod linked;

@@ -15,6 +15,7 @@
 //! | a message comes twice, or again with another id | `runs::messages_that_come_twice`, `runs::many_messages_in_disorder` |
 //! | a stage takes longer than the lease | `killed::a_stage_that_takes_longer_than_the_lease` |
 //! | the handler is killed at any write, and about any message | `killed::handlers_that_are_killed_after_every_write_*`, `killed::handlers_that_are_killed_about_every_message` |
+//! | the same, while somebody writes into the PostgreSQL that is read | `live::handlers_that_are_killed_while_somebody_writes` |
 //! | the host is killed | `killed::a_host_that_dies` |
 //! | any request of a run fails once | `hitches::*` |
 //! | two hosts, and two handlers of one folder | `runs::two_hosts_share_the_work` |
@@ -33,6 +34,7 @@ mod contract;
 mod doctor;
 mod hitches;
 mod killed;
+mod live;
 mod runs;
 mod secrets;
 

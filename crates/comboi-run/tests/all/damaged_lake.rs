@@ -1,0 +1,304 @@
+//! An object of the lake is not what was written: it is told and nothing goes on over it, or it is of no matter. When it is back, all is as if
+//! nothing had been: a run that met damage has lost nothing, doubled nothing, and begun nothing anew.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use comboi_lake::{Change, Operation, Remove};
+use comboi_project::RunId;
+use comboi_test::{Fault, Faulty, Store, contents, copy, memory, put, remove};
+
+use crate::shop::{DAILY, ORDERS, Shop, id, lake, outcomes, rows, run, state};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Damage {
+    CutShort,
+    Emptied,
+    Zeroed,
+    Gone,
+}
+
+use Damage::{CutShort, Emptied, Gone, Zeroed};
+
+const ALL: &[Damage] = &[CutShort, Emptied, Zeroed, Gone];
+
+const LOG: &str = "bronze/shop/orders/_delta_log/";
+
+/// What becomes of a run over a damaged object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Run {
+    /// It ends as if there were no damage.
+    Well,
+    /// Its first task that does not succeed says this.
+    Tells(&'static str),
+}
+
+/// Object, damage, what a run comes to, what `verify` says before it, whether `repair` mends it.
+type Case = (String, &'static [Damage], Run, &'static str, bool);
+
+/// Version 10 has a checkpoint, version 11 is a run's; another day has come.
+struct Before {
+    shop: Shop,
+    store: Store,
+    calm: String,
+}
+
+impl Before {
+    async fn new() -> Self {
+        let (shop, store) = (Shop::with_days(1), memory());
+        shop.run(&store).await;
+        let table = lake(&store).table(&id(ORDERS));
+        for number in 1..=10 {
+            let base = table.snapshot().await.unwrap().unwrap();
+            let note = Change {
+                pipeline: "somebody".parse().unwrap(),
+                run: RunId(number),
+                chunk: 0,
+                operation: Operation::Append,
+                columns: base.columns.clone(),
+                add: Vec::new(),
+                remove: Remove::Nothing,
+                properties: BTreeMap::from([("note".to_owned(), number.to_string())]),
+                at: base.committed_at,
+            };
+            table.commit(Some(&base), note).await.unwrap();
+        }
+        shop.add_day(2);
+        shop.run(&store).await;
+        shop.add_day(3);
+        let calm = copy(store.as_ref()).await;
+        shop.run(&calm).await;
+        Self {
+            shop,
+            calm: state(&calm).await,
+            store,
+        }
+    }
+
+    async fn check(&self, (object, damages, expected, verify, mends): &Case) {
+        for damage in *damages {
+            let what = format!("{object} {damage:?}");
+            let store = copy(self.store.as_ref()).await;
+            let was = damage.does(&store, object).await;
+            let before = copy(store.as_ref()).await;
+
+            let told = self.told(&store).await;
+            let named = told.iter().any(|told| told.contains(verify));
+            assert!(
+                named || verify.is_empty() && told.is_empty(),
+                "{what}: {told:?}"
+            );
+
+            let left = self.shop.runner(Arc::clone(&store)).repair().await.flaws;
+            assert_eq!(
+                left.is_empty(),
+                *mends || verify.is_empty(),
+                "{what}: {left:?}"
+            );
+            if *mends {
+                self.ends_calm(&store, &format!("{what}, repaired")).await;
+            }
+
+            let report = run(&self.shop.runner(Arc::clone(&before))).await.unwrap();
+            let outcomes = outcomes(&report);
+            match expected {
+                Run::Well => {
+                    assert!(report.is_good(), "{what}: {outcomes:?}");
+                    assert_eq!(state(&before).await, self.calm, "{what}");
+                }
+                Run::Tells(text) => {
+                    let failed = outcomes.iter().find(|line| line.contains(" failed "));
+                    let says = failed.is_some_and(|line| line.contains(text));
+                    assert!(says, "{what}: {outcomes:?}");
+                    put(before.as_ref(), object, was).await;
+                    self.ends_calm(&before, &what).await;
+                }
+            }
+        }
+    }
+
+    /// What `verify` finds.
+    async fn told(&self, store: &Store) -> Vec<String> {
+        let verified = self.shop.runner(Arc::clone(store)).verify().await;
+        let flaws = verified.flaws.into_iter();
+        flaws
+            .map(|flaw| format!("{}: {}", flaw.of, flaw.what))
+            .collect()
+    }
+
+    async fn ends_calm(&self, store: &Store, what: &str) {
+        self.shop.run(store).await;
+        assert_eq!(state(store).await, self.calm, "{what}");
+    }
+}
+
+impl Damage {
+    /// Answers what the object was.
+    async fn does(self, store: &Store, object: &str) -> bytes::Bytes {
+        let mut contents = contents(store.as_ref()).await;
+        let names: Vec<String> = contents.keys().cloned().collect();
+        let was = contents.remove(object);
+        let was = was.unwrap_or_else(|| panic!("{object} is none of {names:#?}"));
+        let store = store.as_ref();
+        match self {
+            CutShort => put(store, object, was.slice(..was.len() / 2)).await,
+            Emptied => put(store, object, Vec::new()).await,
+            Zeroed => put(store, object, vec![0; was.len()]).await,
+            Gone => remove(store, object).await,
+        }
+        was
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_the_log() {
+    let before = Before::new().await;
+    let entry = |version: u64| format!("{LOG}{version:020}.json");
+    let unreadable = "of the log entry can't be read";
+    let checkpoint = "comboi repair";
+    for case in [
+        // The newest entry says how far has been read.
+        (
+            entry(11),
+            &[CutShort, Emptied, Zeroed][..],
+            Run::Tells(unreadable),
+            unreadable,
+            false,
+        ),
+        // As if an older copy had been brought back: its rows come again from where they came from.
+        (
+            entry(11),
+            &[Gone],
+            Run::Well,
+            "committed version 11, and the lake has 10 only",
+            false,
+        ),
+        // Nobody reads what a checkpoint stands for.
+        (entry(5), &[Zeroed, Gone], Run::Well, "", false),
+        (
+            format!("{LOG}00000000000000000010.checkpoint.parquet"),
+            ALL,
+            Run::Tells(checkpoint),
+            checkpoint,
+            true,
+        ),
+        (format!("{LOG}_last_checkpoint"), ALL, Run::Well, "", false),
+    ] {
+        before.check(&case).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_the_data() {
+    let before = Before::new().await;
+    let names = comboi_test::names(before.store.as_ref()).await;
+    let part = |folder: &str, run: &str| {
+        let starts = format!("{folder}/part-shop-{run}");
+        let found = names.iter().find(|name| name.starts_with(&starts));
+        found
+            .unwrap_or_else(|| panic!("{starts} is none of {names:#?}"))
+            .clone()
+    };
+    let orders = part("bronze/shop/orders", "000000000001");
+    let clean = part("silver/refined/orders_clean", "000000000002");
+    let wrong_size = "is damaged: a file has";
+    let missing = "is damaged: a file is missing";
+    let in_place = "its file is not where readers";
+    for case in [
+        (
+            orders.clone(),
+            &[CutShort, Emptied][..],
+            Run::Tells(wrong_size),
+            wrong_size,
+            false,
+        ),
+        (
+            orders.clone(),
+            &[Zeroed],
+            Run::Tells("magic bytes"),
+            "does not end as Parquet files do",
+            false,
+        ),
+        (orders, &[Gone], Run::Tells(missing), missing, false),
+        // It is made anew of what came, and nobody reads the old one.
+        (
+            clean.clone(),
+            &[CutShort, Emptied],
+            Run::Well,
+            wrong_size,
+            false,
+        ),
+        (clean, &[Gone], Run::Well, missing, false),
+        (
+            "gold/metrics/daily.parquet".to_owned(),
+            &[CutShort, Emptied, Gone],
+            Run::Well,
+            in_place,
+            true,
+        ),
+    ] {
+        before.check(&case).await;
+    }
+}
+
+/// What was committed and is not there any more at all is not taken for a dataset that never was.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_a_whole_dataset() {
+    let before = Before::new().await;
+    for gone in [LOG, "bronze/shop/orders/"] {
+        let store = copy(before.store.as_ref()).await;
+        for name in comboi_test::names(store.as_ref()).await {
+            if name.starts_with(gone) {
+                remove(store.as_ref(), &name).await;
+            }
+        }
+        let told = before.told(&store).await;
+        let expected =
+            "bronze/shop/orders: run 2 committed version 11, and the lake has nothing of it";
+        assert!(
+            told.iter().any(|told| told.starts_with(expected)),
+            "{told:?}"
+        );
+        // Its files are still there to be read, once each.
+        before.shop.run(&store).await;
+        assert_eq!(rows(&store, DAILY).await.len(), 3);
+        before.ends_calm(&store, gone).await;
+    }
+}
+
+/// All that can be mended, by a repair that dies at any write or is lied to about it, and another one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn by_a_repair_that_dies() {
+    let before = Before::new().await;
+    let broken = copy(before.store.as_ref()).await;
+    for (object, damage) in [
+        ("shop/schedule.json", CutShort),
+        (
+            "bronze/shop/orders/_delta_log/00000000000000000010.checkpoint.parquet",
+            Zeroed,
+        ),
+        ("silver/refined/orders_clean.parquet", Gone),
+        ("gold/metrics/daily.parquet", CutShort),
+    ] {
+        damage.does(&broken, object).await;
+    }
+    assert_eq!(before.told(&broken).await.len(), 4);
+    let counting = Faulty::new(copy(broken.as_ref()).await);
+    let runner = before.shop.runner(Arc::clone(&counting) as Store);
+    assert_eq!(runner.repair().await.flaws, []);
+    // The schedule, the hint and the checkpoint that go; two files, each with a note.
+    assert!(counting.writes() >= 7, "{:?}", counting.log());
+    for write in 0..counting.writes() {
+        // Dying before a write is dying after the one before it.
+        for fault in [Fault::DiesAfter(write), Fault::Lies(write)] {
+            let store = copy(broken.as_ref()).await;
+            let faulty = Faulty::with(fault, Arc::clone(&store));
+            before.shop.runner(faulty as Store).repair().await;
+            let left = before.shop.runner(Arc::clone(&store)).repair().await.flaws;
+            assert_eq!(left, [], "{fault:?}");
+            if let Fault::DiesAfter(_) = fault {
+                before.ends_calm(&store, &format!("{fault:?}")).await;
+            }
+        }
+    }
+}
