@@ -99,7 +99,9 @@ fn numbers_that_failed_once() {
     }
 }
 
+/// `cargo test -p comboi-run --lib -- --ignored --exact simulated::ten_thousand_messages`
 #[test]
+#[ignore = "takes minutes; for whoever changes the protocol"]
 fn ten_thousand_messages() {
     live_through_a_flood(2);
 }

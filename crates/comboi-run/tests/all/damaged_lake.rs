@@ -174,7 +174,7 @@ async fn of_the_log() {
             false,
         ),
         // Nobody reads what a checkpoint stands for.
-        (entry(5), &[Zeroed, Gone], Run::Well, "", false),
+        (entry(5), &[Gone], Run::Well, "", false),
         (
             format!("{LOG}00000000000000000010.checkpoint.parquet"),
             ALL,
