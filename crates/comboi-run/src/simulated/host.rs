@@ -82,7 +82,7 @@ impl Host {
     /// The timer fires each hour, until nothing goes wrong any more, a whole run of that time has ended, and no message is left.
     pub(super) async fn until_all_is_quiet(self) {
         let bad_hours = 1 + self.shared.shop.chance.below(BAD_HOURS);
-        self.from_hour(0, bad_hours).await;
+        self.goes_on(0, bad_hours).await;
     }
 
     /// For hours very many messages come, in any order, many of them twice and some that nobody understands, while two timers fire; then
@@ -101,10 +101,10 @@ impl Host {
             // What has ended is not kept.
             while self.at_work.try_join_next().is_some() {}
         }
-        self.from_hour(hours, 0).await;
+        self.goes_on(hours, 0).await;
     }
 
-    async fn from_hour(mut self, first: u64, bad_hours: u64) {
+    async fn goes_on(mut self, first: u64, bad_hours: u64) {
         let shared = Arc::clone(&self.shared);
         for hour in first..first + MOST_HOURS {
             let misbehaves = hour < first + bad_hours;
