@@ -18,6 +18,7 @@ mod input;
 mod select;
 mod view;
 
+mod ages;
 mod build;
 mod damage;
 mod data_file;
@@ -36,10 +37,12 @@ pub mod merge;
 pub mod read_files;
 mod records;
 
+pub use ages::{Ages, Older, ages, without_older};
 pub use build::{Built, build};
 pub use check::{
     Around, Aside, MOMENT_COLUMN, OtherDataset, RULES_COLUMN, RUN_COLUMN, Sample, SetAside,
-    Verdict, VerdictOutcome, check, check_contract_sql, quarantine_columns, set_aside,
+    Verdict, VerdictOutcome, check, check_contract_sql, quarantine_columns,
+    set_aside,
 };
 pub use compare::{ComparedRange, compare};
 pub use data_file::parquet_columns;

@@ -40,6 +40,8 @@ pub enum Operation {
     Vacuum,
     /// Empties a quarantine, or notes with its dataset that it is empty.
     Purge,
+    /// Takes rows away that are past their age.
+    Retention,
 }
 
 impl Operation {
@@ -53,6 +55,7 @@ impl Operation {
             Self::Restore => "restore",
             Self::Vacuum => "vacuum",
             Self::Purge => "purge",
+            Self::Retention => "retention",
         }
     }
 
@@ -60,7 +63,7 @@ impl Operation {
     pub(crate) fn delta_name(self) -> &'static str {
         match self {
             Self::Append | Self::Replace => "WRITE",
-            Self::Purge => "DELETE",
+            Self::Purge | Self::Retention => "DELETE",
             Self::Rewrite => "OPTIMIZE",
             Self::ResetCheckpoint => "SET TBLPROPERTIES",
             Self::Restore => "RESTORE",

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use comboi_project::RunId;
+use object_store::path::Path as Key;
 use serde_json::Value;
 
 use crate::error::Error;
@@ -113,6 +114,12 @@ impl Entry {
 fn row_count(added: &Value) -> Option<u64> {
     let stats: Value = serde_json::from_str(added["stats"].as_str()?).ok()?;
     stats["numRecords"].as_u64()
+}
+
+/// The name in a log entry, where it is written as an address.
+pub(crate) fn path(file: &Value) -> Option<String> {
+    let written = file["path"].as_str()?;
+    Some(Key::from_url_path(written).map_or_else(|_| written.to_owned(), |key| key.to_string()))
 }
 
 impl Table {

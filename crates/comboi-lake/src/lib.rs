@@ -5,6 +5,7 @@
 //! or after a change, never in between. The tables are Delta's (reader 1, writer 2): DuckDB, Spark,
 //! Synapse, Fabric, Power BI and polars read them.
 
+mod ages;
 mod azure;
 mod bounds;
 mod commit;
@@ -32,6 +33,7 @@ mod upkeep;
 mod vacuum;
 mod verify;
 
+pub use ages::Before;
 pub use azure::{Access, BadContainer, Container, SharedKey, StorageTokens};
 pub use commit::{Change, Operation, Remove};
 pub use error::{Error, Source, worth_retrying};

@@ -18,7 +18,7 @@ use crate::commit::Operation;
 use crate::damage::Log;
 use crate::draft::Draft;
 use crate::error::Error;
-use crate::history::Entry;
+use crate::history::{Entry, path};
 use crate::layout::{self, PUBLICATION, PartName};
 use crate::snapshot::Snapshot;
 use crate::table::Table;
@@ -98,7 +98,7 @@ impl Table {
     }
 
     /// All log entries that are there, up to a version.
-    async fn entries(&self, newest: u64) -> Result<BTreeMap<u64, Entry>, Error> {
+    pub(crate) async fn entries(&self, newest: u64) -> Result<BTreeMap<u64, Entry>, Error> {
         let log = Log::of(self).await?;
         let mut entries = BTreeMap::new();
         for version in log
@@ -239,10 +239,4 @@ impl Table {
 
 fn names(entry: &Entry) -> impl Iterator<Item = String> + '_ {
     entry.added.iter().chain(&entry.removed).filter_map(path)
-}
-
-/// The name in a log entry, where it is written as an address.
-fn path(file: &serde_json::Value) -> Option<String> {
-    let written = file["path"].as_str()?;
-    Some(Key::from_url_path(written).map_or_else(|_| written.to_owned(), |key| key.to_string()))
 }

@@ -6,6 +6,7 @@ mod evolution;
 mod pattern;
 mod privacy;
 mod quality;
+mod retention;
 mod rules;
 mod terms;
 mod value;
@@ -26,6 +27,8 @@ pub use quality::{
     RowCountMatchRule, SequentialRule, SingleColumnRule, StepUnit, ValidityRule, ValuesRule,
     VolumeRule,
 };
+pub use retention::KeptFor;
+pub(crate) use retention::check_age;
 pub use rules::{Rule, RuleKind};
 pub use terms::{Action, Between, Comparison, Dimension, Severity, Terms, Unit};
 
@@ -203,9 +206,11 @@ record! {
 record! {
     /// How long rows are kept: `comboi retention` removes those that are older.
     pub struct Retention, "data retention" {
-        /// In days.
+        /// In days, each of 24 hours.
         pub max_age_days: Option<Located<u64>>,
-        /// The date or timestamp by which age is told.
+        /// The date or timestamp by which age is told; of a contract else `sla.freshness.column`, unless that says when a row was
+        /// loaded or processed, else the first of `updated_at`, `modified_at`, `event_time`, `timestamp` and `created_at`
+        /// that the contract has, else its only other date or timestamp.
         pub column: Option<Located<String>>,
     }
 }

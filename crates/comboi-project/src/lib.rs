@@ -29,7 +29,7 @@ pub use contract::{
     CompareOperator, CompareRule, Comparison, Compatibility, Completeness, Constraint, Constraints,
     Contract, ContractColumn, CustomSqlRule, Dimension, Direction, EqualityRule, Evolution,
     EvolutionMode, ExpressionRule, FailedRowsRule, ForeignKey, ForeignKeyRule, Format, FormatRule,
-    Freshness, FreshnessRule, Gaps, Handled, Handling, Kept, LengthRule, MissingRule,
+    Freshness, FreshnessRule, Gaps, Handled, Handling, Kept, KeptFor, LengthRule, MissingRule,
     MonotonicRule, MultipleOfRule, NoOverlapRule, PatternRule, Privacy, QualityRule,
     QuarantineLimits, RangeRule, References, Retention, RowCountChangeRule, RowCountMatchRule,
     Rule, RuleKind, Schedule, Schema, SequentialRule, Severity, SingleColumnRule, Sla, StepUnit,

@@ -18,7 +18,9 @@ use crate::config::{
 };
 use crate::dedupe::{Keep, LargeCluster, Model};
 use crate::read::Located;
-use crate::{Alias, Contract, DatasetId, Dedupe, PipelineName, Place, SecretName, Setting, Stage};
+use crate::{
+    Alias, Contract, DatasetId, Dedupe, KeptFor, PipelineName, Place, SecretName, Setting, Stage,
+};
 
 /// A folder with `configs/` and `transformations/`, read and free of mistakes.
 #[derive(Clone, Debug)]
@@ -256,6 +258,27 @@ impl Project {
             )),
             _ => None,
         }
+    }
+
+    /// How long the rows of a dataset are kept: by each of its contracts, or by the settings of its table. Empty: for ever.
+    pub fn kept_for(&self, id: &DatasetId) -> Vec<KeptFor> {
+        if let Some(dataset) = self.dataset(id) {
+            let contracts = dataset.contracts.iter();
+            return contracts
+                .filter_map(|named| named.contract.kept_for())
+                .collect();
+        }
+        let of_files = || self.files_table(id)?.1.data_retention.as_ref();
+        let of_database = || self.database_table(id)?.1.data_retention.as_ref();
+        let said = of_files().or_else(of_database);
+        let kept = said.and_then(|said| {
+            Some(KeptFor {
+                column: said.column.as_ref()?.value.clone(),
+                max_age_days: said.max_age_days.as_ref()?.value,
+                place: said.place.clone(),
+            })
+        });
+        kept.into_iter().collect()
     }
 
     /// The files of a table. None for what does not come from files.

@@ -27,12 +27,13 @@ use crate::ledger::Order;
 use crate::link::{Learn, Link, LinkReport};
 use crate::promises::{self, PROMISES};
 use crate::quarantine::QUARANTINE;
+use crate::retention;
 use crate::runner::Runner;
 use crate::task::{Done, Scratch, TaskError, with_session};
 use hold::{Fetched, Held, Hold};
 
 /// What shaped a built dataset. Kept in its commit, under this property, so that an unchanged one is not built again.
-const BUILT_FROM: &str = "built_from";
+pub(crate) const BUILT_FROM: &str = "built_from";
 
 /// How often a commit is tried when others commit to the same dataset first.
 const COMMIT_TRIES: u32 = 5;
@@ -146,8 +147,8 @@ struct Staged {
     linked: Option<Compared>,
     held: Held,
     uses_the_clock: bool,
-    /// Columns on their way out that the query names.
-    reads_deprecated: Vec<String>,
+    /// What people should know: rows past their age, columns on their way out that the query names.
+    notes: Vec<String>,
 }
 
 /// What came of comparing rows.
@@ -203,7 +204,7 @@ impl Build<'_> {
             linked,
             held,
             uses_the_clock,
-            reads_deprecated,
+            notes: of_query,
         } = self.stage(&scratch, base.as_ref()).await?;
         let Held {
             built,
@@ -219,11 +220,7 @@ impl Build<'_> {
             return Err(TaskError::Contract(verdicts));
         }
         self.runner.phase(&self.dataset.id, Phase::Publishing);
-        let notes = [
-            promises::notes(self.dataset, &built.columns),
-            reads_deprecated,
-        ]
-        .concat();
+        let notes = [promises::notes(self.dataset, &built.columns), of_query].concat();
         let quarantined_rows = quarantined.as_ref().map_or(0, |(_, rows)| *rows);
         let noted = self
             .put_aside(&built.columns, quarantined.map(|(file, _)| file))
@@ -442,6 +439,13 @@ impl Build<'_> {
             session.give(Given { run_at, key });
             let wanted = wanted(&dataset);
             let mut built = comboi_engine::build(session, &sql, &inputs, Some(&wanted), &to)?;
+            let mut notes = Vec::new();
+            let kept_for = runner.project.kept_for(&dataset.id);
+            if let Some(limits) = retention::Limits::new(kept_for, run_at) {
+                let held = limits.hold_built(session, built, &folder)?;
+                built = held.0;
+                notes.extend(held.1);
+            }
             let (mut deduped, mut linked) = (None, None);
             if let (Some(how), Some(before)) = (&dataset.dedupe, before) {
                 runner.phase(&dataset.id, Phase::Deduplicating);
@@ -476,13 +480,14 @@ impl Build<'_> {
             if !hold.contracts.is_empty() {
                 runner.phase(&dataset.id, Phase::Checking);
             }
+            let held = hold.to(session, built, &folder)?;
+            notes.extend(reads_deprecated(&runner.project, &dataset, session, &sql)?);
             Ok(Staged {
                 deduped,
                 linked,
-
-                held: hold.to(session, built, &folder)?,
+                held,
                 uses_the_clock,
-                reads_deprecated: reads_deprecated(&runner.project, &dataset, session, &sql)?,
+                notes,
             })
         })
         .await

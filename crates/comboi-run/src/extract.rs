@@ -12,6 +12,7 @@ use comboi_project::{Columns, DatasetId, Source};
 use comboi_sources::{Extract, ExtractChange, Known, Note};
 
 use crate::ledger::Order;
+use crate::retention;
 use crate::runner::Runner;
 use crate::task::{Done, Scratch, TaskError};
 
@@ -82,6 +83,12 @@ impl Extraction<'_> {
                 files: paths,
             },
         })
+    }
+
+    /// How long the table's rows are kept, where that is said.
+    fn kept_for(&self) -> Option<retention::Limits> {
+        let kept_for = self.runner.project.kept_for(self.id);
+        retention::Limits::new(kept_for, self.order.begun_at)
     }
 
     /// The commit: rows, and how far the table has been read with them.

@@ -87,6 +87,7 @@ pub async fn run(state: &State, run: RunId) -> Result<Option<RunView>, LedgerErr
             RunKind::Restore => "restore".to_owned(),
             RunKind::Purge => "purge".to_owned(),
             RunKind::Backfill => "backfill".to_owned(),
+            RunKind::Retention => "retention".to_owned(),
         },
         status,
         begun_at,

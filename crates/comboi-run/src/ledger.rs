@@ -68,6 +68,8 @@ pub(crate) enum RunKind {
     Backfill,
     /// A quarantine was emptied.
     Purge,
+    /// Rows were removed that were past their age.
+    Retention,
 }
 
 /// What a run is to do. Written once, before anything is done.

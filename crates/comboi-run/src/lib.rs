@@ -27,6 +27,7 @@ mod extract;
 mod link;
 mod promises;
 mod quarantine;
+mod retention;
 
 mod backfill;
 mod history;
@@ -52,6 +53,7 @@ pub use promises::{advice, promised, told, untold};
 pub use quarantine::quarantined;
 pub use receipt::{Failure, FailureKind, Outcome, Receipt, RunReport};
 pub use reconcile::Reconciled;
+pub use retention::{PastAge, TableAge};
 pub use runner::{RunError, Runner};
 pub use steps::{OpenRun, Step};
 pub use stop::Stop;

@@ -26,9 +26,33 @@ pub async fn vacuum(
     let vacuumed = table.vacuum(keep, now, dry_run).await?;
     let oldest = vacuumed.oldest_version;
     let mut done = vec![(table.name().to_owned(), vacuumed)];
+    done.extend(beside(lake, id, oldest, keep, now, dry_run).await?);
+    Ok(done)
+}
+
+/// The same of the tables beside a dataset of which no version before `oldest` is kept.
+pub(crate) async fn vacuum_beside(
+    lake: &Lake,
+    id: &DatasetId,
+    oldest: u64,
+    keep: Duration,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    beside(lake, id, oldest, keep, now, false).await.map(drop)
+}
+
+async fn beside(
+    lake: &Lake,
+    id: &DatasetId,
+    oldest: u64,
+    keep: Duration,
+    now: DateTime<Utc>,
+    dry_run: bool,
+) -> Result<Vec<(String, Vacuumed)>, Error> {
+    let table = lake.table(id);
+    let mut done = Vec::new();
     let companions = Companion::ALL.map(|which| (lake.companion(id, which), Some(which)));
-    let beside = [(lake.quarantine(id), None)].into_iter().chain(companions);
-    for (other, which) in beside {
+    for (other, which) in [(lake.quarantine(id), None)].into_iter().chain(companions) {
         if other.latest().await?.is_none() {
             continue;
         }

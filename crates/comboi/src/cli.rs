@@ -277,6 +277,20 @@ pub(crate) enum Command {
         #[arg(long)]
         dry_run: bool,
     },
+    /// Remove the rows that are past their age (`data_retention`), and the files of the versions that still have them. Says what would go, unless `--apply`.
+    Retention {
+        /// The dataset. Default: all.
+        dataset: Option<String>,
+        /// Remove it.
+        #[arg(long)]
+        apply: bool,
+        /// Keep the files of versions that were current so lately, for whoever is reading them; the next `--apply` deletes them.
+        #[arg(long, default_value = "0s", value_parser = crate::text::duration, value_name = "AGE", requires = "apply")]
+        keep: std::time::Duration,
+        /// How it is told.
+        #[arg(long, value_enum, default_value = "text")]
+        output: Output,
+    },
     /// Rows that were set aside: list, show, replay or purge them.
     #[command(subcommand)]
     Quarantine(QuarantineCommand),
@@ -414,6 +428,7 @@ impl Command {
             | Self::Doctor { output }
             | Self::Verify { output }
             | Self::Repair { output }
+            | Self::Retention { output, .. }
             | Self::Runs { output, .. }
             | Self::Status { output, .. }
             | Self::History { output, .. } => *output,

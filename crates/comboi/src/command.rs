@@ -14,6 +14,7 @@ mod look;
 mod plan;
 mod quarantine;
 mod remote;
+mod retention;
 mod run;
 mod scaffold;
 mod validate;
@@ -45,6 +46,7 @@ pub(crate) fn dispatch(cli: Cli, out: &mut dyn Write) -> anyhow::Result<Exit> {
             | Command::Restore { .. }
             | Command::Vacuum { .. }
             | Command::Repair { .. }
+            | Command::Retention { .. }
             | Command::Quarantine(
                 QuarantineCommand::Replay { .. } | QuarantineCommand::Purge { .. }
             )
@@ -132,6 +134,15 @@ pub(crate) fn dispatch(cli: Cli, out: &mut dyn Write) -> anyhow::Result<Exit> {
             keep,
             dry_run,
         } => versions::vacuum(&global, dataset.as_deref(), keep, dry_run, out),
+        Command::Retention {
+            dataset,
+            apply,
+            keep,
+            output,
+        } => {
+            let apply = apply.then_some(keep);
+            retention::retention(&global, dataset.as_deref(), apply, output, out)
+        }
         Command::Serve { .. } => Ok(Exit::Good),
         Command::Quarantine(command) => quarantine::quarantine(&global, command, out),
         Command::Verify { output } => verify::verify(&global, output, out),

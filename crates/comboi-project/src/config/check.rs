@@ -6,8 +6,9 @@ use super::{
     ChangedFilePolicy, Config, CsvOptions, FilesSource, FilesTable, Incremental, Lookback, Source,
     check_database, settings,
 };
-use crate::read::{Located, Reader};
-use crate::{Place, Problem, Stage, TableName, suggest};
+use crate::contract::{Retention, check_age};
+use crate::read::{Entries, Located, Reader};
+use crate::{Place, Problem, SqlType, Stage, TableName, suggest};
 
 /// Reports everything about a configuration that can be seen to be wrong without the other files.
 pub(crate) fn check(config: &Config, reader: &mut Reader) {
@@ -211,7 +212,47 @@ fn files_table(source: &FilesSource, table: &FilesTable, reader: &mut Reader) {
         );
     }
     same_column_twice(table.columns.iter().map(|(column, _)| column), reader);
+    retention(table.data_retention.as_ref(), &table.columns, reader);
     csv(&table.csv, reader);
+}
+
+/// A table has no contract that lists its columns, so the one that tells age has to be named; its type may be known.
+pub(super) fn retention(
+    said: Option<&Located<Retention>>,
+    columns: &Entries<Located<SqlType>>,
+    reader: &mut Reader,
+) {
+    let Some(said) = said else { return };
+    match &said.max_age_days {
+        Some(days) => check_age(days, reader),
+        None => report(
+            reader,
+            &said.place,
+            "nothing says for how long rows are kept",
+            Some("say it with `max_age_days:`".to_owned()),
+        ),
+    }
+    let Some(column) = &said.column else {
+        let hint = "name the date or timestamp by which it is told with `column:`";
+        report(
+            reader,
+            &said.place,
+            "it is not clear how old a row is",
+            Some(hint.to_owned()),
+        );
+        return;
+    };
+    let mut known = columns.iter();
+    let known = known.find(|(name, _)| name.eq_ignore_ascii_case(column));
+    if let Some((_, sql_type)) = known
+        && !sql_type.is_moment()
+    {
+        let message = format!(
+            "age is told by a date or timestamp, and `{}` is {}",
+            column.value, sql_type.value
+        );
+        report(reader, &column.place, message, None);
+    }
 }
 
 pub(super) fn lookback_without_column(

@@ -1,6 +1,6 @@
 //! What a configuration says of databases that can't be.
 
-use super::check::{lookback_without_column, report, same_column_twice};
+use super::check::{lookback_without_column, report, retention, same_column_twice};
 use super::{DatabaseIncremental, DatabaseSource, DatabaseTable, Source};
 use crate::read::{Located, Reader};
 
@@ -74,6 +74,7 @@ fn table(source: &Source, table: &DatabaseTable, reader: &mut Reader) {
     at_least_one(table.parallelism.as_ref(), "parallelism", reader);
     at_least_one(table.commit_rows.as_ref(), "commit_rows", reader);
     same_column_twice(table.columns.iter().map(|(column, _)| column), reader);
+    retention(table.data_retention.as_ref(), &table.columns, reader);
     for names in [&table.primary_key, &table.incremental_column]
         .into_iter()
         .flatten()

@@ -1,6 +1,7 @@
 //! `type: postgres` and `type: azure_sql`: tables that are queries.
 
 use super::{ByteSize, Lookback, NullPolicy, SchemaChangePolicy};
+use crate::contract::Retention;
 use crate::read::{Entries, Located, OneOrMany, choice, record};
 use crate::{Setting, SourceName, SqlType, TableName};
 
@@ -109,6 +110,8 @@ record! {
         pub parallelism: Option<Located<u32>>,
         /// About how many rows of a first load are committed at once. A load that was interrupted goes on after the last commit.
         pub commit_rows: Option<Located<u64>>,
+        /// How long its rows are kept: by which column, and for how many days. Both are needed.
+        pub data_retention: Option<Located<Retention>>,
     }
 }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::Lookback;
+use crate::contract::Retention;
 use crate::read::{Entries, Located, OneOrMany, choice, record};
 use crate::{SourceName, SqlType, TableName};
 
@@ -63,6 +64,8 @@ record! {
         pub on_changed_file: Option<ChangedFilePolicy>,
         /// Whether rows get the columns `_comboi_file`, `_comboi_loaded_at` and `_comboi_run_id`.
         pub metadata_columns: Option<bool>,
+        /// How long its rows are kept: by which column, and for how many days. Both are needed.
+        pub data_retention: Option<Located<Retention>>,
     }
 }
 

@@ -6,7 +6,7 @@ mod threshold;
 use std::collections::HashMap;
 
 use super::terms::{Action, Severity};
-use super::{Constraint, Contract, ContractColumn, pattern, value};
+use super::{Constraint, Contract, ContractColumn, Retention, check_age, pattern, value};
 use crate::read::{Located, Reader};
 use crate::{Place, Problem, SqlType};
 
@@ -266,12 +266,26 @@ impl Checker<'_> {
                 None => {}
             }
         }
-        if let Some(column) = sla
-            .data_retention
-            .as_ref()
-            .and_then(|retention| retention.column.as_ref())
-        {
+        if let Some(retention) = &sla.data_retention {
+            self.retention(retention);
+        }
+    }
+
+    fn retention(&mut self, retention: &Retention) {
+        if let Some(column) = &retention.column {
             self.has_moment(column);
+        }
+        let Some(days) = &retention.max_age_days else {
+            return;
+        };
+        check_age(days, self.reader);
+        if self.contract.kept_for().is_none() && self.reader.unread.is_empty() {
+            let hint = "name the date or timestamp by which it is told with `column:`";
+            self.report(
+                &days.place,
+                "it is not clear how old a row is",
+                Some(hint.to_owned()),
+            );
         }
     }
 }

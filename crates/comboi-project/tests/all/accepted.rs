@@ -412,3 +412,33 @@ fn the_age_of_a_dataset_is_told_by_its_most_telling_column() {
     );
     assert_eq!(column("{ name: id, type: INTEGER }"), "updated_at");
 }
+
+#[test]
+fn how_old_a_row_is_is_not_told_by_when_it_was_handled() {
+    let column = |columns: &str, sla: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.yml");
+        let contract = format!(
+            "dataset: a\nschema: {{ columns: [{columns}] }}\nsla: {{ data_retention: {{ max_age_days: 30 }}{sla} }}\n"
+        );
+        std::fs::write(&path, contract).unwrap();
+        let named = comboi_project::NamedContract::load(&path, &|_| None).unwrap();
+        named.contract.kept_for().unwrap().column
+    };
+    let at = |names: &[&str]| {
+        let columns = names
+            .iter()
+            .map(|name| format!("{{ name: {name}, type: DATE }}"));
+        columns.collect::<Vec<_>>().join(", ")
+    };
+    let by = |column: &str| format!(", freshness: {{ max_age_hours: 1, column: {column} }}");
+    assert_eq!(column(&at(&["created_at", "Updated_at"]), ""), "Updated_at");
+    assert_eq!(
+        column(&at(&["loaded_at", "born", "processed_at"]), ""),
+        "born"
+    );
+    let both = at(&["updated_at", "seen", "loaded_at"]);
+    assert_eq!(column(&both, &by("seen")), "seen");
+    assert_eq!(column(&both, &by("loaded_at")), "updated_at");
+    assert_eq!(column("{ name: id, type: INTEGER }", ""), "updated_at");
+}

@@ -458,6 +458,14 @@ fn contracts_say_what_can_be_held() {
         == transformations/contracts/e.yml
         dataset: e
         schema: { columns: [] }
+        == transformations/contracts/f.yml
+        dataset: f
+        schema: { columns: [{ name: loaded_at, type: DATE }, { name: name, type: VARCHAR }] }
+        sla: { data_retention: { max_age_days: 0 } }
+        == transformations/contracts/g.yml
+        dataset: g
+        schema: { columns: [{ name: a, type: DATE }, { name: b, type: DATE }] }
+        sla: { data_retention: { max_age_days: 365250, column: aa } }
         "#,
         "
         transformations/contracts/c.yml:5:50 `min_value` of `id` is above its `max_value`
@@ -486,6 +494,37 @@ fn contracts_say_what_can_be_held() {
         transformations/contracts/c.yml:24:35 the contract has no column `emial`
         transformations/contracts/d.yml:3:19 freshness needs a date or timestamp, and it is not clear which (name it with `column:`, or add a column such as `updated_at` of type TIMESTAMP to the schema)
         transformations/contracts/e.yml:2:9 the contract has no columns (list the columns that the dataset promises)
+        transformations/contracts/f.yml:3:40 it is not clear how old a row is (name the date or timestamp by which it is told with `column:`)
+        transformations/contracts/f.yml:3:40 rows are kept for one day at least and less than 1000 years (leave `data_retention` out to keep them for ever)
+        transformations/contracts/g.yml:3:40 rows are kept for one day at least and less than 1000 years (leave `data_retention` out to keep them for ever)
+        transformations/contracts/g.yml:3:56 the contract has no column `aa`
+        ",
+    );
+}
+
+#[test]
+fn how_long_rows_of_tables_are_kept_has_to_be_clear() {
+    check(
+        r#"
+        == configs/p.yml
+        sources:
+          - name: shop
+            type: files
+            tables:
+              - { name: a, files: a.csv, columns: { at: VARCHAR }, data_retention: { max_age_days: 0, column: AT } }
+              - { name: b, files: b.csv, data_retention: { max_age_days: 30 } }
+          - name: crm
+            type: postgres
+            connection: { host: h }
+            tables:
+              - { name: c, data_retention: { column: at } }
+              - { name: d, data_retention: { max_age_days: 30, column: at } }
+        "#,
+        "
+        configs/p.yml:5:92 rows are kept for one day at least and less than 1000 years (leave `data_retention` out to keep them for ever)
+        configs/p.yml:5:103 age is told by a date or timestamp, and `AT` is VARCHAR
+        configs/p.yml:6:50 it is not clear how old a row is (name the date or timestamp by which it is told with `column:`)
+        configs/p.yml:11:36 nothing says for how long rows are kept (say it with `max_age_days:`)
         ",
     );
 }

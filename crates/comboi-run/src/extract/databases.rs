@@ -119,13 +119,14 @@ impl Extraction<'_> {
                 None => None,
             };
             let known = here.as_ref().map(|here| here.known.clone());
-            let Some(extract) = self.finish(chunk, known, &folder).await? else {
+            let Some((extract, left_out)) = self.finish(chunk, known, &folder).await? else {
                 continue;
             };
             self.runner.phase(self.id, Phase::Publishing);
             done.skipped = None;
             done.rows += extract.row_count;
             done.notes.extend(extract.drift.iter().cloned());
+            done.notes.extend(left_out);
             let change = self.change(extract, number, here.as_ref())?;
             let committed = self.table.commit_only(base.as_ref(), change).await?;
             done.version = Some(committed.version);
@@ -160,7 +161,8 @@ impl Extraction<'_> {
         chunk: Chunk,
         known: Option<Known>,
         folder: &Path,
-    ) -> Result<Option<Extract>, TaskError> {
+    ) -> Result<Option<(Extract, Option<String>)>, TaskError> {
+        let limits = self.kept_for();
         let file_bytes = self
             .runner
             .project
@@ -172,7 +174,17 @@ impl Extraction<'_> {
             self.runner,
             self.limits,
             folder,
-            move |session: &Session| Ok(chunk.finish(known.as_ref(), session, &to, file_bytes)?),
+            move |session: &Session| {
+                let extract = chunk.finish(known.as_ref(), session, &to, file_bytes)?;
+                let Some(extract) = extract else {
+                    return Ok(None);
+                };
+                let held = match limits {
+                    Some(limits) => limits.hold_extract(session, extract, &to)?,
+                    None => (extract, None),
+                };
+                Ok(Some(held))
+            },
         )
         .await
     }

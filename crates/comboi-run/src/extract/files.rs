@@ -11,6 +11,9 @@ use crate::event::Phase;
 use crate::quarantine::{QUARANTINE, Quarantine};
 use crate::task::{Done, Scratch, TaskError, with_session};
 
+/// An extract, and what people should know of rows that were left out of it.
+type Read = (Extract, Option<String>);
+
 impl Extraction<'_> {
     /// Extracts a table of files.
     pub(super) async fn files(&self) -> Result<Done, TaskError> {
@@ -37,7 +40,8 @@ impl Extraction<'_> {
         self.runner.phase(self.id, Phase::Reading);
         let scratch = Scratch::make(self.runner, self.order.run, &self.id.to_string())?;
         let files = work.files.iter().map(|file| file.name.clone()).collect();
-        let (extract, here) = self.read(work, base.as_ref(), &scratch).await?;
+        let (read, here) = self.read(work, base.as_ref(), &scratch).await?;
+        let (extract, left_out) = read;
 
         self.runner.phase(self.id, Phase::Publishing);
         let quarantine = Quarantine {
@@ -53,7 +57,11 @@ impl Extraction<'_> {
         let done = Done {
             rows: extract.row_count,
             quarantined_rows: extract.quarantined_count(),
-            notes: extract.notes_for_people(),
+            notes: extract
+                .notes_for_people()
+                .into_iter()
+                .chain(left_out)
+                .collect(),
             ..Done::default()
         };
         let mut change = self.change(extract, 0, here.as_ref())?;
@@ -74,7 +82,7 @@ impl Extraction<'_> {
         work: Work,
         base: Option<&Snapshot>,
         scratch: &Scratch,
-    ) -> Result<(Extract, Option<TableHere>), TaskError> {
+    ) -> Result<(Read, Option<TableHere>), TaskError> {
         let Some(base) = base else {
             return Ok((self.read_beside(work, None, scratch, "read").await?, None));
         };
@@ -91,8 +99,8 @@ impl Extraction<'_> {
         }
         let here = self.known(base, base.files.clone(), scratch).await?;
         let known = Some(here.known.clone());
-        let extract = self.read_beside(work, known, scratch, "read").await?;
-        Ok((extract, Some(here)))
+        let read = self.read_beside(work, known, scratch, "read").await?;
+        Ok((read, Some(here)))
     }
 
     async fn read_beside(
@@ -101,7 +109,8 @@ impl Extraction<'_> {
         known: Option<Known>,
         scratch: &Scratch,
         folder: &str,
-    ) -> Result<Extract, TaskError> {
+    ) -> Result<Read, TaskError> {
+        let limits = self.kept_for();
         let stamp = Stamp {
             run: self.order.run,
             loaded_at: self.runner.clock.now(),
@@ -113,7 +122,11 @@ impl Extraction<'_> {
         );
         with_session(self.runner, self.limits, scratch.path(), move |session| {
             let reader = reader(&project, &id)?;
-            Ok(reader.extract(&work, known.as_ref(), session, stamp, &to)?)
+            let extract = reader.extract(&work, known.as_ref(), session, stamp, &to)?;
+            match limits {
+                Some(limits) => limits.hold_extract(session, extract, &to),
+                None => Ok((extract, None)),
+            }
         })
         .await
     }

@@ -12,6 +12,7 @@ mod deduplicated;
 mod every_write;
 mod linked;
 mod reread;
+mod retention;
 mod retry;
 mod shop;
 mod stop;

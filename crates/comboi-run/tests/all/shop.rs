@@ -134,6 +134,22 @@ quality_rules:
         shop
     }
 
+    /// A strict one whose orders are kept for three days.
+    pub(crate) fn forgetful(days: usize) -> Self {
+        let shop = Self::strict(days);
+        let table = "        on_bad_row: quarantine\n        data_retention: {max_age_days: 3, column: day}";
+        shop.write(
+            "configs/shop.yml",
+            &CONFIG.replace("        on_bad_row: quarantine", table),
+        );
+        let contract = shop.read("transformations/contracts/orders_clean.yml");
+        shop.write(
+            "transformations/contracts/orders_clean.yml",
+            &format!("{contract}sla: {{data_retention: {{max_age_days: 3}}}}\n"),
+        );
+        shop
+    }
+
     /// One whose orders are one where they have their day or their amount in common; and the file that comes next connects two.
     pub(crate) fn deduplicated() -> Self {
         let shop = Self::with_days(0);

@@ -84,6 +84,7 @@ fn described(name: &str, place: &Place) -> (FilesSource, FilesTable) {
         on_schema_change: None,
         on_changed_file: None,
         metadata_columns: None,
+        data_retention: None,
     };
     (source, table)
 }
