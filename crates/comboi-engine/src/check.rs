@@ -5,6 +5,7 @@
 //! data read again, for a sample of the rows ([`sample`]).
 
 mod around;
+mod bind;
 mod columns;
 mod custom;
 mod finding;
@@ -36,6 +37,7 @@ use scan::Scan;
 use statistics::Statistics;
 
 pub use around::{Around, OtherDataset};
+pub use bind::{Names, bind_contract_sql};
 pub use custom::check_contract_sql;
 pub use set_aside::{
     Aside, MOMENT_COLUMN, RULES_COLUMN, RUN_COLUMN, SetAside, quarantine_columns, set_aside,

@@ -40,8 +40,8 @@ mod records;
 pub use ages::{Ages, Older, ages, without_older};
 pub use build::{Built, build};
 pub use check::{
-    Around, Aside, MOMENT_COLUMN, OtherDataset, RULES_COLUMN, RUN_COLUMN, Sample, SetAside,
-    Verdict, VerdictOutcome, check, check_contract_sql, quarantine_columns,
+    Around, Aside, MOMENT_COLUMN, Names, OtherDataset, RULES_COLUMN, RUN_COLUMN, Sample, SetAside,
+    Verdict, VerdictOutcome, bind_contract_sql, check, check_contract_sql, quarantine_columns,
     set_aside,
 };
 pub use compare::{ComparedRange, compare};

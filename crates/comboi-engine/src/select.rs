@@ -17,7 +17,7 @@ use crate::instance::Instance;
 use crate::{Error, Session, SqlFile, sql};
 use tree::{Node, Tree};
 
-pub(crate) use clean::{in_sql, place_of};
+pub(crate) use clean::{in_sql, place_of, said_of};
 
 /// Table functions that make rows out of their arguments. All others read files, settings or other statements.
 const TABLE_FUNCTIONS: [&str; 8] = [

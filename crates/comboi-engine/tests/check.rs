@@ -1,6 +1,7 @@
 //! Contracts in YAML and rows in SQL go in, the text of the verdicts comes out.
 
 mod aside;
+mod bind;
 mod columns;
 mod custom;
 mod keys;

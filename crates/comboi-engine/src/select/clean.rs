@@ -117,6 +117,15 @@ pub(crate) fn in_sql(sql: &SqlFile<'_>, failure: Failure, start: usize) -> Resul
     Ok(Problems(vec![problem.maybe_hint(hint(&failure))]).into())
 }
 
+/// What a failure says of a statement, and what to try.
+pub(crate) fn said_of(failure: &Failure) -> (String, Option<String>) {
+    let message = match failure.kind {
+        Kind::Statement | Kind::Permission => sentence(&first_line(&failure.message)),
+        _ => without_values(&failure.message, ""),
+    };
+    (message, hint(failure))
+}
+
 fn hint(failure: &Failure) -> Option<String> {
     let lines: Vec<&str> = failure
         .candidates

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use comboi_contract::Drift;
-use comboi_engine::{Input, Limits, Session, SqlFile};
+use comboi_engine::{Input, Limits, Names, Session, SqlFile};
 use comboi_plan::Graph;
 use comboi_project::{
-    Columns, Dataset, DatasetId, Place, Problem, Problems, Project, did_you_mean,
+    Column, Columns, Dataset, DatasetId, Place, Problem, Problems, Project, did_you_mean,
 };
 
 use crate::cli::{Global, Output};
@@ -160,7 +160,10 @@ fn bind_queries(
                 })
             })
             .collect();
-        let Some(inputs) = inputs else { continue };
+        let Some(inputs) = inputs else {
+            problems.extend(bind_contracts(session, dataset, None, &known)?);
+            continue;
+        };
         let described = comboi_engine::describe(session, &sql_of(dataset), &inputs);
         if let Some(mut columns) = collect(&mut problems, described)? {
             if let Some(how) = &dataset.dedupe {
@@ -180,8 +183,38 @@ fn bind_queries(
                 columns = comboi_engine::deduped_columns(how, &columns);
             }
             problems.extend(broken_promises(dataset, &columns));
+            problems.extend(bind_contracts(session, dataset, Some(&columns), &known)?);
             known.insert(dataset.id.clone(), columns);
         }
+    }
+    Ok(problems)
+}
+
+/// Names in the SQL of contracts that are no columns. Where the query's columns are not known yet, the contract's have to do.
+fn bind_contracts(
+    session: &Session,
+    dataset: &Dataset,
+    columns: Option<&Columns>,
+    known: &BTreeMap<DatasetId, Columns>,
+) -> anyhow::Result<Vec<Problem>> {
+    let others: Vec<(&str, &Columns)> = dataset
+        .held_against
+        .iter()
+        .filter_map(|other| Some((other.name.as_str(), known.get(&other.dataset)?)))
+        .collect();
+    let mut problems = Vec::new();
+    for named in &dataset.contracts {
+        let listed = named.contract.schema.columns.iter();
+        let listed = listed
+            .map(|column| Column::new(column.name.value.as_str(), column.sql_type.value.clone()));
+        let listed = Columns(listed.collect());
+        let names = Names {
+            columns: columns.unwrap_or(&listed),
+            all: columns.is_some() || named.contract.schema.exact,
+            others: &others,
+        };
+        let found = comboi_engine::bind_contract_sql(session, &named.contract, &names)?;
+        problems.extend(found);
     }
     Ok(problems)
 }
