@@ -151,9 +151,8 @@ impl Binding<'_> {
         all: bool,
         written: &Located<String>,
     ) -> Result<Option<Problem>, Error> {
-        let failure = match self.instance.columns(query) {
-            Ok(_) => return Ok(None),
-            Err(failure) => failure,
+        let Err(failure) = self.instance.columns(query) else {
+            return Ok(None);
         };
         if failure.kind == Kind::Interrupted {
             return Err(Error::Interrupted);
