@@ -1,7 +1,7 @@
 //! How much of the machine a task may use.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 use std::thread;
 
 const MIB: u64 = 1024 * 1024;
@@ -23,8 +23,8 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// 70 % of the memory of this machine or container (cgroup v1 or v2, whichever is less) without 128 MiB for
-    /// the rest of the program, and all the processors it may use.
+    /// 70 % of the memory of this machine or of the least of the control groups around this process (cgroup v1 or v2: containers, services)
+    /// without 128 MiB for the rest of the program, and all the processors it may use.
     pub fn of_machine() -> Self {
         Self::from_memory(
             memory_below(Path::new("/")).unwrap_or(2048 * MIB),
@@ -71,18 +71,46 @@ impl Limits {
     }
 }
 
-/// The least of what the machine has and what its control groups allow.
+/// The least of what the machine has and what the control groups allow that this process is in.
 fn memory_below(root: &Path) -> Option<u64> {
-    let read = |path: &str| fs::read_to_string(root.join(path)).ok();
-    let physical = read("proc/meminfo").and_then(|text| meminfo_total(&text));
-    let groups = [
-        "sys/fs/cgroup/memory.max",
-        "sys/fs/cgroup/memory/memory.limit_in_bytes",
-    ];
-    let allowed = groups
+    let read = |path: &Path| fs::read_to_string(root.join(path)).ok();
+    let physical = read(Path::new("proc/meminfo")).and_then(|text| meminfo_total(&text));
+    let said = read(Path::new("proc/self/cgroup")).unwrap_or_default();
+    let allowed = memory_files(&said);
+    let allowed = allowed
         .iter()
         .filter_map(|path| read(path)?.trim().parse::<u64>().ok());
     physical.into_iter().chain(allowed).min()
+}
+
+/// Where the limits stand of the groups that `/proc/self/cgroup` names, and of those around them. In a container the names may be those of
+/// the machine outside, and what is mounted is the container's own group: the outermost one counts always.
+fn memory_files(said: &str) -> Vec<PathBuf> {
+    let (version_1, version_2) = ("sys/fs/cgroup/memory", "sys/fs/cgroup");
+    let mut files = vec![
+        Path::new(version_1).join("memory.limit_in_bytes"),
+        Path::new(version_2).join("memory.max"),
+    ];
+    for line in said.lines() {
+        // `4:memory:/app` in version 1, `0::/app` in version 2.
+        let mut fields = line.splitn(3, ':').skip(1);
+        let (controllers, group) = (fields.next(), fields.next().unwrap_or_default());
+        let (mounted, file) = match controllers {
+            Some("") => (version_2, "memory.max"),
+            Some(names) if names.split(',').any(|name| name == "memory") => {
+                (version_1, "memory.limit_in_bytes")
+            }
+            _ => continue,
+        };
+        let group = Path::new(group.trim_start_matches('/'));
+        // What is above the mount (`..`) is another's.
+        let plain = group
+            .components()
+            .all(|part| matches!(part, Component::Normal(_)));
+        let groups = group.ancestors().filter(|_| plain);
+        files.extend(groups.map(|group| Path::new(mounted).join(group).join(file)));
+    }
+    files
 }
 
 fn meminfo_total(text: &str) -> Option<u64> {
@@ -159,6 +187,43 @@ mod tests {
         );
         assert_eq!(check(&[machine, no_limit]), Some(2_147_483_648));
         assert_eq!(check(&[]), None);
+    }
+
+    #[test]
+    fn a_group_inside_of_others_counts_with_those_around_it() {
+        let machine = ("proc/meminfo", "MemTotal:        2097152 kB\n");
+        let no_limit = (
+            "sys/fs/cgroup/memory/memory.limit_in_bytes",
+            "9223372036854771712\n",
+        );
+        let inside = (
+            "proc/self/cgroup",
+            "9:name=systemd:/\n4:cpuset,memory:/app/task\n0::/\n",
+        );
+        let own = (
+            "sys/fs/cgroup/memory/app/task/memory.limit_in_bytes",
+            "805306368\n",
+        );
+        assert_eq!(check(&[machine, no_limit, inside, own]), Some(805_306_368));
+        let around = (
+            "sys/fs/cgroup/memory/app/memory.limit_in_bytes",
+            "536870912\n",
+        );
+        assert_eq!(check(&[machine, inside, own, around]), Some(536_870_912));
+        // A service with `MemoryMax=`, in version 2.
+        let service = ("proc/self/cgroup", "0::/system.slice/comboi.service\n");
+        let most = (
+            "sys/fs/cgroup/system.slice/comboi.service/memory.max",
+            "268435456\n",
+        );
+        assert_eq!(check(&[machine, service, most]), Some(268_435_456));
+        // A group of the machine outside that is not mounted here, and one that is not below what is.
+        let outside = (
+            "proc/self/cgroup",
+            "4:memory:/docker/0a419aac\n0::/../x:y\n",
+        );
+        let container = ("sys/fs/cgroup/memory/memory.limit_in_bytes", "402653184\n");
+        assert_eq!(check(&[machine, outside, container]), Some(402_653_184));
     }
 
     #[test]
