@@ -1,5 +1,6 @@
 //! Containers and queues of a test's own, on the tests' Azurite.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use object_store::ObjectStore;
@@ -22,6 +23,8 @@ pub struct Azurite {
     http: reqwest::Client,
     runtime: Runtime,
     unique: String,
+    blobs: String,
+    queues: String,
 }
 
 /// What a server said.
@@ -54,16 +57,54 @@ impl Azurite {
     /// # Panics
     /// When the server was not started.
     pub fn new() -> Self {
+        Self::at(Self::blob_endpoint(), Self::queue_endpoint(), client())
+    }
+
+    /// The other one, which takes tokens of Microsoft Entra, over TLS.
+    ///
+    /// # Panics
+    /// When the server was not started.
+    pub fn that_takes_tokens() -> Self {
+        let authority = std::fs::read(Self::authority()).expect("scripts/services made it");
+        let authority = reqwest::Certificate::from_pem(&authority).expect("openssl made it");
+        Self::at(
+            service("COMBOI_TEST_AZURITE_TLS_BLOB"),
+            service("COMBOI_TEST_AZURITE_TLS_QUEUE"),
+            builder()
+                .add_root_certificate(authority)
+                .build()
+                .expect("a client can be made"),
+        )
+    }
+
+    /// Who vouches for the one that takes tokens.
+    pub fn authority() -> PathBuf {
+        service("COMBOI_TEST_AZURITE_TLS_CA").into()
+    }
+
+    fn at(blobs: String, queues: String, http: reqwest::Client) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
             .build()
             .expect("a runtime can be made");
         Self {
-            http: client(),
+            http,
             runtime,
             unique: uuid::Uuid::new_v4().simple().to_string(),
+            blobs,
+            queues,
         }
+    }
+
+    /// The address of the blobs of this one, up to the account.
+    pub fn blobs(&self) -> &str {
+        &self.blobs
+    }
+
+    /// The address of the queues of this one, up to the account.
+    pub fn queues(&self) -> &str {
+        &self.queues
     }
 
     /// The address of its blobs, up to the account.
@@ -96,7 +137,7 @@ impl Azurite {
     /// When it can't be made.
     pub fn container(&self, what: &str) -> String {
         let name = self.name(what);
-        let url = format!("{}/{name}?restype=container", Self::blob_endpoint());
+        let url = format!("{}/{name}?restype=container", self.blobs);
         let made = self.ask("PUT", &url, String::new());
         assert_eq!(made.status, 201, "{}", made.body);
         name
@@ -108,11 +149,7 @@ impl Azurite {
     /// When it can't be made.
     pub fn queue(&self, what: &str) -> String {
         let name = self.name(what);
-        let made = self.ask(
-            "PUT",
-            &format!("{}/{name}", Self::queue_endpoint()),
-            String::new(),
-        );
+        let made = self.ask("PUT", &format!("{}/{name}", self.queues), String::new());
         assert_eq!(made.status, 201, "{}", made.body);
         name
     }
@@ -145,11 +182,13 @@ impl Azurite {
 
 /// Azurite ends connections that have been idle for five seconds, and a request that meets such an end fails.
 pub(crate) fn client() -> reqwest::Client {
+    builder().build().expect("a client can be made")
+}
+
+fn builder() -> reqwest::ClientBuilder {
     reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .pool_idle_timeout(std::time::Duration::from_secs(2))
-        .build()
-        .expect("a client can be made")
 }
 
 /// A signed request, as the storage's REST interface wants it.

@@ -4,6 +4,7 @@
 
 mod answers;
 mod serve;
+mod token;
 
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
@@ -30,6 +31,10 @@ struct World {
     /// `system`, and ids of user-assigned ones.
     managed: Vec<String>,
     token_seconds: i64,
+    /// Whom tokens are for, whoever they are asked for, if that is not whom.
+    audience: Option<String>,
+    /// Vaults that nobody may read.
+    forbidden: Vec<String>,
     /// Tokens that were given out, and for what.
     tokens: BTreeMap<String, String>,
     /// Answers that come instead, once each: to the first request whose line has the text.
@@ -126,6 +131,20 @@ impl FakeAzure {
     /// How long tokens live from now on.
     pub fn tokens_live(&self, seconds: i64) {
         self.world().token_seconds = seconds;
+    }
+
+    /// Whom tokens for the storage are for from now on; `None`: for the storage.
+    pub fn tokens_are_for(&self, audience: Option<&str>) {
+        self.world().audience = audience.map(str::to_owned);
+    }
+
+    /// Whether anybody may read the secrets of a vault from now on.
+    pub fn let_read(&self, vault: &str, may: bool) {
+        let forbidden = &mut self.world().forbidden;
+        forbidden.retain(|it| it != vault);
+        if !may {
+            forbidden.push(vault.to_owned());
+        }
     }
 
     /// Says something else, once, to the first request whose line (`GET shop.vault.azure.net/secrets/password/`) has this

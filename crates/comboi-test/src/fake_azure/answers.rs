@@ -7,6 +7,9 @@ use serde_json::json;
 use super::serve::Asked;
 use super::{FakeAzure, Said, World};
 
+/// What tokens for Azure Storage are asked for by.
+const STORAGE: &str = "https://storage.azure.com/.default";
+
 impl World {
     pub(super) fn answer(&mut self, asked: &Asked) -> Said {
         let line = format!("{} {}{}", asked.method, asked.host, asked.path);
@@ -30,7 +33,17 @@ impl World {
     }
 
     pub(super) fn give_token(&mut self, scope: &str) -> String {
-        let token = format!("canary-token-{}", self.tokens.len() + 1);
+        let mark = format!("canary-token-{}", self.tokens.len() + 1);
+        // Whoever gets the others does not look into them.
+        let token = if scope == STORAGE {
+            let audience = self
+                .audience
+                .as_deref()
+                .unwrap_or("https://storage.azure.com");
+            super::token::of(&mark, audience, now(), self.token_seconds)
+        } else {
+            mark
+        };
         self.tokens.insert(token.clone(), scope.to_owned());
         token
     }
@@ -129,6 +142,11 @@ impl World {
             said.headers
                 .push(("www-authenticate".into(), challenge.into()));
             return said;
+        }
+        if self.forbidden.iter().any(|it| it == vault) {
+            let text = "Caller is not authorized to perform action on resource.";
+            let error = json!({"code": "Forbidden", "message": text, "innererror": {"code": "ForbiddenByRbac"}});
+            return said(403, &json!({ "error": error }));
         }
         let name = asked
             .path

@@ -2,6 +2,7 @@
 
 mod lake;
 mod storage;
+mod tokens;
 
 use comboi_test::{ACCOUNT, ACCOUNT_KEY, Azurite};
 
