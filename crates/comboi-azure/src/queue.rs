@@ -159,6 +159,11 @@ impl TaskQueue {
         &self.name
     }
 
+    /// Whether this is the same queue of the same account as another one.
+    pub fn is(&self, other: &Self) -> bool {
+        self.name == other.name && self.place == other.place
+    }
+
     /// Sends a message, which stays until somebody has done what it says. When the answer is lost it may be there twice.
     pub async fn send(&self, text: &str) -> Result<(), QueueError> {
         let message = QueueMessage {
@@ -213,9 +218,16 @@ impl TaskQueue {
     }
 }
 
+/// Its name and where it is.
+impl fmt::Display for TaskQueue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the queue `{}` in {}", self.name, self.place)
+    }
+}
+
 impl fmt::Debug for TaskQueue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the queue {} in {}", self.name, self.place)
+        fmt::Display::fmt(self, f)
     }
 }
 
@@ -364,7 +376,7 @@ mod tests {
                 CONNECTION,
                 "AccountName=lake;AccountKey=aGVsbG8gd29ybGQhISE="
             )]),
-            "the queue comboi-tasks in lake.queue.core.windows.net"
+            "the queue `comboi-tasks` in lake.queue.core.windows.net"
         );
         assert_eq!(
             place(&[
@@ -374,14 +386,14 @@ mod tests {
                 ),
                 (NAME, "Other")
             ]),
-            "the queue other in 127.0.0.1/devstoreaccount1"
+            "the queue `other` in 127.0.0.1/devstoreaccount1"
         );
         assert_eq!(
             place(&[(
                 "COMBOI_QUEUE_CONNECTION__queueServiceUri",
                 "https://lake.queue.core.windows.net/"
             )]),
-            "the queue comboi-tasks in lake.queue.core.windows.net"
+            "the queue `comboi-tasks` in lake.queue.core.windows.net"
         );
         assert!(place(&[]).starts_with("no queue is configured"));
         for bad in [

@@ -106,6 +106,12 @@ impl Vault {
                     "there is no key vault {}; mend `vault_url`",
                     self.url
                 )),
+                Failure::Silence {
+                    why: Silence::Refused | Silence::Unreachable,
+                    ..
+                } => SecretsError::Unavailable(format!(
+                    "{vault}: {failure}; if there is no such vault, mend `vault_url`, else let this machine's network reach it"
+                )),
                 _ if failure.passes() => SecretsError::Unavailable(format!("{vault}: {failure}")),
                 _ => SecretsError::Refused(format!("{vault}: {failure}")),
             };

@@ -54,6 +54,10 @@ impl Runner {
     /// The timer has fired, for this slot: goes on with what has not ended, else begins a run over the plan. `config` is for the messages.
     pub async fn on_timer(&self, slot: &str, config: &str, plan: Plan) -> Result<Answer, RunError> {
         let mut answer = Answer::default();
+        if let Some(other) = self.other_app().await? {
+            error!(run = other.run.0, "{other}");
+            answer.said.push(other.to_string());
+        }
         let mut busy = false;
         for run in self.ledger().open_runs().await? {
             match self.look_after(run, config, &mut answer).await {

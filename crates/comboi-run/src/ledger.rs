@@ -91,6 +91,9 @@ pub(crate) struct Order {
     /// What asked for the run, if the same may ask again: a timer's slot, a message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) request: Option<String>,
+    /// The queue by which its messages go, if it is done by messages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) queue: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -146,6 +149,7 @@ impl Ledger {
             pins,
             rebuild,
             request: None,
+            queue: None,
         };
         loop {
             let (read, mut record) = self.schedule().await?;
@@ -173,6 +177,7 @@ impl Ledger {
         pins: BTreeMap<DatasetId, Option<u64>>,
         begun_at: DateTime<Utc>,
         taken: RunId,
+        queue: Option<&str>,
     ) -> Result<Order, LedgerError> {
         let (_, record) = self.schedule().await?;
         let mut order = Order {
@@ -184,6 +189,7 @@ impl Ledger {
             pins,
             rebuild: false,
             request: Some(request.to_owned()),
+            queue: queue.map(str::to_owned),
         };
         while self.state.create_plan(order.run, to_bytes(&order)).await? != Written::Now {
             order.run.0 += 1;

@@ -15,6 +15,7 @@ mod runner;
 mod steps;
 mod walk;
 
+mod apps;
 mod by_message;
 mod message;
 
@@ -40,6 +41,7 @@ mod verify;
 #[cfg(test)]
 mod simulated;
 
+pub use apps::{OtherApp, other_app};
 pub use backfill::Backfilled;
 pub use by_message::Answer;
 pub use clock::Clock;

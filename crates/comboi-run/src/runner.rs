@@ -45,6 +45,8 @@ pub struct Runner {
     pub listener: Listener,
     /// Does the tasks.
     pub work: Work,
+    /// The queue by which the messages of runs go, where they go by messages: its name and its place.
+    pub queue: Option<String>,
 }
 
 /// What a run could not even begin with.

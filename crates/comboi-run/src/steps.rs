@@ -64,8 +64,9 @@ impl Runner {
         }
         let pins = self.pins(&plan, &BTreeMap::new()).await?;
         let taken = self.last_run_in_lake().await?;
+        let (now, queue) = (self.clock.now(), self.queue.as_deref());
         let order = ledger
-            .begin_requested(request, plan, pins, self.clock.now(), taken)
+            .begin_requested(request, plan, pins, now, taken, queue)
             .await?;
         let (run, tasks) = (order.run, order.plan.tasks.len());
         info!(

@@ -60,7 +60,21 @@ impl Cloud {
 
     /// The queue of tasks: what the configuration says, else the settings of the app.
     pub(crate) fn queue(&self, project: &Project) -> anyhow::Result<TaskQueue> {
-        let said = project.queue.as_ref();
+        self.queue_of(project.queue.as_ref())
+    }
+
+    /// Why nobody would do what this app sends: the Functions host listens to the queue of the settings, whatever the configuration says.
+    /// `None` if both are the same, or no host is told of any.
+    pub(crate) fn unheard(&self, queue: &TaskQueue) -> Option<String> {
+        let heard = self.queue_of(None).ok()?;
+        (!heard.is(queue)).then(|| {
+            format!(
+                "the configuration sends to {queue}, and the Functions host listens to {heard}, so nobody would do what is sent; take `queue:` out of the configuration, or have it name what the settings `COMBOI_QUEUE_NAME` and `COMBOI_QUEUE_CONNECTION` do"
+            )
+        })
+    }
+
+    fn queue_of(&self, said: Option<&comboi_project::Queue>) -> anyhow::Result<TaskQueue> {
         let connection = match said.map(|queue| (&queue.connection_string, &queue.account_name)) {
             Some((Some(text), _)) => Connection::ByString(text.resolve(self.secrets.as_ref())?),
             Some((None, Some(account))) => {

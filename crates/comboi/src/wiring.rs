@@ -187,6 +187,7 @@ pub(crate) fn runner_in(
         stop: Stop::default(),
         listener,
         work: Work::default(),
+        queue: None,
         project,
     })
 }

@@ -162,6 +162,7 @@ impl Shop {
             stop: Stop::default(),
             listener: Arc::new(|_| {}),
             work,
+            queue: None,
         };
         Process { runner, store }
     }

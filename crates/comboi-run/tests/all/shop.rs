@@ -221,6 +221,7 @@ quality_rules:
             stop: Stop::default(),
             listener: Arc::new(|_| {}),
             work: Work::default(),
+            queue: None,
         }
     }
 

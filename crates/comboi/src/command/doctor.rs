@@ -5,6 +5,7 @@ use std::io::Write;
 use std::path::Path;
 
 use comboi_azure::{Connection, TaskQueue};
+use comboi_lake::Lake;
 use comboi_project::{Project, Source, Stage};
 use comboi_sources::database;
 use serde::Serialize;
@@ -115,8 +116,12 @@ fn stages(project: &Project, cloud: &Cloud, findings: &mut Findings) -> anyhow::
         }
     };
     wiring::block_on(async {
+        let mut usable = BTreeSet::new();
         for stage in Stage::ALL {
             let checked = lake.check(stage).await;
+            if checked.is_ok() {
+                usable.insert(stage);
+            }
             let place = match &project.stages.get(stage).data_lake {
                 Some(_) => "its container",
                 None => "its folder",
@@ -128,7 +133,37 @@ fn stages(project: &Project, cloud: &Cloud, findings: &mut Findings) -> anyhow::
                     .map_err(|e| told(&e.into())),
             );
         }
+        datasets(project, &lake, &usable, findings).await;
     })
+}
+
+/// Whether this program can read what is in the stages: it may be damaged, or a newer program's.
+async fn datasets(
+    project: &Project,
+    lake: &Lake,
+    stages: &BTreeSet<Stage>,
+    findings: &mut Findings,
+) {
+    let mut count = 0;
+    let mut bad = false;
+    for id in project.dataset_ids() {
+        if !stages.contains(&id.stage()) {
+            continue;
+        }
+        match lake.table(&id).latest().await {
+            Ok(found) => count += usize::from(found.is_some()),
+            Err(e) => {
+                bad = true;
+                findings.add(format!("dataset {id}"), Err(told(&e.into())));
+            }
+        }
+    }
+    if !bad && count > 0 {
+        findings.add(
+            "datasets",
+            Ok(format!("{count} are in the lake and can be read")),
+        );
+    }
 }
 
 fn sources(project: &Project, cloud: &Cloud, findings: &mut Findings) -> anyhow::Result<()> {
@@ -211,26 +246,48 @@ fn machine(project: &Project, findings: &mut Findings) {
 }
 
 fn queue(project: &Project, cloud: &Cloud, findings: &mut Findings) -> anyhow::Result<()> {
-    let checked = match cloud.queue(project) {
-        Ok(queue) => wiring::block_on(async {
-            let there = queue.check().await;
-            if let (Ok(()), Ok((name, count @ 1..))) = (&there, queue.poison().await) {
-                findings.doubt("poison", crate::serve::poison_told(&name, count));
-            }
-            there.map(|()| format!("`{}` is there", queue.name()))
-        })?
-        .map_err(anyhow::Error::from),
-        Err(e) => Err(e),
+    let queue = match cloud.queue(project) {
+        Ok(queue) => queue,
+        Err(e) => {
+            findings.add("queue", Err(told(&e)));
+            return Ok(());
+        }
     };
-    findings.add("queue", checked.map_err(|e| told(&e)));
-    // The host takes messages from where the settings say, whatever the configuration does.
-    let settings = TaskQueue::name_of(&wiring::setting);
-    if let Some(said) = &project.queue
-        && !said.name.eq_ignore_ascii_case(&settings)
-    {
-        findings.add("queue", Err(format!("the configuration sends to `{}`, and the setting `COMBOI_QUEUE_NAME` has the host listen to `{settings}`; they have to be the same", said.name)));
+    let there = wiring::block_on(async {
+        let there = queue.check().await;
+        if let (Ok(()), Ok((name, count @ 1..))) = (&there, queue.poison().await) {
+            findings.doubt("poison", crate::serve::poison_told(&name, count));
+        }
+        there
+    })?;
+    let found = there.map(|()| format!("{queue} is there"));
+    findings.add("queue", found.map_err(|e| told(&e.into())));
+    if let Some(why) = cloud.unheard(&queue) {
+        findings.add("queue", Err(why));
     }
-    Ok(())
+    others(project, cloud, &queue, findings)
+}
+
+/// Who else has runs in this lake. What keeps us from looking was told with the stages.
+fn others(
+    project: &Project,
+    cloud: &Cloud,
+    queue: &TaskQueue,
+    findings: &mut Findings,
+) -> anyhow::Result<()> {
+    let Some(state) = cloud.places(project).ok().and_then(|it| it.state(project)) else {
+        return Ok(());
+    };
+    let own = queue.to_string();
+    wiring::block_on(async {
+        match comboi_run::other_app(&state, &own).await {
+            Ok(Some(other)) => findings.doubt("runs", other.to_string()),
+            Err(e @ comboi_run::RunError::Ledger(comboi_run::LedgerError::Newer(_))) => {
+                findings.add("runs", Err(told(&e.into())));
+            }
+            Ok(None) | Err(_) => {}
+        }
+    })
 }
 
 fn schedule(findings: &mut Findings) {

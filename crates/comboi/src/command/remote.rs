@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -39,9 +40,12 @@ pub(crate) fn trigger(
     if stages.is_empty() {
         return Err(Usage(format!("there is nothing in `{stage}` to run")).into());
     }
-    let queue = Cloud::of(&project).queue(&project)?;
+    // One token is enough for queue and lake.
+    let cloud = Cloud::of(&project);
+    let queue = cloud.queue(&project)?;
     let config_path = deployed_path(&project)?;
-    let runner = wiring::quiet_runner(project)?;
+    let mut runner = wiring::runner_in(Arc::new(project), &cloud, None, Arc::new(|_| {}))?;
+    runner.queue = Some(queue.to_string());
     wiring::block_on(async {
         let run = begin(&runner, plan).await?;
         if let Some(message) = TaskMessage::first(Some(config_path), Some(run), &stages) {

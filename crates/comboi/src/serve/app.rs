@@ -92,6 +92,10 @@ impl App {
         crate::command::hold_sql(&project)?;
         let cloud = Cloud::of(&project);
         let queue = Arc::new(cloud.queue(&project)?);
+        if let Some(why) = cloud.unheard(&queue) {
+            // Not a mistake of whoever sent a message: it is kept until the settings are mended.
+            anyhow::bail!(why);
+        }
         let loaded = Loaded {
             project,
             cloud,
@@ -124,12 +128,13 @@ impl App {
 
     /// A runner for one invocation.
     pub(super) fn runner(&self, loaded: &Loaded, jobs: Option<u16>) -> anyhow::Result<Working<'_>> {
-        let runner = wiring::runner_in(
+        let mut runner = wiring::runner_in(
             Arc::clone(&loaded.project),
             &loaded.cloud,
             jobs,
             Arc::new(|_| {}),
         )?;
+        runner.queue = Some(loaded.queue.to_string());
         let mut stops = lock(&self.stops);
         if self.ending.load(Ordering::SeqCst) {
             runner.stop.request();

@@ -31,6 +31,7 @@
 
 mod bad;
 mod contract;
+mod deployments;
 mod doctor;
 mod hitches;
 mod killed;

@@ -4,7 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use comboi_test::{ACCOUNT_KEY, Azurite, FunctionsHost, Timer};
+use comboi_test::{ACCOUNT_KEY, Azurite, FunctionsHost, Timer, contents};
 
 use super::App;
 
@@ -21,6 +21,17 @@ fn written(host: &FunctionsHost, wanted: &[&str]) -> String {
     }
 }
 
+/// Why messages were refused, as it is kept beside bronze.
+fn recorded(app: &App) -> Vec<String> {
+    let store = Azurite::store(&app.cloud.azurite.name("bronze"));
+    let objects = app.cloud.azurite.block_on(contents(store.as_ref()));
+    let below = "_comboi/runs/default/refused/";
+    let records = objects.iter().filter(|(name, _)| name.starts_with(below));
+    let records = records.map(|(_, bytes)| serde_json::from_slice(bytes).unwrap());
+    let why = |record: serde_json::Value| record["why"].as_str().unwrap().to_owned();
+    records.map(why).collect()
+}
+
 /// Nobody can do these: they are put on record, and done with at the first time.
 #[test]
 fn messages_that_nobody_can_do() {
@@ -28,18 +39,43 @@ fn messages_that_nobody_can_do() {
     let host = app.host();
     let long = format!(r#"{{"stage":"{}"}}"#, "x".repeat(45_000));
     let messages = [
-        "bronze",
-        "[1, 2]",
-        r#"{"stage":"platinum"}"#,
-        r#"{"stage":"bronze","remaining":["iron"]}"#,
-        r#"{"stage":"bronze","config_path":"../other.yml"}"#,
-        r#"{"stage":"bronze","config_path":"/etc/passwd"}"#,
-        r#"{"stage":"bronze","config_path":"configs/absent.yml"}"#,
-        r#"{"stage":"bronze","run":77}"#,
-        &long,
-        r#"{"stage":"bron"#,
+        ("bronze", "the message is no JSON;"),
+        ("[1, 2]", "the message is no JSON object;"),
+        (
+            r#"{"stage":"platinum"}"#,
+            "the message's `stage` is not `bronze`, `silver` or `gold`;",
+        ),
+        (
+            r#"{"stage":"bronze","remaining":["iron"]}"#,
+            "one of the message's `remaining` is not",
+        ),
+        (
+            r#"{"stage":"bronze","config_path":"../other.yml"}"#,
+            "`config_path` is `../other.yml`, but configurations are in `configs/`",
+        ),
+        (
+            r#"{"stage":"bronze","config_path":"configs/../../other.yml"}"#,
+            "`config_path` is `configs/../../other.yml`, but configurations are in `configs/`",
+        ),
+        (
+            r#"{"stage":"bronze","config_path":"/etc/passwd"}"#,
+            "`config_path` is `/etc/passwd`, but configurations are in `configs/`",
+        ),
+        (
+            r#"{"stage":"bronze","config_path":"configs/absent.yml"}"#,
+            "there is no configuration `configs/absent.yml`",
+        ),
+        (
+            r#"{"stage":"bronze","run":77}"#,
+            "the message is of run 77, which was never begun or is forgotten",
+        ),
+        (
+            long.as_str(),
+            "the message's `stage` is not `bronze`, `silver` or `gold`;",
+        ),
+        (r#"{"stage":"bron"#, "the message is no JSON;"),
     ];
-    for message in messages {
+    for (message, _) in messages {
         app.send(message);
     }
     app.drain(&host);
@@ -51,11 +87,14 @@ fn messages_that_nobody_can_do() {
             .all(|it| it.good && it.dequeue_count == 1),
         "{invocations:?}"
     );
-    let refused = app.cloud.objects("bronze");
-    let refused = refused
-        .iter()
-        .filter(|it| it.starts_with("_comboi/runs/default/refused/"));
-    assert_eq!(refused.count(), messages.len());
+    // Why each was refused is on record.
+    let mut recorded = recorded(&app);
+    for (message, why) in messages {
+        let found = recorded.iter().position(|it| it.starts_with(why));
+        let found = found.unwrap_or_else(|| panic!("{message:.60}: {recorded:#?}"));
+        recorded.swap_remove(found);
+    }
+    assert_eq!(recorded, Vec::<String>::new());
     assert_eq!(app.runs().len(), 0);
     assert!(!app.waiting(&app.poison()).contains("<MessageText>"));
 }
