@@ -1,4 +1,4 @@
-//! Links the records of a Parquet file by Splink's settings and tells how long each step took: what scripts/bench measures.
+//! Links the records of a Parquet file by Splink's settings and tells how long each step took: for a profiler.
 //!
 //! `link RECORDS.parquet SETTINGS.json THRESHOLD [--train LAMBDA_RULES RECALL EM_RULES]`, rules separated by `;`.
 #![allow(clippy::print_stdout, reason = "it is a program of its own")]

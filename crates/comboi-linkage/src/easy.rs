@@ -8,7 +8,7 @@ use comboi_project::{Likeness, Place};
 
 use crate::Error;
 use crate::keys::rules_of_keys;
-use crate::settings::{Comparison, Level, Settings, TermFrequency};
+use crate::settings::{Comparison, Level, LinkType, SOURCE, Settings, TermFrequency};
 
 /// Keys, and how to compare columns.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,6 +28,8 @@ impl Easy {
     /// The settings that this stands for, not trained. The session only parses.
     pub fn settings(&self, session: &Session) -> Result<Settings, Error> {
         Ok(Settings {
+            link: LinkType::Dedupe,
+            source: SOURCE.to_owned(),
             lambda: None,
             unique_id: self.unique_id.clone(),
             rules: rules_of_keys(session, &self.keys_or_columns(), &self.place)?,

@@ -70,6 +70,19 @@ pub(crate) fn column<'a>(names: impl Iterator<Item = &'a str>) -> Value {
     })
 }
 
+/// A rule, and that the two records differ in a column.
+pub(crate) fn apart(rule: &Value, of: &str) -> Value {
+    let mut parts = match text(rule, "type") {
+        "CONJUNCTION_AND" => children(rule).to_vec(),
+        _ => vec![rule.clone()],
+    };
+    parts.push(json!({
+        "class": "COMPARISON", "type": "COMPARE_NOTEQUAL", "alias": "",
+        "left": column(["l", of].into_iter()), "right": column(["r", of].into_iter())
+    }));
+    json!({"class": "CONJUNCTION", "type": "CONJUNCTION_AND", "alias": "", "children": parts})
+}
+
 /// What keeps a tree from being a condition over two records; completes "the condition …".
 pub(crate) fn refused(tree: &Value) -> Option<String> {
     let mut found = None;

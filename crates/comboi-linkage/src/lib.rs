@@ -32,6 +32,7 @@ mod explain;
 mod gammas;
 mod predict;
 mod train;
+mod unlinkable;
 
 pub use easy::Easy;
 pub use error::Error;
@@ -41,5 +42,5 @@ pub use linkage::{Linkage, Records, Way};
 pub use model::{probability_of, weight_of};
 pub use predict::{Pairs, Predict};
 pub use rules::RulePairs;
-pub use settings::{Comparison, Level, Rule, Settings, SplinkVersion, TermFrequency};
+pub use settings::{Comparison, Level, LinkType, Rule, Settings, SplinkVersion, TermFrequency};
 pub use train::{EmRound, EmSession, Lambda, Training, TrainingReport};

@@ -18,6 +18,10 @@ pub(crate) const DEFAULT_LAMBDA: f64 = 0.0001;
 /// A model, trained or not, as Splink's settings JSON tells it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
+    /// Which records may be the same thing (`link_type`).
+    pub link: LinkType,
+    /// The column that says which table a record is from (`source_dataset_column_name`).
+    pub source: String,
     /// The share of matches among all pairs (`probability_two_random_records_match`).
     pub lambda: Option<f64>,
     /// The column that tells records apart.
@@ -41,6 +45,31 @@ pub struct Settings {
     /// Where they were read.
     pub place: Place,
 }
+
+/// Which records may be the same thing, by the tables that they are from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkType {
+    /// Any; there is one table (`dedupe_only`).
+    Dedupe,
+    /// Any, of several tables that lie below each other (`link_and_dedupe`).
+    LinkAndDedupe,
+    /// Those of different tables, which lie below each other (`link_only`).
+    Link,
+}
+
+impl LinkType {
+    /// As Splink calls it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Dedupe => "dedupe_only",
+            Self::LinkAndDedupe => "link_and_dedupe",
+            Self::Link => "link_only",
+        }
+    }
+}
+
+/// What Splink calls the column that says which table a record is from.
+pub(crate) const SOURCE: &str = "source_dataset";
 
 /// Which pairs are looked at: a condition over records `l` and `r`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,7 +132,7 @@ pub struct TermFrequency {
 }
 
 impl Settings {
-    /// Whether every level has the parameters that training would find.
+    /// Whether it was trained. Levels that training did not meet have no parameters then, and count by Splink's defaults.
     pub fn is_trained(&self) -> bool {
         let mut levels = self.comparisons.iter().flat_map(Comparison::counting);
         self.lambda.is_some() && levels.any(|it| it.m.is_some()) && {

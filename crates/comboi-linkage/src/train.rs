@@ -92,6 +92,11 @@ impl Linkage {
     /// Finds the model's numbers; [`settings`](Self::settings) has them afterwards. Numbers that are fixed stay.
     pub fn train(&mut self, training: &Training) -> Result<TrainingReport, Error> {
         let mut report = TrainingReport::default();
+        if self.row_count() < 2 {
+            let warning = "there are fewer than two rows, so nothing is learned";
+            report.warnings.push(warning.to_owned());
+            return Ok(report);
+        }
         if training.lambda && !self.deterministic.is_empty() {
             report.lambda = self.estimate_lambda(training, &mut report.warnings)?;
         }
@@ -135,7 +140,7 @@ impl Linkage {
         )?;
         let pairs: u64 = counted.iter().map(|it| it.0).sum();
         drop(rules);
-        let all_pairs = self.all_pairs();
+        let all_pairs = self.all_pairs()?;
         if pairs == 0 || all_pairs < 1.0 {
             warnings.push(
                 "the deterministic rules find no pair, so the share of matches stays what it is"
@@ -172,15 +177,23 @@ impl Linkage {
             after: share,
             pairs,
             counted: false,
-            all_pairs: self.all_pairs(),
+            all_pairs: self.all_pairs()?,
         };
         self.settings.lambda = Some(share);
         Ok(Some(lambda))
     }
 
-    fn all_pairs(&self) -> f64 {
+    /// How many pairs of records may be the same thing, whatever rules say.
+    fn all_pairs(&self) -> Result<f64, Error> {
         let rows = f64::from(self.row_count());
-        rows * (rows - 1.0) / 2.0
+        let pairs = rows * (rows - 1.0) / 2.0;
+        let Some(same_source) = &self.same_source else {
+            return Ok(pairs);
+        };
+        let of_one_table = self.index_one(same_source)?.pairs().pairs;
+        #[expect(clippy::cast_precision_loss, reason = "a share needs no more digits")]
+        let of_one_table = of_one_table as f64;
+        Ok(pairs - of_one_table)
     }
 }
 

@@ -1,5 +1,7 @@
 //! Linkage from outside: Parquet files and settings in, pairs and clusters out.
 #[cfg(test)]
+mod any_model;
+#[cfg(test)]
 mod brought;
 #[cfg(test)]
 mod given;

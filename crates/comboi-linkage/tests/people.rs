@@ -82,7 +82,7 @@ fn read(text: &str) -> Result<(Settings, Vec<String>), String> {
 #[test]
 fn all_that_is_wrong_in_a_file_is_told_at_once_with_its_place() {
     let text = r#"{
-  "link_type": "link_only",
+  "link_type": "link_some",
   "probability_two_random_records_match": 1.5,
   "sql_dialect": "spark",
   "blocking_rules_to_generate_predictions": ["l.name = r.name", {"blocking_rul": "l.a = r.a"}],
@@ -94,7 +94,7 @@ fn all_that_is_wrong_in_a_file_is_told_at_once_with_its_place() {
 }"#;
     let said = read(text).unwrap_err();
     for wrong in [
-        "`link_only` links several tables, which can't be done yet\n  model.json:2:16",
+        "unknown link type `link_some`\n  model.json:2:16\n  hint: `dedupe_only`, `link_and_dedupe` or `link_only`",
         "`probability_two_random_records_match` should be a number from 0 to 1\n  model.json:3:43",
         "the conditions are spark's SQL; comboi computes them with DuckDB\n  model.json:4:18",
         "a blocking rule without `blocking_rule`\n  model.json:5:65",
@@ -259,25 +259,33 @@ fn few_records_or_none_are_no_mistake() {
             )
             .unwrap();
         let report = linkage.train(&training).unwrap();
-        assert!(
-            report
-                .warnings
-                .iter()
-                .any(|it| it.contains("the deterministic rules find no pair")),
-            "{:?}",
-            report.warnings
-        );
-        assert!(
-            report
-                .warnings
-                .iter()
-                .any(|it| it.contains("nothing is learned of the training rule")),
-            "{:?}",
-            report.warnings
+        assert_eq!(
+            report.warnings,
+            ["there are fewer than two rows, so nothing is learned"]
         );
         let pairs = linkage.predict(&all_pairs()).unwrap();
         assert!(pairs.is_empty());
         assert_eq!(linkage.clusters(&pairs, 0.0).len(), rows.len());
+    }
+}
+
+#[test]
+fn rules_that_find_nothing_teach_nothing() {
+    let table = table(&FOUR);
+    let training = Training {
+        deterministic_rules: rules(&["l.name = r.town"]),
+        em_rules: rules(&["l.town = r.name"]),
+        ..Training::default()
+    };
+    let settings = table.easy(&[("name", Likeness::Exact)], &["name"]);
+    let mut linkage = table.open(settings, Some(&training)).unwrap();
+    let report = linkage.train(&training).unwrap();
+    for wanted in [
+        "the deterministic rules find no pair",
+        "nothing is learned of the training rule",
+    ] {
+        let told = report.warnings.iter().any(|it| it.contains(wanted));
+        assert!(told, "{wanted} is missing in {:?}", report.warnings);
     }
 }
 
@@ -429,4 +437,83 @@ fn keys_that_are_no_sql_are_told_of() {
     ] {
         assert!(said.contains(wrong), "{said}");
     }
+}
+
+#[test]
+fn tables_are_linked_by_the_column_that_tells_them_apart() {
+    let text = |column: &str| {
+        format!(
+            r#"{{"link_type": "link_only", "source_dataset_column_name": "{column}", "unique_id_column_name": "id", "probability_two_random_records_match": 0.5,
+            "blocking_rules_to_generate_predictions": ["l.name = r.name"],
+            "comparisons": [{{"output_column_name": "name", "comparison_levels": [
+                {{"sql_condition": "name_l = name_r", "m_probability": 0.9, "u_probability": 0.1}},
+                {{"sql_condition": "ELSE", "m_probability": 0.1, "u_probability": 0.9}}]}}]}}"#
+        )
+    };
+    let said = refused(table(&FOUR).open(read(&text("source_dataset")).unwrap().0, None));
+    for wrong in [
+        "no column `source_dataset`, which says for `link_only` what table each is from",
+        "UNION ALL BY NAME",
+    ] {
+        assert!(said.contains(wrong), "{said}");
+    }
+    // Two towns' books, each of which has a name twice.
+    let rows = [
+        ["1", "Ann", "Ely"],
+        ["2", "Ann", "Ely"],
+        ["3", "Ann", "Rye"],
+        ["4", "Bob", "Ely"],
+        ["5", "Bob", "Rye"],
+        ["6", "Bob", "Rye"],
+    ];
+    let table = table(&rows.map(|row| row.map(Some)));
+    let training = Training {
+        deterministic_rules: rules(&["l.name = r.name"]),
+        recall: 0.5,
+        ..Training::default()
+    };
+    let mut linkage = table
+        .open(read(&text("town")).unwrap().0, Some(&training))
+        .unwrap();
+    assert!(
+        linkage
+            .ways()
+            .iter()
+            .all(|it| it.1 == comboi_linkage::Way::Native)
+    );
+    let pairs = linkage.predict(&all_pairs()).unwrap();
+    let found: Vec<(u32, u32)> = pairs
+        .l
+        .iter()
+        .copied()
+        .zip(pairs.r.iter().copied())
+        .collect();
+    assert_eq!(found, [(0, 2), (1, 2), (3, 4), (3, 5)]);
+    // Four of the nine pairs that one of each town makes, and as many again that the rule does not find.
+    let lambda = linkage
+        .estimate_lambda(&training, &mut Vec::new())
+        .unwrap()
+        .unwrap();
+    assert_eq!((lambda.pairs, lambda.all_pairs), (4, 9.0));
+    assert!((lambda.after - 8.0 / 9.0).abs() < 1e-12, "{lambda:?}");
+    // Of those nine, four have the same name.
+    linkage.train(&training).unwrap();
+    let u = linkage.settings().comparisons[0].levels[0].u.unwrap();
+    assert!((u - 4.0 / 9.0).abs() < 1e-12, "{u}");
+}
+
+#[test]
+fn records_that_say_little_weigh_little_beside_themselves() {
+    let text = r#"{"unique_id_column_name": "id", "probability_two_random_records_match": 0.5, "blocking_rules_to_generate_predictions": ["l.name = r.name"],
+        "comparisons": [{"output_column_name": "name", "comparison_levels": [
+            {"sql_condition": "name_l IS NULL OR name_r IS NULL", "is_null_level": true},
+            {"sql_condition": "name_l = name_r", "m_probability": 0.8, "u_probability": 0.1},
+            {"sql_condition": "ELSE", "m_probability": 0.2, "u_probability": 0.9}]},
+          {"output_column_name": "town", "comparison_levels": [
+            {"sql_condition": "town_l IS NULL OR town_r IS NULL", "is_null_level": true},
+            {"sql_condition": "town_l = town_r", "m_probability": 0.5, "u_probability": 0.125},
+            {"sql_condition": "ELSE", "m_probability": 0.5, "u_probability": 0.875}]}]}"#;
+    let linkage = table(&FOUR).open(read(text).unwrap().0, None).unwrap();
+    // Eight times as likely for a name, four times for a town; nothing else was known before.
+    assert_eq!(linkage.self_weights().unwrap(), [5.0, 5.0, 3.0, 2.0]);
 }

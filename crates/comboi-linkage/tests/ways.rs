@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use comboi_engine::write_rows;
-use comboi_linkage::{Comparison, Level, Linkage, Pairs, Records, Rule, Settings, Way};
+use comboi_linkage::{Comparison, Level, LinkType, Linkage, Pairs, Records, Rule, Settings, Way};
 use comboi_project::{Column, Columns};
 use serde_json::{Value, json};
 
@@ -142,6 +142,8 @@ fn settings(rules: Vec<Rule>, conditions: &[String]) -> Settings {
         place: place(),
     };
     Settings {
+        link: LinkType::Dedupe,
+        source: "source_dataset".to_owned(),
         lambda: Some(0.1),
         unique_id: "id".to_owned(),
         rules,

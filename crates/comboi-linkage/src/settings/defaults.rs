@@ -34,7 +34,7 @@ fn of_levels(count: usize) -> Vec<(f64, f64)> {
 
 impl Comparison {
     /// m and u of each level by its number (gamma), as they count: what is missing has its default, and none is zero.
-    pub(crate) fn parameters(&self) -> Vec<(f64, f64)> {
+    pub fn parameters(&self) -> Vec<(f64, f64)> {
         let mut levels: Vec<_> = self.counting().collect();
         levels.reverse();
         let defaults = of_levels(levels.len());

@@ -6,7 +6,7 @@ use comboi_project::{Place, Problem, Problems, did_you_mean};
 use serde_json::{Map, Value};
 
 use super::scan::Places;
-use super::{Comparison, Level, Rule, Settings, TermFrequency};
+use super::{Comparison, Level, LinkType, Rule, SOURCE, Settings, TermFrequency};
 
 const SETTINGS: [&str; 23] = [
     "link_type",
@@ -130,7 +130,7 @@ impl<'a> Object<'a> {
 impl Reader<'_> {
     fn settings(&mut self, value: &Value) -> Settings {
         let it = self.object(value, String::new(), "settings", &SETTINGS);
-        self.link_type(&it);
+        let link = self.link_type(&it);
         self.dialect(&it);
         let lambda = self.number(&it, "probability_two_random_records_match", 0.0, 1.0);
         if let Some(bad) = lambda.filter(|it| *it <= 0.0 || *it >= 1.0) {
@@ -153,6 +153,10 @@ impl Reader<'_> {
         self.names_differ(&comparisons);
         let additional = self.list(&it, "additional_columns_to_retain");
         Settings {
+            link,
+            source: self
+                .text(&it, "source_dataset_column_name")
+                .unwrap_or_else(|| SOURCE.to_owned()),
             lambda,
             unique_id: self
                 .text(&it, "unique_id_column_name")
@@ -176,23 +180,21 @@ impl Reader<'_> {
         }
     }
 
-    fn link_type(&mut self, it: &Object<'_>) {
+    fn link_type(&mut self, it: &Object<'_>) -> LinkType {
         let Some(link_type) = self.text(it, "link_type") else {
-            return;
+            return LinkType::Dedupe;
         };
-        match link_type.as_str() {
-            "dedupe_only" => {}
-            "link_only" | "link_and_dedupe" => self.wrong(
-                &it.at("link_type"),
-                format!("`{link_type}` links several tables, which can't be done yet"),
-                "put the tables below each other (UNION ALL BY NAME) and use `dedupe_only`",
-            ),
-            other => self.wrong(
-                &it.at("link_type"),
-                format!("unknown link type `{other}`"),
-                "`dedupe_only`",
-            ),
-        }
+        let all = [LinkType::Dedupe, LinkType::LinkAndDedupe, LinkType::Link];
+        all.into_iter()
+            .find(|one| one.name() == link_type)
+            .unwrap_or_else(|| {
+                self.wrong(
+                    &it.at("link_type"),
+                    format!("unknown link type `{link_type}`"),
+                    "`dedupe_only`, `link_and_dedupe` or `link_only`",
+                );
+                LinkType::Dedupe
+            })
     }
 
     fn dialect(&mut self, it: &Object<'_>) {

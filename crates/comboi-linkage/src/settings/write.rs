@@ -21,7 +21,7 @@ impl Settings {
             SplinkVersion::V5 => ("match_weight_column_prefix", "mw_"),
         };
         let mut out = json!({
-            "link_type": "dedupe_only",
+            "link_type": self.link.name(),
             "probability_two_random_records_match": self.lambda_or_default(),
             "retain_matching_columns": self.retain_matching_columns,
             "retain_intermediate_calculation_columns": self.retain_intermediate,
@@ -50,7 +50,7 @@ impl Settings {
                 json!("gamma_"),
             );
             out.insert("unique_id_column_name".into(), json!(self.unique_id));
-            out.insert("source_dataset_column_name".into(), json!("source_dataset"));
+            out.insert("source_dataset_column_name".into(), json!(self.source));
             out.insert(
                 "blocking_rules_to_generate_predictions".into(),
                 Value::Array(rules),

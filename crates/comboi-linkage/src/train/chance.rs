@@ -4,7 +4,7 @@ use super::Training;
 use crate::Error;
 use crate::gammas::of_comparison;
 use crate::linkage::{Comparing, Linkage};
-use crate::pair::Pair;
+use crate::pair::{Look, Pair};
 use crate::walk::on_threads;
 
 /// Records that pairs are taken of: few enough to stay near the processor.
@@ -110,10 +110,22 @@ impl Linkage {
             let (a, b) = (sample[i], sample[j]);
             (a.min(b), a.max(b))
         };
+        let same_source = self.same_source.as_ref();
+        let same_source = same_source.map(|it| self.index_one(it)).transpose()?;
+        // Where only records of different tables are linked, those of one say nothing.
+        let data = self.data();
+        let counts = |(l, r): &(u32, u32), look: &mut Look| {
+            let (l, r) = (*l, *r);
+            let rows = (data.row(l), data.row(r));
+            let same = same_source.as_ref();
+            !same.is_some_and(|it| it.has(data, l, r, rows, look))
+        };
         let empty = || -> Vec<Vec<u64>> { levels.iter().map(|it| vec![0; *it]).collect() };
         let mut sum = empty();
         if Self::asks_engine(comparisons) {
-            let pairs: Vec<(u32, u32)> = (from..to).map(pair).collect();
+            let mut look = Look::default();
+            let pairs = (from..to).map(pair);
+            let pairs: Vec<(u32, u32)> = pairs.filter(|it| counts(it, &mut look)).collect();
             let gammas = self.gammas_of(comparisons, &pairs)?;
             for gammas in gammas.chunks_exact(comparisons.len()) {
                 for (sum, gamma) in sum.iter_mut().zip(gammas) {
@@ -124,26 +136,28 @@ impl Linkage {
             }
             return Ok(sum);
         }
-        let data = self.data();
         let step = 20_000;
         let chunks = usize::try_from((to - from).div_ceil(step)).unwrap_or(usize::MAX);
         let parts = on_threads(chunks, self.threads, &self.interrupter, |at, look| {
-            let mut counts = empty();
+            let mut found = empty();
             let begin = from + at as u64 * step;
             for at in begin..(begin + step).min(to) {
                 let (l, r) = pair(at);
+                if !counts(&(l, r), look) {
+                    continue;
+                }
                 let pair = Pair {
                     data,
                     l: data.row(l),
                     r: data.row(r),
                 };
-                for (comparison, counts) in comparisons.iter().zip(&mut counts) {
+                for (comparison, found) in comparisons.iter().zip(&mut found) {
                     if let Ok(gamma) = usize::try_from(of_comparison(&pair, comparison, look)) {
-                        counts[gamma] += 1;
+                        found[gamma] += 1;
                     }
                 }
             }
-            counts
+            found
         })?;
         for part in parts {
             for (sum, part) in sum.iter_mut().zip(part) {

@@ -93,7 +93,7 @@ impl Linkage {
         for (comparison, found) in self.settings.comparisons.iter().zip(&found) {
             if found.iter().all(Vec::is_empty) && comparison.counting().any(|it| !it.fix_m) {
                 report.warnings.push(format!(
-                    "comparison `{}`: its columns are in every rule that m could be learned of, so its m stays what it was; a training rule of other columns would help",
+                    "comparison `{}`: its m stays what it was, for its columns are in every rule that m could be learned of, or have no value there; a training rule of other columns would help",
                     comparison.name
                 ));
                 continue;
@@ -254,7 +254,7 @@ impl Linkage {
             .map(|it| it.into_iter().unzip())
             .unzip();
         #[expect(clippy::cast_precision_loss, reason = "a share needs no more digits")]
-        let share_given = pairs as f64 / self.all_pairs();
+        let share_given = pairs as f64 / self.all_pairs()?;
         let mut lambda = self.settings.lambda_or_default();
         for _ in 0..self.settings.max_iterations.max(1) {
             let (within, _) = one_round(&patterns, lambda, &m, &u);
