@@ -15,6 +15,9 @@ use comboi_sources::{Extract, ExtractChange};
 
 use crate::task::TaskError;
 
+/// A file, and the one to take instead of it.
+type Instead = (PathBuf, Option<PathBuf>);
+
 pub use by_hand::{PastAge, TableAge};
 
 /// Which rows go at a moment.
@@ -148,7 +151,7 @@ impl Limits {
         files: &[PathBuf],
         folder: &Path,
         even_empty: bool,
-    ) -> Result<(Vec<(PathBuf, Option<PathBuf>)>, u64), TaskError> {
+    ) -> Result<(Vec<Instead>, u64), TaskError> {
         let input = Input {
             alias: "rows",
             columns,
