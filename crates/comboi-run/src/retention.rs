@@ -15,10 +15,10 @@ use comboi_sources::{Extract, ExtractChange};
 
 use crate::task::TaskError;
 
+pub use by_hand::{PastAge, TableAge};
+
 /// A file, and the one to take instead of it.
 type Instead = (PathBuf, Option<PathBuf>);
-
-pub use by_hand::{PastAge, TableAge};
 
 /// Which rows go at a moment.
 #[derive(Clone, Debug)]
