@@ -200,9 +200,7 @@ fn tokens_that_the_storage_does_not_take() {
     };
     place.azure.tokens_are_for(Some("https://vault.azure.net"));
     let doctor = told(&["the account `devstoreaccount1` does not take"]);
-    println!("{doctor}");
     place.azure.tokens_are_for(None);
     place.azure.tokens_live(-30);
     let doctor = told(&["the account `devstoreaccount1` does not take"]);
-    println!("{doctor}");
 }
