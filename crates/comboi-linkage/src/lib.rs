@@ -32,7 +32,6 @@ mod explain;
 mod gammas;
 mod predict;
 mod train;
-mod unlinkable;
 
 pub use easy::Easy;
 pub use error::Error;

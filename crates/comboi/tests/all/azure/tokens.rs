@@ -196,11 +196,10 @@ fn tokens_that_the_storage_does_not_take() {
             assert!(run.err.contains(expected), "{}", run.err);
             assert!(doctor.out.contains(expected), "{}", doctor.out);
         }
-        doctor.out
     };
     place.azure.tokens_are_for(Some("https://vault.azure.net"));
-    let doctor = told(&["the account `devstoreaccount1` does not take"]);
+    told(&["the account `devstoreaccount1` does not take"]);
     place.azure.tokens_are_for(None);
     place.azure.tokens_live(-30);
-    let doctor = told(&["the account `devstoreaccount1` does not take"]);
+    told(&["the account `devstoreaccount1` does not take"]);
 }
