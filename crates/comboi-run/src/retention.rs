@@ -79,8 +79,9 @@ impl Limits {
 
     fn note(&self, past: u64) -> String {
         format!(
-            "{} past their age left out ({})",
+            "{} past {} age left out ({})",
             text::counted(past, "row"),
+            if past == 1 { "its" } else { "their" },
             self.told()
         )
     }

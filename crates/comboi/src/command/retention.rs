@@ -144,14 +144,16 @@ fn tell(
         text::counted(versions, "version"),
     );
     writeln!(out)?;
+    let is_all_known = looked.iter().all(|looked| looked.past.is_ok());
     if past == 0 && versions == 0 {
-        writeln!(out, "Nothing is past its age.")?;
+        let of = if is_all_known { "Nothing" } else { "Nothing else" };
+        writeln!(out, "{of} is past its age.")?;
     } else if applied {
         writeln!(out, "{rows} removed; {}", deleted(looked))?;
     } else {
         writeln!(
             out,
-            "`comboi retention --apply` removes {rows} for good: {of_versions} that still have such rows can't be shown or restored any more."
+            "`comboi retention --apply` removes {rows} for good: {of_versions} with such rows can't be shown or restored any more."
         )?;
     }
     if !kept_inputs.is_empty() {
