@@ -55,15 +55,15 @@ fn moment(least: &Value) -> Option<DateTime<Utc>> {
     Some(day.and_time(NaiveTime::MIN).and_utc())
 }
 
-fn possible(befores: &[Before], stats: &str) -> bool {
+fn possible(cutoffs: &[Before], stats: &str) -> bool {
     let stats: Value = serde_json::from_str(stats).unwrap_or_default();
-    befores.iter().any(|before| before.possible(&stats))
+    cutoffs.iter().any(|before| before.possible(&stats))
 }
 
 impl Snapshot {
     /// The files that may hold a row of any of these kinds, and how many rows of the other files have no value in any of the
     /// columns.
-    pub fn files_with(&self, befores: &[Before]) -> (Vec<DataFile>, u64) {
+    pub fn files_with(&self, cutoffs: &[Before]) -> (Vec<DataFile>, u64) {
         let stats: BTreeMap<String, String> = self
             .views()
             .filter_map(|view| Some((view.path().into_owned(), view.stats()?)))
@@ -71,9 +71,9 @@ impl Snapshot {
         let (mut suspects, mut unknown) = (Vec::new(), 0);
         for file in &self.files {
             match stats.get(&file.name) {
-                Some(stats) if !possible(befores, stats) => {
+                Some(stats) if !possible(cutoffs, stats) => {
                     let stats: Value = serde_json::from_str(stats).unwrap_or_default();
-                    let nulls = befores.iter().filter_map(|it| it.null_count(&stats));
+                    let nulls = cutoffs.iter().filter_map(|it| it.null_count(&stats));
                     unknown += nulls.min().unwrap_or(0);
                 }
                 _ => suspects.push(file.clone()),
@@ -91,13 +91,13 @@ impl Table {
 
     /// The first version from which on no version but the newest has a file that may hold a row of any of these kinds, as far
     /// back as versions can be read.
-    pub async fn free_of_since(&self, newest: &Snapshot, befores: &[Before]) -> Result<u64, Error> {
+    pub async fn free_of_since(&self, newest: &Snapshot, cutoffs: &[Before]) -> Result<u64, Error> {
         let first = self.oldest_readable(newest).await?;
         if first >= newest.version {
             return Ok(newest.version);
         }
         let at_first = self.snapshot_at(first).await?;
-        let (suspects, _) = at_first.files_with(befores);
+        let (suspects, _) = at_first.files_with(cutoffs);
         let mut suspects: Vec<String> = suspects.into_iter().map(|file| file.name).collect();
         let mut since = first;
         for (version, entry) in self.entries(newest.version).await?.range(first + 1..) {
@@ -109,7 +109,7 @@ impl Table {
             let added = entry.added.iter().filter(|added| {
                 added["stats"]
                     .as_str()
-                    .is_none_or(|stats| possible(befores, stats))
+                    .is_none_or(|stats| possible(cutoffs, stats))
             });
             suspects.extend(added.filter_map(path));
         }

@@ -48,7 +48,7 @@ async fn tokens_are_for_one_purpose_and_one_identity() {
     place.token(&Identity::Managed(None)).await;
     let storage = "https://storage.azure.com/.default";
     let other = place.identities.token(storage, &Identity::Default).await;
-    assert_eq!(other.unwrap(), "canary-token-3");
+    assert!(other.unwrap().ends_with(".canary-token-3"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -14,9 +14,9 @@ quality_rules:
   - { name: c, type: custom_sql, query: 'SELECT count(*) FROM {dataset} WHERE amuont > 1' }
   - { name: d, type: failed_rows, query: 'SELECT status FROM shop GROUP BY ALL HAVING count(*) > amountt' }
   - { name: e, type: expression, expression: frobnicate(amount) }
-  - { name: f, type: row_count_match, dataset: other, other_where: idd > 1 }
+  - { name: f, type: row_count_match, dataset: other, other_where: totl > 1 }
   - { name: g, type: row_count_match, dataset: shop, other_where: amount > 1, where: status = 'y' }
-  - { name: h, type: row_count_match, dataset: unknown, other_where: idd > 1 }
+  - { name: h, type: row_count_match, dataset: unknown, other_where: totl > 1 }
 ";
 
 fn check(all: bool, expected: &str) {
@@ -29,7 +29,7 @@ fn check(all: bool, expected: &str) {
         ("amount", SqlType::Integer),
         ("status", SqlType::Varchar(None)),
     ]);
-    let other = columns(&[("id", SqlType::Integer), ("idx", SqlType::Integer)]);
+    let other = columns(&[("id", SqlType::Integer), ("total", SqlType::Integer)]);
     let names = Names {
         columns: &own,
         all,
@@ -59,12 +59,12 @@ fn a_name_that_is_no_column_is_told_with_the_nearest() {
     check(
         true,
         "
-4:69 rule `a`: there is no column `statsu` (did you mean `status`?)
+4:66 rule `a`: there is no column `statsu` (did you mean `status`?)
 5:46 rule `b`: there is no column `otto` ()
 6:41 rule `c`: there is no column `amuont` (did you mean `amount`?)
 7:42 rule `d`: there is no column `amountt` (did you mean `amount`?)
-8:46 rule `e`: there is no function `frobnicate` ()
-9:66 rule `f`: there is no column `idd` (did you mean `idx`?)
+8:46 rule `e`: there is no function `frobnicate` (did you mean `from_binary`?)
+9:68 rule `f`: there is no column `totl` (did you mean `total`?)
 ",
     );
 }
@@ -74,11 +74,11 @@ fn a_column_that_a_contract_does_not_list_may_be_there() {
     check(
         false,
         "
-4:69 rule `a`: there is no column `statsu` (did you mean `status`?)
+4:66 rule `a`: there is no column `statsu` (did you mean `status`?)
 6:41 rule `c`: there is no column `amuont` (did you mean `amount`?)
 7:42 rule `d`: there is no column `amountt` (did you mean `amount`?)
-8:46 rule `e`: there is no function `frobnicate` ()
-9:66 rule `f`: there is no column `idd` (did you mean `idx`?)
+8:46 rule `e`: there is no function `frobnicate` (did you mean `from_binary`?)
+9:68 rule `f`: there is no column `totl` (did you mean `total`?)
 ",
     );
 }

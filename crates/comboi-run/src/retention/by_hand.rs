@@ -219,9 +219,9 @@ impl Runner {
         scratch: &Scratch,
     ) -> Result<Look, RunError> {
         let older = limits.older();
-        let befores = befores(&older);
-        let (mut files, unknown) = snapshot.files_with(&befores);
-        let (left_behind, _) = newest.files_with(&befores);
+        let cutoffs = cutoffs(&older);
+        let (mut files, unknown) = snapshot.files_with(&cutoffs);
+        let (left_behind, _) = newest.files_with(&cutoffs);
         files.extend(left_behind);
         files.sort_by(|a, b| a.name.cmp(&b.name));
         files.dedup();
@@ -230,7 +230,7 @@ impl Runner {
             version: snapshot.version,
             row_count: snapshot.row_count(),
             unknown,
-            free_since: table.free_of_since(&newest, &befores).await?,
+            free_since: table.free_of_since(&newest, &cutoffs).await?,
             oldest_version: table.oldest_readable(&newest).await?,
             ..TableAge::default()
         };
@@ -286,8 +286,8 @@ impl Runner {
         let table = &look.table;
         let newest = table.snapshot().await?;
         let newest = newest.unwrap_or_else(|| look.snapshot.clone());
-        let befores = befores(&look.limits.older());
-        let since = table.free_of_since(&newest, &befores).await?;
+        let cutoffs = cutoffs(&look.limits.older());
+        let since = table.free_of_since(&newest, &cutoffs).await?;
         // Clocks may go back: what was committed a moment ago is not of the future.
         let now = self.clock.now().max(newest.committed_at);
         Ok(table.vacuum_before(since, keep, now, false).await?)
@@ -408,7 +408,7 @@ impl Removing<'_> {
     }
 }
 
-fn befores(older: &[Older]) -> Vec<Before> {
+fn cutoffs(older: &[Older]) -> Vec<Before> {
     let before = |older: &Older| Before {
         column: older.column.clone(),
         moment: older.than,
