@@ -146,7 +146,11 @@ fn tell(
     writeln!(out)?;
     let is_all_known = looked.iter().all(|looked| looked.past.is_ok());
     if past == 0 && versions == 0 {
-        let of = if is_all_known { "Nothing" } else { "Nothing else" };
+        let of = if is_all_known {
+            "Nothing"
+        } else {
+            "Nothing else"
+        };
         writeln!(out, "{of} is past its age.")?;
     } else if applied {
         writeln!(out, "{rows} removed; {}", deleted(looked))?;
