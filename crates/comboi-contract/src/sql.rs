@@ -38,13 +38,12 @@ pub fn generate(contract: &Contract, name: &str, input: &str) -> Generated {
         .collect();
     let filters = filters::filters(contract, &columns);
     let mut sql = String::from("WITH typed AS (\n    SELECT\n");
-    let list = |lines: Vec<String>| lines.join(",\n");
-    sql.push_str(&list(
-        columns
-            .iter()
-            .map(|column| format!("        {}", column.typed()))
-            .collect(),
-    ));
+    // A contract that lists no columns welcomes all.
+    let all = || columns.is_empty().then(|| "        *".to_owned());
+    let typed = columns
+        .iter()
+        .map(|column| format!("        {}", column.typed()));
+    sql.push_str(&typed.chain(all()).collect::<Vec<_>>().join(",\n"));
     write_into(
         &mut sql,
         format_args!("\n    FROM {}\n),\n", quoted_name(input)),
@@ -53,6 +52,7 @@ pub fn generate(contract: &Contract, name: &str, input: &str) -> Generated {
     let mut published: Vec<String> = columns
         .iter()
         .map(|column| format!("        {}", column.published()))
+        .chain(all())
         .collect();
     published.extend(processed_at(contract));
     sql.push_str(&with_comments(&published));

@@ -201,3 +201,20 @@ fn what_is_not_said_is_noted() {
         assert!(notes.contains(part), "{part}\n{notes}");
     }
 }
+
+#[test]
+fn a_contract_without_columns_takes_them_as_they_come() {
+    let yaml =
+        "version: \"1.0.0\"\ndataset: events\nschema: { columns: [], allow_extra_columns: true }\n";
+    let part = generated(yaml).part;
+    assert!(
+        part.contains("SELECT\n        *\n    FROM bronze_customers"),
+        "{part}"
+    );
+    assert!(
+        part.contains(
+            "SELECT\n        *,\n        comboi_run_at() AS processed_at\n    FROM typed"
+        ),
+        "{part}"
+    );
+}

@@ -41,11 +41,12 @@ impl Checker<'_> {
 
     fn columns(&mut self) {
         let schema = &self.contract.schema;
-        if schema.columns.is_empty() && self.reader.unread.is_empty() {
+        if schema.columns.is_empty() && !schema.allow_extra_columns && self.reader.unread.is_empty()
+        {
             self.report(
                 &schema.place,
                 "the contract has no columns",
-                Some("list the columns that the dataset promises".to_owned()),
+                Some("list the columns that the dataset promises, or welcome any: `allow_extra_columns: true`".to_owned()),
             );
         }
         let mut seen: HashMap<String, &Place> = HashMap::new();

@@ -493,7 +493,7 @@ fn contracts_say_what_can_be_held() {
         transformations/contracts/c.yml:23:29 the contract has no column `nowhere`
         transformations/contracts/c.yml:24:35 the contract has no column `emial`
         transformations/contracts/d.yml:3:19 freshness needs a date or timestamp, and it is not clear which (name it with `column:`, or add a column such as `updated_at` of type TIMESTAMP to the schema)
-        transformations/contracts/e.yml:2:9 the contract has no columns (list the columns that the dataset promises)
+        transformations/contracts/e.yml:2:9 the contract has no columns (list the columns that the dataset promises, or welcome any: `allow_extra_columns: true`)
         transformations/contracts/f.yml:3:40 it is not clear how old a row is (name the date or timestamp by which it is told with `column:`)
         transformations/contracts/f.yml:3:40 rows are kept for one day at least and less than 1000 years (leave `data_retention` out to keep them for ever)
         transformations/contracts/g.yml:3:40 rows are kept for one day at least and less than 1000 years (leave `data_retention` out to keep them for ever)
