@@ -8,6 +8,7 @@ mod import;
 mod merge;
 mod relationships;
 mod types;
+mod words;
 
 use serde_json::Value as Json;
 

@@ -103,8 +103,11 @@ fn rest(contract: &Json, name: &str) -> Map<String, Json> {
         .and_then(Json::as_object)
         .cloned()
         .unwrap_or_default();
-    for told in ["columns", "primary_key"] {
-        schema.remove(told);
+    let columns = schema.remove("columns");
+    schema.remove("primary_key");
+    if list(columns.as_ref()).is_empty() {
+        // Without columns all are welcome, and the document says so by having none.
+        schema.remove("allow_extra_columns");
     }
     if let Some(Json::Array(keys)) = schema.get_mut("foreign_keys") {
         keys.retain(|key| to_object(key, name).is_none());
@@ -337,6 +340,20 @@ fn library(rule: &Json) -> Option<Map<String, Json>> {
                 "arguments".to_owned(),
                 json!({ "validValues": object.get("values")? }),
             );
+        }
+        "validity" if object.contains_key("column") => {
+            metric("invalidValues");
+            let constraints = object.get("constraints")?.as_object()?;
+            let mut arguments = Map::new();
+            for (key, value) in constraints {
+                let theirs = match key.as_str() {
+                    "allowed_values" => "validValues",
+                    "pattern" => "pattern",
+                    _ => return None,
+                };
+                arguments.insert(theirs.to_owned(), value.clone());
+            }
+            out.insert("arguments".to_owned(), arguments.into());
         }
         "volume" => {
             metric("rowCount");

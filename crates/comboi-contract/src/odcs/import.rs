@@ -32,7 +32,12 @@ pub fn import(document: &Json, object: Option<&str>) -> Result<Imported, String>
         ));
     }
     let objects = list(document, "schema");
+    let whole = whole(document);
     let found = match (object, objects) {
+        (None, []) => whole.as_ref(),
+        (Some(wanted), []) => whole
+            .as_ref()
+            .filter(|it| dataset_name(it).as_deref() == Some(wanted)),
         (Some(wanted), all) => all.iter().find(|it| {
             text(it, "name") == Some(wanted)
                 || text(it, "physicalName") == Some(wanted)
@@ -44,7 +49,13 @@ pub fn import(document: &Json, object: Option<&str>) -> Result<Imported, String>
     let Some(found) = found else {
         let names: Vec<&str> = objects.iter().filter_map(|it| text(it, "name")).collect();
         return Err(match names.as_slice() {
-            [] => "it describes no object: `schema` is empty".to_owned(),
+            [] => match (object, whole.as_ref().and_then(dataset_name)) {
+                (Some(wanted), Some(name)) => {
+                    format!("it describes no object, so it is of `{name}`, not of `{wanted}`")
+                }
+                _ => "it describes no object (`schema` is empty), and has no `name` that could be a dataset's; give it one"
+                    .to_owned(),
+            },
             names => format!("say which object is meant: {}", names.join(", ")),
         });
     };
@@ -56,11 +67,13 @@ pub fn import(document: &Json, object: Option<&str>) -> Result<Imported, String>
         rules: Vec::new(),
     };
     let contract = importing.contract(document)?;
+    let mut notes = importing.notes;
+    notes.extend(super::words::unknown(document, found));
     Ok(Imported {
         contract,
         object: text(found, "name").unwrap_or_default().to_owned(),
         loose: importing.loose,
-        notes: importing.notes,
+        notes,
     })
 }
 
@@ -112,7 +125,16 @@ impl Importing<'_> {
             .iter()
             .map(|property| self.column(property))
             .collect();
+        if columns.is_empty() {
+            self.notes.push(format!(
+                "`{name}` has no properties, so any column is welcome: list some under `columns`, and take `allow_extra_columns` away"
+            ));
+        }
+        let is_open = columns.is_empty();
         schema.insert("columns".to_owned(), columns.into());
+        if is_open {
+            schema.insert("allow_extra_columns".to_owned(), true.into());
+        }
         let keys = keys(&properties);
         if !keys.is_empty() {
             schema.insert("primary_key".to_owned(), keys.into());
@@ -230,12 +252,12 @@ impl Importing<'_> {
                 .iter()
                 .map(|it| it.get("value").unwrap_or(it).clone())
                 .collect();
-            constraints.push(json!({ "allowed_values": values }));
+            constraints.push(json!({ "allowed_values": there(&values.into()) }));
         }
         for check in list(property, "quality") {
             let derived = text(check, "name") == Some(format!("{name}_allowed_values").as_str());
             match check.pointer("/arguments/validValues").filter(|_| derived) {
-                Some(values) => constraints.push(json!({ "allowed_values": values })),
+                Some(values) => constraints.push(json!({ "allowed_values": there(values) })),
                 None => self.check(check, Some(&name)),
             }
         }
@@ -306,14 +328,7 @@ impl Importing<'_> {
             ("library", Some("missingValues"), Some(column)) => {
                 with("column", column.into());
                 if let Some(values) = arguments("missingValues") {
-                    let values: Vec<Json> = values
-                        .as_array()
-                        .into_iter()
-                        .flatten()
-                        .filter(|it| !it.is_null())
-                        .cloned()
-                        .collect();
-                    with("values", values.into());
+                    with("values", there(&values).into());
                 }
                 "missing"
             }
@@ -340,7 +355,10 @@ impl Importing<'_> {
                 if let Some(values) =
                     arguments("validValues").or_else(|| check.get("validValues").cloned())
                 {
-                    constraints.insert("allowed_values".to_owned(), values);
+                    let values = there(&values);
+                    if !values.is_empty() {
+                        constraints.insert("allowed_values".to_owned(), values.into());
+                    }
                 }
                 if let Some(pattern) = arguments("pattern") {
                     constraints.insert("pattern".to_owned(), pattern);
@@ -359,7 +377,14 @@ impl Importing<'_> {
                 let Some(query) = text(check, "query") else {
                     return;
                 };
-                with("query", placeholders(query, column).into());
+                let query = placeholders(query, column);
+                if query.contains("${") {
+                    self.notes.push(format!(
+                        "`{name}` is not checked: its query has variables, and what they stand for is not in the document"
+                    ));
+                    return;
+                }
+                with("query", query.into());
                 "custom_sql"
             }
             ("text", ..) => {
@@ -432,7 +457,6 @@ impl Importing<'_> {
 
     fn sla(&mut self, document: &Json, ours: Option<&Json>) -> Map<String, Json> {
         let mut out = Map::new();
-        let name = text(self.object, "name").unwrap_or_default();
         for property in list(document, "slaProperties") {
             let said = text(property, "property")
                 .unwrap_or_default()
@@ -440,9 +464,16 @@ impl Importing<'_> {
             let unit = text(property, "unit").unwrap_or("d");
             let element = text(property, "element").or_else(|| text(document, "slaDefaultElement"));
             let column = element.and_then(|it| it.split(',').next()?.trim().rsplit_once('.'));
-            if column.is_some_and(|(object, _)| {
-                object != name && Some(object) != text(self.object, "physicalName")
-            }) {
+            if let Some((object, _)) = column
+                && !is_called(self.object, object)
+            {
+                let others = list(document, "schema");
+                if !others.iter().any(|it| is_called(it, object)) {
+                    let said = text(property, "property").unwrap_or_default();
+                    self.notes.push(format!(
+                        "`{said}` is of `{object}`, which the document does not describe, and is not checked"
+                    ));
+                }
                 continue;
             }
             let hours = property
@@ -530,6 +561,25 @@ fn placeholders(query: &str, column: Option<&str>) -> String {
     query
 }
 
+/// The values of a list that are there. NULL is no value of its own: whether it may be there `not_null` says.
+fn there(values: &Json) -> Vec<Json> {
+    let values = values.as_array().into_iter().flatten();
+    values.filter(|it| !it.is_null()).cloned().collect()
+}
+
+/// The object of a document that describes none: its name is the document's.
+fn whole(document: &Json) -> Option<Json> {
+    ["name", "dataProduct", "id"]
+        .iter()
+        .filter_map(|key| text(document, key))
+        .map(|name| json!({ "name": name }))
+        .find(|it| dataset_name(it).is_some())
+}
+
+fn is_called(object: &Json, name: &str) -> bool {
+    text(object, "name") == Some(name) || text(object, "physicalName") == Some(name)
+}
+
 fn keys(properties: &[Json]) -> Vec<String> {
     let mut keys: Vec<(i64, &str)> = properties
         .iter()
@@ -547,7 +597,6 @@ fn keys(properties: &[Json]) -> Vec<String> {
     keys.into_iter().map(|(_, name)| name.to_owned()).collect()
 }
 
-/// What the column is called in the data.
 fn unchecked_relationship(of: &str, relationship: &Json) -> String {
     let to = relationship.get("to").map(Json::to_string);
     let to = to.unwrap_or_else(|| "nothing".to_owned());
@@ -556,6 +605,7 @@ fn unchecked_relationship(of: &str, relationship: &Json) -> String {
     )
 }
 
+/// What the column is called in the data.
 pub(super) fn column_name(property: &Json) -> &str {
     text(property, "physicalName")
         .or_else(|| text(property, "name"))

@@ -443,6 +443,226 @@ schema:
     assert_eq!(export(&contract), document);
 }
 
+/// Quality checks, relationships and levels of service that nobody named, each with something that comboi has no word for.
+const NAMELESS: &str = r#"
+apiVersion: v3.1.0
+kind: DataContract
+id: parcels
+version: 1.0.0
+status: active
+schema:
+  - name: parcels
+    properties:
+      - name: parcel
+        physicalName: parcel_no
+        businessName: The parcel
+        logicalType: string
+        physicalType: varchar(12)
+        relationships:
+          - { to: labels.number, customProperties: [{ property: cardinality, value: one-to-one }] }
+      - name: weight
+        logicalType: number
+        physicalType: double
+        quality:
+          - { type: text, description: Heavy ones are rare, businessImpact: operational }
+          - { metric: nullValues, mustBe: 0, businessImpact: operational, schedule: "0 20 * * *" }
+          - { metric: missingValues, arguments: { missingValues: [null, -1] }, mustBeLessThan: 5, unit: percent, method: sampled }
+          - { metric: invalidValues, arguments: { validValues: [null, 1, 2] }, mustBeLessThan: 5, schedule: daily }
+    relationships:
+      - { from: [parcels.parcel, parcels.weight], to: [labels.number, labels.weight], customProperties: [{ property: a, value: 1 }] }
+    quality:
+      - { type: custom, engine: soda, implementation: "row_count > 0", scheduler: cron }
+      - { metric: rowCount, mustBeGreaterThan: 10, businessImpact: regulatory }
+  - name: labels
+    properties: [{ name: number, logicalType: string }, { name: weight, logicalType: number }]
+slaProperties:
+  - { property: retention, value: 1, unit: y, element: labels.printed, driver: analytics }
+  - { property: retention, value: 2, unit: y, element: parcels.parcel_no, driver: regulatory }
+"#;
+
+#[test]
+fn a_change_leaves_alone_what_stands_around_it_and_has_no_name() {
+    let document = json(NAMELESS);
+    let imported = import(&document, Some("parcels")).unwrap();
+    let mut contract = imported.contract.clone();
+    contract["odcs"] = document.clone();
+    assert_eq!(export(&contract), document);
+    let mut expected = document;
+    // A column that the data call otherwise, its key, and rules of a column and of the object.
+    contract["schema"]["columns"][0]["description"] = "What is sent".into();
+    expected["schema"][0]["properties"][0]["description"] = "What is sent".into();
+    assert_eq!(export(&contract), expected);
+    let rules = contract["quality_rules"].as_array_mut().unwrap();
+    assert_eq!(rules.len(), 4);
+    rules[1]["must_be_less_than"] = 2.into();
+    rules[2]["must_be_less_than"] = 3.into();
+    rules[3]["must_be_greater_than"] = 20.into();
+    expected["schema"][0]["properties"][1]["quality"][2]["mustBeLessThan"] = 2.into();
+    expected["schema"][0]["properties"][1]["quality"][3]["mustBeLessThan"] = 3.into();
+    expected["schema"][0]["quality"][1]["mustBeGreaterThan"] = 20.into();
+    assert_eq!(export(&contract), expected);
+    contract["sla"]["data_retention"]["max_age_days"] = 800.into();
+    let level = &mut expected["slaProperties"][1];
+    level["value"] = 800.into();
+    level["unit"] = "d".into();
+    assert_eq!(export(&contract), expected);
+    // What is taken away goes, and nothing else.
+    contract["quality_rules"].as_array_mut().unwrap().remove(0);
+    expected["schema"][0]["properties"][1]["quality"]
+        .as_array_mut()
+        .unwrap()
+        .remove(1);
+    assert_eq!(export(&contract), expected);
+    contract["schema"]["columns"][0]["constraints"] = serde_json::json!([]);
+    expected["schema"][0]["properties"][0]
+        .as_object_mut()
+        .unwrap()
+        .remove("relationships");
+    assert_eq!(export(&contract), expected);
+    contract["schema"]["columns"]
+        .as_array_mut()
+        .unwrap()
+        .remove(0);
+    expected["schema"][0]["properties"]
+        .as_array_mut()
+        .unwrap()
+        .remove(0);
+    assert_eq!(export(&contract), expected);
+    assert_eq!(told_by_the_schema(&[expected]), "");
+}
+
+#[test]
+fn a_document_that_describes_no_columns_welcomes_any_and_is_kept() {
+    for schema in [
+        "",
+        "schema: []",
+        "schema: [{ name: people, physicalType: topic }]",
+    ] {
+        let document = json(&format!(
+            "{}\n{schema}\n",
+            "\
+apiVersion: v3.0.2
+kind: DataContract
+id: 0f6a
+name: people
+version: 1.0.0
+status: in development
+servers: [{ server: events, type: kafka, host: \"broker:9092\" }]
+roles: [{ role: reader, access: read }]"
+        ));
+        let (contract, imported) = imported(&document);
+        assert_eq!(contract["dataset"], "people");
+        assert_eq!(
+            contract["schema"],
+            serde_json::json!({ "columns": [], "allow_extra_columns": true })
+        );
+        assert_eq!(
+            imported.notes,
+            [
+                "`people` has no properties, so any column is welcome: list some under `columns`, and take `allow_extra_columns` away"
+            ]
+        );
+        assert_eq!(export(&contract), document, "{schema}");
+        // Later somebody lists one.
+        let mut contract = contract;
+        contract["schema"]["columns"] = serde_json::json!([{ "name": "a", "type": "DATE" }]);
+        let document = export(&contract);
+        assert_eq!(document["roles"][0]["role"], "reader");
+        let properties = &document["schema"][0]["properties"];
+        assert_eq!(
+            *properties,
+            serde_json::json!([{ "name": "a", "logicalType": "date", "physicalType": "DATE" }])
+        );
+        let again = import(&document, Some("people")).unwrap().contract;
+        assert_eq!(again["schema"], contract["schema"], "{schema}");
+        assert_eq!(told_by_the_schema(&[document]), "");
+    }
+}
+
+#[test]
+fn what_a_document_leaves_to_others_is_told_and_not_checked() {
+    let document = json(
+        r#"
+apiVersion: v3.0.2
+kind: DataContract
+id: a
+version: 1.0.0
+status: active
+owner: me
+schema:
+  - name: stock
+    properties:
+      - { name: state, logicalType: string, tag: [b], quality: [{ metric: invalidValues, arguments: { validValues: [null, new, ""] }, mustBe: 0 }] }
+      - { name: nothing, logicalType: string, logicalTypeOptions: { minLenght: 1 }, quality: [{ metric: invalidValues, arguments: { validValues: [null] }, mustBe: 0 }] }
+    quality:
+      - { type: sql, query: "SELECT count(*) FROM ${table} WHERE day > ${SINCE}", mustBe: 0 }
+      - { type: sql, query: "SELECT count(*) FROM ${table}", mustBe: 5 }
+team: [{ username: otto, comment: away }]
+customProperties: [{ value: 1, name: x }]
+slaProperties:
+  - { property: latency, value: 1, unit: d, element: stocks.day }
+"#,
+    );
+    let (contract, imported) = imported(&document);
+    assert_eq!(
+        contract["quality_rules"],
+        serde_json::json!([
+            { "name": "state_invalidValues_1", "column": "state", "constraints": { "allowed_values": ["new", ""] }, "type": "validity" },
+            { "name": "stock_sql_2", "query": "SELECT count(*) FROM {dataset}", "type": "custom_sql", "expected": 5 },
+        ])
+    );
+    assert_eq!(
+        imported.notes,
+        [
+            "`nothing`: `minLenght` is not checked",
+            "`nothing_invalidValues_2` says neither values nor a pattern, and is not checked",
+            "`stock_sql_2` is not checked: its query has variables, and what they stand for is not in the document",
+            "`latency` is of `stocks`, which the document does not describe, and is not checked",
+            "the standard has no `owner`; it is kept, and not checked",
+            "the standard has no `comment` at `team.otto`; it is kept, and not checked",
+            "the standard has no `name` at `customProperties.x`; it is kept, and not checked",
+            "the standard has no `tag` at `schema.stock.properties.state` (did you mean `tags`?); it is kept, and not checked",
+            "the standard has no `minLenght` at `schema.stock.properties.nothing.logicalTypeOptions` (did you mean `minLength`?); it is kept, and not checked",
+        ]
+    );
+    assert_eq!(export(&contract), document);
+    // A later version has words that are not known here.
+    let mut later = document;
+    later["apiVersion"] = "v3.2.0".into();
+    let notes = import(&later, None).unwrap().notes;
+    assert!(
+        notes.iter().all(|it| !it.starts_with("the standard has")),
+        "{notes:?}"
+    );
+}
+
+#[test]
+fn a_length_in_brackets_makes_no_list_of_a_text() {
+    let of = |physical: &str, logical: &str| {
+        let property = serde_json::json!({ "physicalType": physical, "logicalType": logical });
+        types::sql_type(&property)
+    };
+    let told = |sql_type: &str| (sql_type.to_owned(), false);
+    assert_eq!(of("varchar[50]", "string"), told("VARCHAR(50)"));
+    assert_eq!(of("varchar[50]", "array"), told("VARCHAR[50]"));
+    assert_eq!(of("varchar[]", "array"), told("VARCHAR[]"));
+    assert_eq!(of("numeric[8]", "number"), told("DECIMAL(8,0)"));
+    assert_eq!(
+        of("numeric", "number"),
+        ("DECIMAL(18,3)".to_owned(), true),
+        "of any width"
+    );
+    assert_eq!(of("money", "number"), told("DECIMAL(19,4)"));
+    assert_eq!(of("serial", "number"), told("INTEGER"));
+    assert_eq!(of("bigserial", "number"), told("BIGINT"));
+    assert_eq!(of("bpchar", "string"), told("VARCHAR"));
+    assert_eq!(
+        of("xml[]", "string"),
+        ("VARCHAR".to_owned(), true),
+        "what is no type"
+    );
+}
+
 /// What the standard's own JSON Schema says of documents; nothing, if all is well.
 fn told_by_the_schema(documents: &[Json]) -> String {
     use std::io::Write as _;
@@ -513,7 +733,12 @@ fn what_is_no_such_document_is_said() {
     check(
         "apiVersion: v3.1.0\nkind: DataContract",
         None,
-        "it describes no object: `schema` is empty",
+        "it describes no object (`schema` is empty), and has no `name` that could be a dataset's; give it one",
+    );
+    check(
+        "apiVersion: v3.1.0\nkind: DataContract\nid: shop-1",
+        Some("orders"),
+        "it describes no object, so it is of `shop_1`, not of `orders`",
     );
     check(
         "apiVersion: v3.1.0\nkind: DataContract\nschema: [{name: a}, {name: b}]",

@@ -6,10 +6,27 @@ use serde_json::Value as Json;
 /// DuckDB's type for a property; whether that follows from the logical type alone, which leaves the width open.
 pub(super) fn sql_type(property: &Json) -> (String, bool) {
     let text = |key: &str| property.get(key).and_then(Json::as_str);
-    if let Some(physical) = text("physicalType").and_then(known) {
-        return (physical, false);
+    let physical = text("physicalType").map(|physical| match text("logicalType") {
+        Some("array" | "object" | "map") | None => physical.to_owned(),
+        // What is no list has a length there: `varchar[50]`.
+        Some(_) => in_parentheses(physical).unwrap_or_else(|| physical.to_owned()),
+    });
+    if let Some(physical) = physical.as_deref().and_then(known) {
+        // Without a width it is a decimal number of any: DuckDB's usual one would be a promise that nobody gave.
+        let is_open = physical.starts_with("DECIMAL") && !physical_has_width(property);
+        return (physical, is_open);
     }
     (logical(property), true)
+}
+
+fn physical_has_width(property: &Json) -> bool {
+    let physical = property.get("physicalType").and_then(Json::as_str);
+    physical.is_some_and(|it| it.contains(['(', '[']) || it.eq_ignore_ascii_case("money"))
+}
+
+fn in_parentheses(physical: &str) -> Option<String> {
+    let (word, length) = physical.trim().strip_suffix(']')?.split_once('[')?;
+    Some(format!("{word}({length})"))
 }
 
 /// A type as some database calls it.
@@ -21,7 +38,7 @@ fn known(physical: &str) -> Option<String> {
     };
     let other = match word {
         "string" | "nvarchar" | "nchar" | "ntext" | "text" | "clob" | "varchar2"
-        | "character varying" => {
+        | "character varying" | "bpchar" => {
             if rest.contains("max") {
                 "VARCHAR".to_owned()
             } else {
@@ -37,7 +54,9 @@ fn known(physical: &str) -> Option<String> {
         | "timestamp without time zone" => "TIMESTAMP".to_owned(),
         "datetimeoffset" | "timestamp_tz" | "timestamp_ltz" => "TIMESTAMPTZ".to_owned(),
         "uniqueidentifier" => "UUID".to_owned(),
-        "int64" => "BIGINT".to_owned(),
+        "int64" | "bigserial" | "serial8" => "BIGINT".to_owned(),
+        "serial" | "serial4" => "INTEGER".to_owned(),
+        "smallserial" | "serial2" => "SMALLINT".to_owned(),
         "float64" => "DOUBLE".to_owned(),
         "bytes" => "BLOB".to_owned(),
         _ => physical.to_owned(),
