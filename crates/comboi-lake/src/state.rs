@@ -330,6 +330,11 @@ impl State {
     ///
     /// Needed only when the schedule is lost or lags behind a run that died in beginning.
     pub async fn last_planned_run(&self) -> Result<Option<RunId>, StateError> {
+        Ok(self.runs().await?.into_iter().max())
+    }
+
+    /// The numbers of all runs of which anything is there, in no order; one listing, whatever they hold.
+    pub async fn runs(&self) -> Result<Vec<RunId>, StateError> {
         let runs = self.key(&["runs"]);
         let listing = self.store.list_with_delimiter(Some(&runs)).await;
         let found = listing.map_err(|e| StateError::Unavailable("listed", e))?;
@@ -337,7 +342,7 @@ impl State {
             .common_prefixes
             .iter()
             .filter_map(|prefix| prefix.parts().next_back()?.as_ref().parse().ok());
-        Ok(numbers.max().map(RunId))
+        Ok(numbers.map(RunId).collect())
     }
 
     /// Removes all that is written of a run. Nothing that is still to be done needs it; the lake keeps the record.

@@ -17,6 +17,9 @@ const FORMAT: u32 = 1;
 /// Of how many runs plans and receipts are kept: two days of a run every half an hour.
 pub(crate) const KEPT_RUNS: u32 = 100;
 
+/// Of how many runs one looks for what is left of older ones than the one that it forgets.
+const SWEEP_EVERY: u32 = 10;
+
 /// What can go wrong with the record of which runs there were.
 #[derive(Debug, thiserror::Error)]
 pub enum LedgerError {
@@ -347,19 +350,29 @@ impl Ledger {
         Ok(())
     }
 
-    /// Forgets the run that was [`KEPT_RUNS`] before this one: each run takes away what one run left.
+    /// Forgets the run that was [`KEPT_RUNS`] before this one: each run takes away what one run left, and every [`SWEEP_EVERY`]th
+    /// also what is older, of runs that nobody came to forget or not to the end.
     pub(crate) async fn forget_old(&self, run: RunId) -> Result<(), LedgerError> {
-        match run.0.checked_sub(KEPT_RUNS) {
-            Some(old) if old > 0 => {
-                if let Ok(Some(order)) = self.order(RunId(old)).await
-                    && let Some(request) = order.request
-                {
-                    self.state.forget_request(&request).await?;
-                }
-                Ok(self.state.forget(RunId(old)).await?)
+        let Some(old) = run.0.checked_sub(KEPT_RUNS).map(RunId) else {
+            return Ok(());
+        };
+        if run.0.is_multiple_of(SWEEP_EVERY) {
+            let older = self.state.runs().await?;
+            for older in older.into_iter().filter(|it| *it < old) {
+                self.forget(older).await?;
             }
-            _ => Ok(()),
         }
+        self.forget(old).await
+    }
+
+    /// The request first: once the plan is gone, nobody knows which it was.
+    async fn forget(&self, run: RunId) -> Result<(), LedgerError> {
+        if let Ok(Some(order)) = self.order(run).await
+            && let Some(request) = order.request
+        {
+            self.state.forget_request(&request).await?;
+        }
+        Ok(self.state.forget(run).await?)
     }
 
     /// What a run was to do; `None` when there was no such run.
@@ -424,4 +437,40 @@ fn from_bytes<T: DeserializeOwned>(
     run: RunId,
 ) -> Result<T, LedgerError> {
     serde_json::from_slice(bytes).map_err(|source| LedgerError::Damaged { what, run, source })
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::{Ledger, RunId, State};
+
+    /// The runs that are there after one came to forget.
+    async fn check(there: &[u32], run: u32, left: &[u32]) {
+        let pipeline = "shop".parse().unwrap();
+        let state = State::in_store(comboi_test::memory(), pipeline);
+        for run in there {
+            let plan = Bytes::from_static(b"{}");
+            state.create_plan(RunId(*run), plan).await.unwrap();
+        }
+        Ledger::new(state.clone())
+            .forget_old(RunId(run))
+            .await
+            .unwrap();
+        let mut found = state.runs().await.unwrap();
+        found.sort();
+        assert_eq!(found, left.iter().map(|it| RunId(*it)).collect::<Vec<_>>());
+    }
+
+    #[tokio::test]
+    async fn a_hundred_runs_are_kept() {
+        check(&[1, 2, 3, 101], 100, &[1, 2, 3, 101]).await;
+        check(&[1, 2, 3, 101], 101, &[2, 3, 101]).await;
+    }
+
+    #[tokio::test]
+    async fn what_a_dead_run_did_not_forget_is_forgotten_later() {
+        check(&[1, 5, 9, 10, 11], 109, &[1, 5, 10, 11]).await;
+        check(&[1, 5, 9, 10, 11], 110, &[11]).await;
+    }
 }
