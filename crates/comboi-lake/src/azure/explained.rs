@@ -93,6 +93,13 @@ impl Names {
             Error::NotFound { .. } => format!(
                 "the account `{account}` has no container `{container}`; make it (`az storage container create --account-name {account} --name {container}`), or correct `file_system`"
             ),
+            // "Audience validation failed" of Azure, "Invalid token audience" of Azurite.
+            _ if is("AuthenticationFailed") && (is("Audience") || is("token audience")) => format!(
+                "the account `{account}` does not take the login's token, which was given out for another service; whatever gives out tokens here has to give one for https://storage.azure.com when it is asked for that"
+            ),
+            _ if is("Lifetime validation failed") => format!(
+                "the account `{account}` does not take the login's token: it has expired or is not valid yet; look at this machine's clock"
+            ),
             _ if is("AuthenticationFailed") || is("failed to authenticate") => format!(
                 "the account `{account}` does not take the credential: it is wrong, was changed or has expired, or this machine's clock is wrong"
             ),

@@ -198,8 +198,12 @@ fn tokens_that_the_storage_does_not_take() {
         }
     };
     place.azure.tokens_are_for(Some("https://vault.azure.net"));
-    told(&["the account `devstoreaccount1` does not take"]);
+    told(&[
+        "the account `devstoreaccount1` does not take the login's token, which was given out for another service",
+    ]);
     place.azure.tokens_are_for(None);
     place.azure.tokens_live(-30);
-    told(&["the account `devstoreaccount1` does not take"]);
+    told(&[
+        "the account `devstoreaccount1` does not take the login's token: it has expired or is not valid yet",
+    ]);
 }
