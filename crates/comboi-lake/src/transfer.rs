@@ -1,13 +1,14 @@
 //! Bytes between this machine and the lake.
 
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path as Key;
 use object_store::{ObjectStoreExt, WriteMultipart};
 use tokio::fs;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt as _;
 use tracing::warn;
 
 use crate::error::Error;
@@ -34,8 +35,8 @@ impl Table {
     }
 
     async fn send(&self, staged: &Path, key: &Key) -> io::Result<()> {
-        let mut from = fs::File::open(staged).await?;
-        let first = chunk(&mut from).await?;
+        let from = Arc::new(std::fs::File::open(staged)?);
+        let first = chunk(&from).await?;
         if first.len() < PART {
             self.store().put(key, first.into()).await?;
             return Ok(());
@@ -45,7 +46,7 @@ impl Table {
             WriteMultipart::new_with_chunk_size(self.store().put_multipart(key).await?, PART);
         to.put(first);
         loop {
-            let next = chunk(&mut from).await?;
+            let next = chunk(&from).await?;
             if next.is_empty() {
                 break;
             }
@@ -153,10 +154,15 @@ impl Table {
 }
 
 /// The next bytes of a file: `PART` of them, fewer at its end.
-async fn chunk(from: &mut fs::File) -> io::Result<bytes::Bytes> {
-    let mut chunk = Vec::new();
-    from.take(PART as u64).read_to_end(&mut chunk).await?;
-    Ok(chunk.into())
+async fn chunk(from: &Arc<std::fs::File>) -> io::Result<bytes::Bytes> {
+    let from = Arc::clone(from);
+    // Not by tokio's own file, which copies each byte once more.
+    let read = tokio::task::spawn_blocking(move || {
+        let mut chunk = Vec::with_capacity(PART);
+        (&*from).take(PART as u64).read_to_end(&mut chunk)?;
+        Ok(chunk.into())
+    });
+    read.await.map_err(io::Error::other)?
 }
 
 /// Links a file to another name, or copies it where the file system can't.
