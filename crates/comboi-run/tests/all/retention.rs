@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use comboi_engine::{Input, Limits, Session};
-use comboi_project::{Column, Columns, Companion, SqlType};
+use comboi_plan::Plan;
+use comboi_project::{Column, Columns, Companion, SqlType, Stage};
 use comboi_run::{Clock, Runner};
 use comboi_test::{Fault, Faulty, Store, contents, copy, memory};
 
@@ -271,6 +272,25 @@ async fn versions_that_somebody_may_be_reading_stay_for_a_while() {
     // Nothing is past its age any more, and yet there is something to delete.
     let past = runner(&store).past_age(&id(CLEAN)).await.unwrap().unwrap();
     assert_eq!((past.row_count(), past.tables[0].version_count()), (0, 2));
+    remove(shop.runner(Arc::clone(&store))).await.unwrap();
+    assert_eq!(look(&store).await, AFTER);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_goes_while_a_run_may_be_reading_it() {
+    let (shop, store) = shop().await;
+    let runner = on_may(5, shop.runner(Arc::clone(&store)));
+    let plan = Plan::of_everything(&runner.project);
+    let run = runner.begin("timer-1", plan).await.unwrap();
+    let before = look(&store).await;
+    let refused = remove(shop.runner(Arc::clone(&store))).await.unwrap_err();
+    let refused = refused.to_string();
+    assert!(refused.contains("run 3 is under way"), "{refused}");
+    assert_eq!(look(&store).await, before);
+    for stage in Stage::ALL {
+        runner.step(run, stage, None).await.unwrap();
+    }
+    assert!(runner.end(run).await.unwrap().unwrap().is_good());
     remove(shop.runner(Arc::clone(&store))).await.unwrap();
     assert_eq!(look(&store).await, AFTER);
 }
