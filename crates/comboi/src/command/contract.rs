@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use comboi_engine::{Around, Input, Limits, OtherDataset, Session};
 use comboi_lake::Table;
@@ -24,15 +25,19 @@ pub(crate) fn validate_contract(
     (fail_on, output): (FailOn, VerdictsOutput),
     out: &mut dyn Write,
 ) -> anyhow::Result<Exit> {
-    let (contract, loose) = super::exchange::contract(contract, object)?;
+    let read = super::exchange::Read::new(contract, object)?;
+    let contract = Arc::clone(&read.contract);
     let scratch = wiring::scratch()?;
     let session = Session::open(&Limits::of_machine(), scratch.path())?;
-    let problems = comboi_engine::check_contract_sql(&session, &contract)?;
+    let mut problems = comboi_engine::check_contract_sql(&session, &contract)?;
+    for problem in &mut problems {
+        problem.place = read.place(&problem.place);
+    }
     if !problems.is_empty() {
         return Err(Problems(problems).into());
     }
     let found = Data::find(global, &session, &wanted(&contract), data, scratch.path())?;
-    let contract = super::exchange::fitted(&contract, &loose, &found.columns);
+    let contract = super::exchange::fitted(&contract, &read.loose, &found.columns);
     let others = others(global, &contract, scratch.path());
     let others: Vec<OtherDataset<'_>> = others.iter().map(Other::shown).collect();
     let around = Around {
@@ -45,7 +50,10 @@ pub(crate) fn validate_contract(
         columns: &found.columns,
         files: &found.files,
     };
-    let verdicts = comboi_engine::check(&session, &contract, &input, &around)?;
+    let mut verdicts = comboi_engine::check(&session, &contract, &input, &around)?;
+    for verdict in &mut verdicts {
+        verdict.place = read.place(&verdict.place);
+    }
     match output {
         VerdictsOutput::Json => super::json(out, &verdicts)?,
         VerdictsOutput::Junit => {
@@ -63,6 +71,9 @@ pub(crate) fn validate_contract(
                 .flat_map(|verdict| report::verdict_lines(verdict, paint))
             {
                 writeln!(out, "{line}")?;
+            }
+            for note in &read.notes {
+                writeln!(out, "note: {note}")?;
             }
             let passed = verdicts.iter().filter(|verdict| verdict.passed()).count();
             writeln!(out, "\n{passed} of {} rules passed", verdicts.len())?;

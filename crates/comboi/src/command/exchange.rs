@@ -1,7 +1,7 @@
 //! `comboi contract import` and `export`: contracts of the Open Data Contract Standard, and tests of dbt.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use comboi_contract::odcs::Imported;
@@ -83,20 +83,44 @@ pub(crate) fn export(
     Ok(Exit::Good)
 }
 
-/// A contract, whatever form its file has, and the columns whose types it leaves open.
-pub(super) fn contract(
-    path: &Path,
-    object: Option<&str>,
-) -> anyhow::Result<(Arc<Contract>, Vec<String>)> {
-    let document = yaml_as_json(path).ok();
-    let foreign =
-        document.filter(|it| odcs::is_odcs(it) || it.get("dataset").is_none() && dbt::is_dbt(it));
-    let Some(document) = foreign else {
-        return Ok((wiring::contract(path)?, Vec::new()));
-    };
-    let imported = imported(path, &document, object)?;
-    let contract = held(path, &yaml::document(&imported.contract))?;
-    Ok((contract, imported.loose))
+/// A contract, whatever form its file has.
+pub(super) struct Read {
+    pub(super) contract: Arc<Contract>,
+    /// Columns whose types a document leaves open.
+    pub(super) loose: Vec<String>,
+    /// What of a document is not checked, and why.
+    pub(super) notes: Vec<String>,
+    document: Option<PathBuf>,
+}
+
+impl Read {
+    pub(super) fn new(path: &Path, object: Option<&str>) -> anyhow::Result<Self> {
+        let document = yaml_as_json(path).ok();
+        let foreign = document
+            .filter(|it| odcs::is_odcs(it) || it.get("dataset").is_none() && dbt::is_dbt(it));
+        let Some(document) = foreign else {
+            return Ok(Self {
+                contract: wiring::contract(path)?,
+                loose: Vec::new(),
+                notes: Vec::new(),
+                document: None,
+            });
+        };
+        let imported = imported(path, &document, object)?;
+        Ok(Self {
+            contract: held(path, &yaml::document(&imported.contract))?,
+            loose: imported.loose,
+            notes: imported.notes,
+            document: Some(path.to_owned()),
+        })
+    }
+
+    /// Where a person finds what is at this place of the contract: of a document only which one it is.
+    pub(super) fn place(&self, place: &Place) -> Place {
+        self.document
+            .as_ref()
+            .map_or_else(|| place.clone(), Place::file)
+    }
 }
 
 /// A contract that takes any type of its kind where the document leaves the type open.

@@ -707,9 +707,22 @@ fn a_document_of_the_standard_is_a_contract() {
     );
     let told = hold("bad.csv", 3);
     assert!(
-        told.contains("amount_min_value: failed") && told.contains("enough: failed"),
+        told.contains("amount_min_value: failed")
+            && told.contains("enough: failed")
+            && told.contains("  at payments.odcs.yaml\n")
+            && told.contains("note: `theirs` (soda) is not checked"),
         "{told}"
     );
+    // An object without columns: whatever comes is fine.
+    let other = [
+        "validate-contract",
+        "--contract",
+        "payments.odcs.yaml",
+        "--object",
+        "Other",
+    ];
+    let other = world.expect(0, &[&other[..], &["--data", "good.csv"]].concat());
+    assert!(other.out.contains("rules passed"), "{}", other.out);
     let which = [
         "validate-contract",
         "--contract",
