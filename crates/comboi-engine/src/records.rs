@@ -111,12 +111,25 @@ impl Records {
 
     /// The types of expressions over one record, or what is wrong with them.
     pub fn types(&self, expressions: &[String]) -> Result<Vec<Result<String, String>>, Error> {
+        self.types_over("records", expressions)
+    }
+
+    /// The same over two records, `l` and `r`.
+    pub fn pair_types(&self, expressions: &[String]) -> Result<Vec<Result<String, String>>, Error> {
+        self.types_over("records AS l, records AS r", expressions)
+    }
+
+    fn types_over(
+        &self,
+        from: &str,
+        expressions: &[String],
+    ) -> Result<Vec<Result<String, String>>, Error> {
         if expressions.is_empty() {
             return Ok(Vec::new());
         }
         let describe = |some: &[String]| {
             self.instance
-                .columns(&format!("SELECT {} FROM records", some.join(", ")))
+                .columns(&format!("SELECT {} FROM {from}", some.join(", ")))
         };
         if let Ok(all) = describe(expressions) {
             return Ok(all.into_iter().map(|(_, of)| Ok(of)).collect());

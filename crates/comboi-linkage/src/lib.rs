@@ -32,6 +32,7 @@ mod explain;
 mod gammas;
 mod predict;
 mod train;
+mod unlinkable;
 
 pub use easy::Easy;
 pub use error::Error;

@@ -501,3 +501,19 @@ fn tables_are_linked_by_the_column_that_tells_them_apart() {
     let u = linkage.settings().comparisons[0].levels[0].u.unwrap();
     assert!((u - 4.0 / 9.0).abs() < 1e-12, "{u}");
 }
+
+#[test]
+fn records_that_say_little_weigh_little_beside_themselves() {
+    let text = r#"{"unique_id_column_name": "id", "probability_two_random_records_match": 0.5, "blocking_rules_to_generate_predictions": ["l.name = r.name"],
+        "comparisons": [{"output_column_name": "name", "comparison_levels": [
+            {"sql_condition": "name_l IS NULL OR name_r IS NULL", "is_null_level": true},
+            {"sql_condition": "name_l = name_r", "m_probability": 0.8, "u_probability": 0.1},
+            {"sql_condition": "ELSE", "m_probability": 0.2, "u_probability": 0.9}]},
+          {"output_column_name": "town", "comparison_levels": [
+            {"sql_condition": "town_l IS NULL OR town_r IS NULL", "is_null_level": true},
+            {"sql_condition": "town_l = town_r", "m_probability": 0.5, "u_probability": 0.125},
+            {"sql_condition": "ELSE", "m_probability": 0.5, "u_probability": 0.875}]}]}"#;
+    let linkage = table(&FOUR).open(read(text).unwrap().0, None).unwrap();
+    // Eight times as likely for a name, four times for a town; nothing else was known before.
+    assert_eq!(linkage.self_weights().unwrap(), [5.0, 5.0, 3.0, 2.0]);
+}

@@ -179,6 +179,9 @@ fn prepare(
 ) -> Result<Prepared, Error> {
     let (mut settings, mut notes) = settings(session, how)?;
     settings.unique_id.clone_from(&how.unique_id.value);
+    if let Some(source) = &how.how.source {
+        settings.source.clone_from(&source.value);
+    }
     let wanted = &how.how;
     let trains = match (learn, wanted.train) {
         (Learn::All, _) | (_, Train::Always) => true,

@@ -256,13 +256,15 @@ impl<'a> Opening<'a> {
                 .map(|it| (it.sql.as_str(), &it.place, Naming::Suffix))
                 .collect();
             let before = self.problems.len();
-            let mut found = conditions(
+            let found = conditions(
                 self.session,
                 self.table.columns(),
                 &asked,
                 &mut self.problems,
-            )?
-            .into_iter();
+            )?;
+            let written = asked.iter().map(|it| it.1);
+            self.check_pairs(found.iter().zip(written))?;
+            let mut found = found.into_iter();
             let levels: Vec<Option<Condition>> = comparison
                 .levels
                 .iter()
@@ -315,6 +317,10 @@ impl<'a> Opening<'a> {
             &asked,
             &mut self.problems,
         )?;
+        // Where a list is exploded, its elements stand in its place.
+        let plain = found.iter().zip(rules);
+        let plain = plain.filter(|(_, rule)| rule.arrays_to_explode.is_empty());
+        self.check_pairs(plain.map(|(condition, rule)| (condition, &rule.place)))?;
         let mut found: Vec<Condition> = found.into_iter().flatten().collect();
         for condition in &mut found {
             if let Some(source) = source {
@@ -367,6 +373,28 @@ impl<'a> Opening<'a> {
             Some(it) => draft(&it.tree, it.naming, &mut self.sources),
             None => Draft::All(Vec::new()),
         }
+    }
+
+    /// What DuckDB finds wrong with conditions over two records: a function that there is not, types that can't be compared.
+    fn check_pairs<'c>(
+        &mut self,
+        conditions: impl Iterator<Item = (&'c Option<Condition>, &'c Place)>,
+    ) -> Result<(), Error> {
+        let conditions = conditions.filter_map(|(it, place)| Some((it.as_ref()?, place)));
+        let (conditions, places): (Vec<&Condition>, Vec<&Place>) = conditions.unzip();
+        let trees: Vec<Value> = conditions
+            .iter()
+            .map(|it| expression::prefixed(&it.tree, it.naming))
+            .collect();
+        let printed = comboi_engine::print_expressions(self.session, &trees)?;
+        let types = self.table.pair_types(&printed)?;
+        for (of, place) in types.into_iter().zip(places) {
+            if let Err(message) = of {
+                let message = format!("the condition can't be computed: {message}");
+                self.problems.push(Problem::at(place, message));
+            }
+        }
+        Ok(())
     }
 
     /// What DuckDB finds wrong with an expression over one record.

@@ -161,6 +161,21 @@ quality_rules:
         shop
     }
 
+    /// The same shop with its rows compared by a model, and the pairs written.
+    pub(crate) fn compared() -> Self {
+        let shop = Self::deduplicated();
+        let dedupe = "    splink: model.json\n    dedupe: {unique_id: id, lambda: model, output: {keep: all, pairs: true}}\ngold:";
+        let transformations = TRANSFORMATIONS.replace("gold:", dedupe);
+        shop.write("configs/transformations.yml", &transformations);
+        let model = r#"{"probability_two_random_records_match": 0.5,
+            "blocking_rules_to_generate_predictions": ["l.day = r.day", "l.amount = r.amount"],
+            "comparisons": [{"output_column_name": "either", "comparison_levels": [
+                {"sql_condition": "day_l = day_r OR amount_l = amount_r", "m_probability": 0.96875, "u_probability": 0.03125},
+                {"sql_condition": "ELSE", "m_probability": 0.03125, "u_probability": 0.96875}]}]}"#;
+        shop.write("model.json", model);
+        shop
+    }
+
     /// The order that makes two of [`deduplicated`](Self::deduplicated) one.
     pub(crate) fn add_connecting_order(&self) {
         self.write("in/b.csv", "id,day,amount\n4,2024-05-01,20.50\n");

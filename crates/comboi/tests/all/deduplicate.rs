@@ -238,3 +238,222 @@ fn labels_that_contradict_each_other_measure_nothing() {
         .out;
     assert!(good.contains("3 labelled pairs"), "{good}");
 }
+
+/// What the page has to measure itself: charts, and whether any of their words are cut off.
+const LOOK: &str = "<script>
+const wrong = [];
+const charts = [...document.querySelectorAll('svg')];
+for (const chart of charts) {
+  const box = chart.getBoundingClientRect();
+  if (!(box.width > 100 && box.height > 5)) wrong.push('a chart of no size');
+  for (const words of chart.querySelectorAll('text')) {
+    const at = words.getBoundingClientRect();
+    if (at.left < box.left - 1 || at.right > box.right + 1 || at.top < box.top - 1 || at.bottom > box.bottom + 1) wrong.push('cut off: ' + words.textContent);
+  }
+}
+if (document.documentElement.scrollWidth > innerWidth) wrong.push('wider than the window');
+document.title = `seen: ${charts.length} charts ${wrong.join('; ')}.`;
+</script></body>";
+
+#[test]
+fn the_page_of_charts_is_whole_in_a_browser() {
+    let world = people();
+    world.run();
+    world.expect(0, &["linkage", "chart", "people", "--to", "people.html"]);
+    // The page allows no script; the one that looks at it comes in its place.
+    let (before, rest) = {
+        let page = world.read("people.html");
+        let (before, rest) = page.split_once("<meta http-equiv").unwrap();
+        (before.to_owned(), rest.to_owned())
+    };
+    let (_, rest) = rest.split_once('>').unwrap();
+    world.write(
+        "seen.html",
+        format!("{before}{}", rest.replace("</body>", LOOK)),
+    );
+    let page = format!("file://{}", world.path("seen.html").display());
+    let profile = format!("--user-data-dir={}", world.path("browser").display());
+    for width in ["1280", "400"] {
+        let size = format!("--window-size={width},900");
+        let seen = std::process::Command::new("chromium")
+            .args([
+                "--headless",
+                "--no-sandbox",
+                "--disable-gpu",
+                &size,
+                &profile,
+                "--dump-dom",
+                &page,
+            ])
+            .output()
+            .expect("Chromium is there");
+        let seen = String::from_utf8_lossy(&seen.stdout);
+        // Weights and shares of five comparisons, rules, pairs, clusters and six pairs step by step.
+        assert!(
+            seen.contains("<title>seen: 19 charts .</title>"),
+            "{width} wide: {seen}"
+        );
+    }
+}
+
+#[test]
+fn whatever_is_wrong_or_odd_is_told() {
+    const KEYS: &str = "keys: [[first_name, surname], [surname, dob], [first_name, dob], email]";
+    const NAMES: &str = "first_name: name, surname: name";
+    const ALL: &str = "SELECT * FROM people";
+    let world = people();
+    world.run();
+    let settings = world.read("configs/transformations.yml");
+    let check = |(from, to): (&str, &str), sql: &str, command: &str, code: i32, told: &str| {
+        assert!(settings.contains(from), "{from}");
+        world.write(
+            "configs/transformations.yml",
+            settings.replacen(from, to, 1),
+        );
+        world.write("transformations/sql/people.sql", sql);
+        let words: Vec<&str> = command.split(' ').collect();
+        let said = world.expect(code, &words);
+        let said = format!("{}{}", said.out, said.err);
+        assert!(
+            said.contains(told),
+            "{command} with `{to}` and `{sql}`: {told} is missing in\n{said}"
+        );
+    };
+    let same = ("", "");
+    // Settings that can't be meant are told before anything runs.
+    check(
+        (NAMES, "first_name: nmae, surname: name"),
+        ALL,
+        "validate",
+        2,
+        "there is no comparison `nmae`\n  configs/transformations.yml:7:33\n  hint: did you mean `name`?",
+    );
+    check(
+        (NAMES, "frist_name: name, surname: name"),
+        ALL,
+        "validate",
+        2,
+        "the query returns no column `frist_name`",
+    );
+    check(
+        (KEYS, "keys: [emial]"),
+        ALL,
+        "validate",
+        2,
+        "the query returns no column `emial`",
+    );
+    check(
+        (
+            "    dedupe:",
+            "    splink: {comparisons: [{output_column_name: dob, comparison_levels: [{sql_condition: dob_l = dob_r}, {sql_condition: ELSE}]}]}\n    dedupe:",
+        ),
+        ALL,
+        "validate",
+        2,
+        "and so does `comparisons`",
+    );
+    let splink = "    splink: model.json\n    dedupe: {unique_id: unique_id}\nrest:";
+    let with_model = |model: &str, sql: &str, command: &str, code: i32, told: &str| {
+        world.write("model.json", model);
+        let (first, _) = settings.split_once("    dedupe:").unwrap();
+        world.write(
+            "configs/transformations.yml",
+            format!("{first}{}", splink.trim_end_matches("rest:")),
+        );
+        world.write("transformations/sql/people.sql", sql);
+        let words: Vec<&str> = command.split(' ').collect();
+        let said = world.expect(code, &words);
+        let said = format!("{}{}", said.out, said.err);
+        assert!(
+            said.contains(told),
+            "{command} with {model}: {told} is missing in\n{said}"
+        );
+    };
+    let model = |rules: &str, condition: &str, rounds: u32| {
+        format!(
+            r#"{{"max_iterations": {rounds}, "blocking_rules_to_generate_predictions": [{rules}], "comparisons": [
+                {{"output_column_name": "name", "comparison_levels": [{{"sql_condition": "{condition}"}}, {{"sql_condition": "jaro_winkler_similarity(first_name_l, first_name_r) > 0.8"}}, {{"sql_condition": "ELSE"}}]}},
+                {{"output_column_name": "surname", "comparison_levels": [{{"sql_condition": "surname_l = surname_r"}}, {{"sql_condition": "ELSE"}}]}}]}}"#
+        )
+    };
+    let (rules, equal) = (
+        r#""l.surname = r.surname", "l.dob = r.dob""#,
+        "first_name_l = first_name_r",
+    );
+    with_model(
+        &model("", equal, 25),
+        ALL,
+        "validate",
+        2,
+        "no rule says which rows are compared",
+    );
+    with_model(
+        &model(rules, "jarro(first_name_l, first_name_r) > 0.9", 25),
+        ALL,
+        "validate",
+        2,
+        "jarro",
+    );
+    with_model(
+        &model(rules, "frist_l = frist_r", 25),
+        ALL,
+        "validate",
+        2,
+        "the records have no column `frist`\n  model.json:2:",
+    );
+    // Training that can't end well is told with the result.
+    with_model(
+        &model(rules, equal, 1),
+        ALL,
+        "run all",
+        0,
+        "did not come to rest within 1 round",
+    );
+    // Rows that nothing can be learned of, or that can't be told apart.
+    check(
+        same,
+        "SELECT * REPLACE (NULL::VARCHAR AS city) FROM people",
+        "run all",
+        0,
+        "comparison `city`: of 499500 pairs taken by chance none has a value in both records",
+    );
+    check(
+        same,
+        "SELECT * FROM people LIMIT 1",
+        "run all",
+        0,
+        "fewer than two rows, so nothing is learned",
+    );
+    check(
+        same,
+        "SELECT * FROM people LIMIT 0",
+        "run all",
+        0,
+        "0 rows are 0 clusters",
+    );
+    check(
+        same,
+        "SELECT * FROM people UNION ALL SELECT * FROM people WHERE unique_id < 3",
+        "run all",
+        1,
+        "3 values stand in more than one record",
+    );
+    check(
+        (KEYS, "pairs_budget: 10\n      keys: [city]"),
+        ALL,
+        "run all",
+        1,
+        "pairs by `l.city = r.city`",
+    );
+    world.write(
+        "pairs.csv",
+        "unique_id_l,unique_id_r,match\n0,1,1\n1,2,1\n2,0,0\n",
+    );
+    check(
+        same,
+        ALL,
+        "linkage evaluate people --labels pairs.csv",
+        2,
+        "contradict each other: 1 are said to be no match",
+    );
+}

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use comboi_linkage::{Pairs, weight_of};
+use comboi_linkage::{Linkage, Pairs, weight_of};
 
 use super::Opened;
 use super::page::{Bar, Page};
@@ -10,6 +10,9 @@ use crate::text;
 
 /// Pairs of every range that are shown step by step.
 const WATERFALLS: usize = 6;
+
+/// Match probabilities that a person may think of.
+const THRESHOLDS: [f64; 6] = [0.5, 0.8, 0.9, 0.95, 0.99, 0.999];
 
 /// The charts of a model as one page that needs nothing else.
 pub(super) fn page(opened: &Opened) -> anyhow::Result<String> {
@@ -32,11 +35,16 @@ pub(super) fn page(opened: &Opened) -> anyhow::Result<String> {
     }
     page.heading("Match weights", "What each level says for or against a match: log2 of how much more often it is seen in matches than elsewhere.");
     for comparison in &settings.comparisons {
-        let bars = comparison.counting().map(|level| Bar {
-            label: level.label.clone(),
-            value: level.m.zip(level.u).map_or(0.0, |(m, u)| (m / u).log2()),
-            note: String::new(),
-        });
+        // As they count: what was not learned has its default.
+        let parameters = comparison.parameters().into_iter().rev();
+        let bars = comparison
+            .counting()
+            .zip(parameters)
+            .map(|(level, (m, u))| Bar {
+                label: level.label.clone(),
+                value: (m / u).log2(),
+                note: String::new(),
+            });
         page.signed(&comparison.name, bars.collect());
     }
     page.heading(
@@ -45,9 +53,10 @@ pub(super) fn page(opened: &Opened) -> anyhow::Result<String> {
     );
     for comparison in &settings.comparisons {
         let mut bars = Vec::new();
-        for level in comparison.counting() {
-            for (name, share) in [("m", level.m), ("u", level.u)] {
-                let percent = share.unwrap_or(0.0) * 100.0;
+        let parameters = comparison.parameters().into_iter().rev();
+        for (level, (m, u)) in comparison.counting().zip(parameters) {
+            for (name, share) in [("m", m), ("u", u)] {
+                let percent = share * 100.0;
                 bars.push(Bar {
                     label: format!("{} · {name}", level.label),
                     value: percent,
@@ -83,6 +92,11 @@ pub(super) fn page(opened: &Opened) -> anyhow::Result<String> {
     page.table(
         &["threshold", "pairs", "clusters", "rows of the largest"],
         thresholds(opened, &pairs),
+    );
+    page.heading("Rows that say too little", "A row that a threshold would not find to be itself can hardly be found to be another: it has too few values, or too common ones.");
+    page.table(
+        &["threshold", "rows that can't be found", "percent"],
+        unlinkable(linkage)?,
     );
     page.heading("Examples", "Pairs step by step, from the weakest that was found to the strongest. The values are those of the rows: keep this page where they may be seen.");
     for at in examples(&pairs) {
@@ -130,7 +144,7 @@ fn sizes(clusters: &[u32]) -> Vec<(String, u64)> {
 }
 
 fn thresholds(opened: &Opened, pairs: &Pairs) -> Vec<Vec<String>> {
-    let rows = [0.5, 0.8, 0.9, 0.95, 0.99, 0.999].map(|threshold| {
+    let rows = THRESHOLDS.map(|threshold| {
         let weight = weight_of(threshold);
         let enough = pairs.weights.iter().filter(|it| **it >= weight).count() as u64;
         let sizes = sizes(&opened.link.linkage.clusters(pairs, weight));
@@ -146,6 +160,22 @@ fn thresholds(opened: &Opened, pairs: &Pairs) -> Vec<Vec<String>> {
         ]
     });
     rows.to_vec()
+}
+
+/// How many rows each threshold leaves out whatever they are compared with.
+fn unlinkable(linkage: &Linkage) -> anyhow::Result<Vec<Vec<String>>> {
+    let weights = linkage.self_weights()?;
+    let rows = THRESHOLDS.map(|threshold| {
+        let least = weight_of(threshold);
+        let lost = weights.iter().filter(|it| **it < least).count() as u64;
+        let percent = number(lost) * 100.0 / number(weights.len().max(1) as u64);
+        vec![
+            threshold.to_string(),
+            text::count(lost),
+            format!("{percent:.1}"),
+        ]
+    });
+    Ok(rows.to_vec())
 }
 
 /// Pairs at even distances, from the weakest to the strongest.

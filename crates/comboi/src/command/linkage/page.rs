@@ -197,7 +197,7 @@ impl Page {
             let (from, to, y) = (x(sum), x(sum + weight), row(at));
             sum += weight;
             let class = if *weight < 0.0 { "against" } else { "for" };
-            inner.push_str(&words(left - 10.0, y, "end", "", &cut(name, 18)));
+            inner.push_str(&within(left - 10.0, left - 20.0, y, "end", "", name));
             inner.push_str(&rect(from.min(to), y, (to - from).abs(), class));
             inner.push_str(&words(
                 from.max(to) + 6.0,
@@ -206,7 +206,8 @@ impl Page {
                 "dim",
                 &format!("{weight:+.2}"),
             ));
-            inner.push_str(&words(right + 10.0, y, "start", "dim", &cut(both, 52)));
+            let room = WIDTH - right - 20.0;
+            inner.push_str(&within(right + 10.0, room, y, "start", "dim", both));
         }
         let title = format!(
             "match weight {:.2}, probability {:.6}",
@@ -249,7 +250,27 @@ fn line(x: f64, y: f64, to_x: f64, to_y: f64) -> String {
 }
 
 fn label(text: &str, y: f64) -> String {
-    words(LABELS - 10.0, y, "end", "", &cut(text, 52))
+    within(LABELS - 10.0, LABELS - 20.0, y, "end", "", text)
+}
+
+/// Words that take no more room than this, whatever font the browser has: long ones are cut, and drawn as wide as there is room.
+fn within(x: f64, room: f64, y: f64, anchor: &str, class: &str, text: &str) -> String {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a few hundred pixels"
+    )]
+    let letters = |pixels: f64| (room / pixels) as usize;
+    let short = cut(text, letters(7.0));
+    if short.chars().count() <= letters(8.0) {
+        return words(x, y, anchor, class, &short);
+    }
+    format!(
+        "<text class=\"{class}\" text-anchor=\"{anchor}\" x=\"{x:.1}\" y=\"{:.1}\" textLength=\"{room:.0}\" lengthAdjust=\"spacingAndGlyphs\">{}<title>{}</title></text>",
+        y + 15.0,
+        escaped(&short),
+        escaped(text)
+    )
 }
 
 fn words(x: f64, y: f64, anchor: &str, class: &str, text: &str) -> String {
