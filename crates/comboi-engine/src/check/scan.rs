@@ -6,7 +6,36 @@ use crate::{Error, sql};
 
 /// Collects aggregates over one relation. The same one is computed once, whoever asks.
 pub(super) struct Scan {
-    aggregates: Vec<String>,
+    aggregates: Vec<Aggregate>,
+}
+
+#[derive(PartialEq)]
+enum Aggregate {
+    /// The rows for which a predicate is true.
+    Count(String),
+    Other(String),
+}
+
+/// How rows are counted for which a predicate is true.
+#[derive(Clone, Copy)]
+enum Counting {
+    /// By `count_if`: what several predicates have in common is computed once, and a hundred of them take a third of the time that
+    /// filters take. But each part of a predicate is computed for every row, even where another part rules the row out.
+    Shared,
+    /// By `FILTER`: a cast behind `AND` meets only rows that the first part lets through.
+    Guarded,
+}
+
+impl Aggregate {
+    fn sql(&self, counting: Counting) -> String {
+        match (self, counting) {
+            (Self::Count(predicate), Counting::Shared) => format!("count_if({predicate})"),
+            (Self::Count(predicate), Counting::Guarded) => {
+                format!("count(*) FILTER (WHERE {predicate})")
+            }
+            (Self::Other(aggregate), _) => aggregate.clone(),
+        }
+    }
 }
 
 /// Something that was asked of a [`Scan`].
@@ -24,6 +53,10 @@ impl Scan {
     }
 
     pub(super) fn ask(&mut self, aggregate: String) -> Asked {
+        self.ask_one(Aggregate::Other(aggregate))
+    }
+
+    fn ask_one(&mut self, aggregate: Aggregate) -> Asked {
         let known = self.aggregates.iter().position(|known| *known == aggregate);
         Asked(known.unwrap_or_else(|| {
             self.aggregates.push(aggregate);
@@ -43,7 +76,7 @@ impl Scan {
 
     /// The number of rows for which a predicate is true.
     pub(super) fn ask_count(&mut self, predicate: &str) -> Asked {
-        self.ask(format!("count(*) FILTER (WHERE {predicate})"))
+        self.ask_one(Aggregate::Count(predicate.to_owned()))
     }
 
     /// Computes everything in one scan. When that fails, finds whose fault it is, so that the others get their
@@ -51,22 +84,27 @@ impl Scan {
     pub(super) fn run(&self, data: &Data<'_>) -> Result<Answers, Error> {
         let all: Vec<usize> = (0..self.aggregates.len()).collect();
         let mut answers: Vec<_> = all.iter().map(|_| Err(Failure::interrupted())).collect();
-        let Err(_) = self.together(data, &all, &mut answers)? else {
+        let shared = self.together(data, &all, Counting::Shared, &mut answers)?;
+        if shared.is_ok() {
             return Ok(Answers(answers));
-        };
+        }
         // What can't even be understood costs no scan to find.
         let mut sound = Vec::new();
         for i in all {
-            match data.instance.columns(&self.select(&data.relation, &[i])) {
+            match data
+                .instance
+                .columns(&self.select(&data.relation, &[i], Counting::Guarded))
+            {
                 Ok(_) => sound.push(i),
                 Err(failure) => answers[i] = Err(data.unless_ended(failure)?),
             }
         }
-        let Err(_) = self.together(data, &sound, &mut answers)? else {
+        let guarded = self.together(data, &sound, Counting::Guarded, &mut answers)?;
+        if guarded.is_ok() {
             return Ok(Answers(answers));
-        };
+        }
         for i in sound {
-            if let Err(failure) = self.together(data, &[i], &mut answers)? {
+            if let Err(failure) = self.together(data, &[i], Counting::Guarded, &mut answers)? {
                 answers[i] = Err(failure);
             }
         }
@@ -77,12 +115,16 @@ impl Scan {
         &self,
         data: &Data<'_>,
         which: &[usize],
+        counting: Counting,
         answers: &mut [Result<Option<String>, Failure>],
     ) -> Result<Result<(), Failure>, Error> {
         if which.is_empty() {
             return Ok(Ok(()));
         }
-        match data.instance.rows(&self.select(&data.relation, which)) {
+        match data
+            .instance
+            .rows(&self.select(&data.relation, which, counting))
+        {
             Ok(rows) => {
                 let cells = rows.into_iter().next().unwrap_or_default();
                 for (&i, cell) in which.iter().zip(cells) {
@@ -94,10 +136,10 @@ impl Scan {
         }
     }
 
-    fn select(&self, relation: &str, which: &[usize]) -> String {
+    fn select(&self, relation: &str, which: &[usize], counting: Counting) -> String {
         let columns: Vec<String> = which
             .iter()
-            .map(|&i| format!("({})::VARCHAR", self.aggregates[i]))
+            .map(|&i| format!("({})::VARCHAR", self.aggregates[i].sql(counting)))
             .collect();
         format!("SELECT {} FROM {relation}", columns.join(", "))
     }
