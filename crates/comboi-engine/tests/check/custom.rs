@@ -45,6 +45,16 @@ fn rows_that_a_query_counts_are_shown() {
     );
 }
 
+/// No text of these rows is a number.
+#[test]
+fn a_cast_behind_a_condition_meets_only_the_rows_that_the_condition_lets_through() {
+    check_query(
+        "SELECT count(*) FROM {dataset} WHERE regexp_full_match(b, '[0-9]+') AND b::INTEGER > 1",
+        "0",
+        "q: passed (the query returns 0)",
+    );
+}
+
 #[test]
 fn any_query_of_one_number_will_do() {
     check_query(
