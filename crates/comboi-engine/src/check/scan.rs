@@ -16,24 +16,23 @@ enum Aggregate {
     Other(String),
 }
 
-/// How rows are counted for which a predicate is true.
-#[derive(Clone, Copy)]
-enum Counting {
-    /// By `count_if`: what several predicates have in common is computed once, and a hundred of them take a third of the time that
-    /// filters take. But each part of a predicate is computed for every row, even where another part rules the row out.
-    Shared,
-    /// By `FILTER`: a cast behind `AND` meets only rows that the first part lets through.
-    Guarded,
-}
-
 impl Aggregate {
-    fn sql(&self, counting: Counting) -> String {
-        match (self, counting) {
-            (Self::Count(predicate), Counting::Shared) => format!("count_if({predicate})"),
-            (Self::Count(predicate), Counting::Guarded) => {
-                format!("count(*) FILTER (WHERE {predicate})")
+    /// `count_if` and not `FILTER`: what several predicates have in common is then computed once, and a hundred of them take a third
+    /// of the time. Either computes each part of a predicate for every row, even where another part rules the row out.
+    fn sql(&self) -> String {
+        match self {
+            Self::Count(predicate) => format!("count_if({predicate})"),
+            Self::Other(aggregate) => aggregate.clone(),
+        }
+    }
+
+    /// In a scan of its own. A cast behind `AND` then meets only the rows that the first part lets through.
+    fn alone(&self, relation: &str) -> String {
+        match self {
+            Self::Count(predicate) => {
+                format!("SELECT (count(*))::VARCHAR FROM {relation} WHERE {predicate}")
             }
-            (Self::Other(aggregate), _) => aggregate.clone(),
+            Self::Other(aggregate) => format!("SELECT ({aggregate})::VARCHAR FROM {relation}"),
         }
     }
 }
@@ -84,62 +83,57 @@ impl Scan {
     pub(super) fn run(&self, data: &Data<'_>) -> Result<Answers, Error> {
         let all: Vec<usize> = (0..self.aggregates.len()).collect();
         let mut answers: Vec<_> = all.iter().map(|_| Err(Failure::interrupted())).collect();
-        let shared = self.together(data, &all, Counting::Shared, &mut answers)?;
-        if shared.is_ok() {
+        if self.together(data, &all, &mut answers)? {
             return Ok(Answers(answers));
         }
         // What can't even be understood costs no scan to find.
         let mut sound = Vec::new();
         for i in all {
-            match data
-                .instance
-                .columns(&self.select(&data.relation, &[i], Counting::Guarded))
-            {
+            let alone = self.aggregates[i].alone(&data.relation);
+            match data.instance.columns(&alone) {
                 Ok(_) => sound.push(i),
                 Err(failure) => answers[i] = Err(data.unless_ended(failure)?),
             }
         }
-        let guarded = self.together(data, &sound, Counting::Guarded, &mut answers)?;
-        if guarded.is_ok() {
+        if self.together(data, &sound, &mut answers)? {
             return Ok(Answers(answers));
         }
         for i in sound {
-            if let Err(failure) = self.together(data, &[i], Counting::Guarded, &mut answers)? {
-                answers[i] = Err(failure);
-            }
+            let alone = self.aggregates[i].alone(&data.relation);
+            answers[i] = match data.instance.rows(&alone) {
+                Ok(rows) => Ok(rows.into_iter().flatten().next().flatten()),
+                Err(failure) => Err(data.unless_ended(failure)?),
+            };
         }
         Ok(Answers(answers))
     }
 
+    /// Computes some of it in one scan; false if that can't be done.
     fn together(
         &self,
         data: &Data<'_>,
         which: &[usize],
-        counting: Counting,
         answers: &mut [Result<Option<String>, Failure>],
-    ) -> Result<Result<(), Failure>, Error> {
+    ) -> Result<bool, Error> {
         if which.is_empty() {
-            return Ok(Ok(()));
+            return Ok(true);
         }
-        match data
-            .instance
-            .rows(&self.select(&data.relation, which, counting))
-        {
+        match data.instance.rows(&self.select(&data.relation, which)) {
             Ok(rows) => {
                 let cells = rows.into_iter().next().unwrap_or_default();
                 for (&i, cell) in which.iter().zip(cells) {
                     answers[i] = Ok(cell);
                 }
-                Ok(Ok(()))
+                Ok(true)
             }
-            Err(failure) => data.unless_ended(failure).map(Err),
+            Err(failure) => data.unless_ended(failure).map(|_| false),
         }
     }
 
-    fn select(&self, relation: &str, which: &[usize], counting: Counting) -> String {
+    fn select(&self, relation: &str, which: &[usize]) -> String {
         let columns: Vec<String> = which
             .iter()
-            .map(|&i| format!("({})::VARCHAR", self.aggregates[i].sql(counting)))
+            .map(|&i| format!("({})::VARCHAR", self.aggregates[i].sql()))
             .collect();
         format!("SELECT {} FROM {relation}", columns.join(", "))
     }
