@@ -1,6 +1,6 @@
 //! Bytes between this machine and the lake.
 
-use std::io::{self, Read as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -8,7 +8,6 @@ use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path as Key;
 use object_store::{ObjectStoreExt, WriteMultipart};
 use tokio::fs;
-use tokio::io::AsyncWriteExt as _;
 use tracing::warn;
 
 use crate::error::Error;
@@ -182,23 +181,46 @@ async fn place(from: &Path, to: &Path) -> io::Result<()> {
 }
 
 async fn receive(
-    mut bytes: impl futures::Stream<Item = io::Result<bytes::Bytes>> + Unpin,
+    bytes: impl futures::Stream<Item = io::Result<bytes::Bytes>> + Unpin,
     to: &Path,
 ) -> io::Result<()> {
     if let Some(folder) = to.parent() {
         fs::create_dir_all(folder).await?;
     }
     let unfinished = unfinished(to);
-    let received = async {
-        let mut file = tokio::io::BufWriter::new(fs::File::create(&unfinished).await?);
-        while let Some(chunk) = bytes.try_next().await? {
-            file.write_all(&chunk).await?;
-        }
-        file.flush().await?;
-        fs::rename(&unfinished, to).await
+    let received = match write_all(bytes, unfinished.clone()).await {
+        Ok(()) => fs::rename(&unfinished, to).await,
+        Err(error) => Err(error),
     };
-    let received = received.await;
     remove_if_failed(received, &unfinished).await
+}
+
+/// Writes what comes, a [`PART`] at a time, while the next one comes.
+async fn write_all(
+    bytes: impl futures::Stream<Item = io::Result<bytes::Bytes>> + Unpin,
+    to: PathBuf,
+) -> io::Result<()> {
+    let mut bytes = bytes.fuse();
+    let mut writing = tokio::task::spawn_blocking(move || std::fs::File::create(to));
+    loop {
+        let (mut part, mut size) = (Vec::new(), 0);
+        while size < PART
+            && let Some(chunk) = bytes.try_next().await?
+        {
+            size += chunk.len();
+            part.push(chunk);
+        }
+        let mut file = writing.await.map_err(io::Error::other)??;
+        if part.is_empty() {
+            return Ok(());
+        }
+        writing = tokio::task::spawn_blocking(move || {
+            for chunk in part {
+                file.write_all(&chunk)?;
+            }
+            Ok(file)
+        });
+    }
 }
 
 async fn remove_if_failed(done: io::Result<()>, unfinished: &Path) -> io::Result<()> {
