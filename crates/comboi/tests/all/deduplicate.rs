@@ -280,6 +280,7 @@ fn the_page_of_charts_is_whole_in_a_browser() {
                 "--headless",
                 "--no-sandbox",
                 "--disable-gpu",
+                "--disable-dev-shm-usage",
                 &size,
                 &profile,
                 "--dump-dom",
