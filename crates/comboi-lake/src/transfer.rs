@@ -201,7 +201,9 @@ async fn write_all(
     to: PathBuf,
 ) -> io::Result<()> {
     let mut bytes = bytes.fuse();
-    let mut writing = tokio::task::spawn_blocking(move || std::fs::File::create(to));
+    // Before anything may fail: a file that is made later would empty the one of who tries again.
+    let file = fs::File::create(to).await?.into_std().await;
+    let mut writing = tokio::task::spawn_blocking(move || io::Result::Ok(file));
     loop {
         let (mut part, mut size) = (Vec::new(), 0);
         while size < PART
