@@ -1,5 +1,7 @@
 //! Pairs that weigh enough. What weighs less is never kept.
 
+use tracing::debug;
+
 use crate::Error;
 use crate::gammas::{UNKNOWN, of_comparison};
 use crate::linkage::{Comparing, Linkage};
@@ -108,7 +110,9 @@ impl Linkage {
                 found.push(scoring.found);
             }
         }
-        Ok(self.in_order(found))
+        let pairs = self.in_order(found);
+        debug!(pairs = pairs.len(), "pairs that weigh enough are found");
+        Ok(pairs)
     }
 
     /// Settles what only DuckDB could tell.

@@ -8,7 +8,7 @@ mod chance;
 mod em;
 
 use serde::Serialize;
-use tracing::warn;
+use tracing::{debug, warn};
 
 pub use em::{EmRound, EmSession};
 
@@ -102,6 +102,7 @@ impl Linkage {
         }
         if training.u {
             report.u_pairs = self.estimate_u(training, &mut report.warnings)?;
+            debug!(pairs = report.u_pairs, "u is estimated");
         }
         if training.m {
             self.estimate_m(training, &mut report)?;

@@ -4,7 +4,7 @@ use super::Training;
 use crate::Error;
 use crate::gammas::of_comparison;
 use crate::linkage::{Comparing, Linkage};
-use crate::pair::{Look, Pair};
+use crate::pair::{Data, Look, Pair};
 use crate::walk::on_threads;
 
 /// Records that pairs are taken of: few enough to stay near the processor.
@@ -21,11 +21,8 @@ impl Linkage {
         training: &Training,
         warnings: &mut Vec<String>,
     ) -> Result<u64, Error> {
-        let sample = sample(self.row_count(), SAMPLE, training.seed);
-        let count = sample.len() as u64;
-        let all = count * count.saturating_sub(1) / 2;
-        let most = training.max_pairs.min(all);
-        let order = Shuffle::new(all, training.seed);
+        let circle = Circle::new(self.row_count(), training.seed);
+        let most = training.max_pairs.min(circle.pair_count());
         let fixed: Vec<bool> = self
             .settings
             .comparisons
@@ -48,10 +45,10 @@ impl Linkage {
             if wanted.is_empty() {
                 break;
             }
-            let to = (done + ROUND).min(most);
+            let to = (done + circle.round()).min(most);
             let wanted_comparisons: Vec<&Comparing> =
                 wanted.iter().map(|at| comparisons[*at]).collect();
-            let round = self.count_round(&wanted_comparisons, &order, &sample, (done, to))?;
+            let round = self.count_round(&wanted_comparisons, &circle, (done, to))?;
             for (at, round) in wanted.iter().zip(round) {
                 for (count, more) in counts[*at].iter_mut().zip(round) {
                     *count += more;
@@ -93,39 +90,35 @@ impl Linkage {
         Ok(done)
     }
 
-    /// How many of some pairs are at each level, by its number.
+    /// How many of some pairs are at each level, by its number. They begin with a step.
     fn count_round(
         &self,
         comparisons: &[&Comparing],
-        order: &Shuffle,
-        sample: &[u32],
+        circle: &Circle,
         (from, to): (u64, u64),
     ) -> Result<Vec<Vec<u64>>, Error> {
         let levels: Vec<usize> = comparisons
             .iter()
             .map(|it| it.gammas.iter().filter(|gamma| **gamma >= 0).count())
             .collect();
-        let pair = |at: u64| {
-            let (i, j) = of_triangle(order.get(at));
-            let (a, b) = (sample[i], sample[j]);
-            (a.min(b), a.max(b))
-        };
         let same_source = self.same_source.as_ref();
         let same_source = same_source.map(|it| self.index_one(it)).transpose()?;
         // Where only records of different tables are linked, those of one say nothing.
         let data = self.data();
-        let counts = |(l, r): &(u32, u32), look: &mut Look| {
-            let (l, r) = (*l, *r);
-            let rows = (data.row(l), data.row(r));
+        let counts = |l: u32, r: u32, look: &mut Look| {
             let same = same_source.as_ref();
-            !same.is_some_and(|it| it.has(data, l, r, rows, look))
+            !same.is_some_and(|it| it.has(data, l, r, (data.row(l), data.row(r)), look))
         };
+        let steps = circle.steps(from, to);
         let empty = || -> Vec<Vec<u64>> { levels.iter().map(|it| vec![0; *it]).collect() };
         let mut sum = empty();
         if Self::asks_engine(comparisons) {
             let mut look = Look::default();
-            let pairs = (from..to).map(pair);
-            let pairs: Vec<(u32, u32)> = pairs.filter(|it| counts(it, &mut look)).collect();
+            let pairs: Vec<(u32, u32)> = steps
+                .flat_map(|it| circle.pairs(it, to))
+                .map(|(l, r)| (circle.ranks[l], circle.ranks[r]))
+                .filter(|(l, r)| counts(*l, *r, &mut look))
+                .collect();
             let gammas = self.gammas_of(comparisons, &pairs)?;
             for gammas in gammas.chunks_exact(comparisons.len()) {
                 for (sum, gamma) in sum.iter_mut().zip(gammas) {
@@ -136,20 +129,29 @@ impl Linkage {
             }
             return Ok(sum);
         }
-        let step = 20_000;
-        let chunks = usize::try_from((to - from).div_ceil(step)).unwrap_or(usize::MAX);
-        let parts = on_threads(chunks, self.threads, &self.interrupter, |at, look| {
+        // Side by side, as they are walked.
+        let near = Data {
+            words: circle
+                .ranks
+                .iter()
+                .flat_map(|it| data.row(*it))
+                .copied()
+                .collect(),
+            width: data.width,
+            ..Data::default()
+        };
+        let near_row = |place: usize| near.row(u32::try_from(place).unwrap_or(u32::MAX));
+        let steps: Vec<u64> = steps.collect();
+        let parts = on_threads(steps.len(), self.threads, &self.interrupter, |at, look| {
             let mut found = empty();
-            let begin = from + at as u64 * step;
-            for at in begin..(begin + step).min(to) {
-                let (l, r) = pair(at);
-                if !counts(&(l, r), look) {
+            for (l, r) in circle.pairs(steps[at], to) {
+                if !counts(circle.ranks[l], circle.ranks[r], look) {
                     continue;
                 }
                 let pair = Pair {
                     data,
-                    l: data.row(l),
-                    r: data.row(r),
+                    l: near_row(l),
+                    r: near_row(r),
                 };
                 for (comparison, found) in comparisons.iter().zip(&mut found) {
                     if let Ok(gamma) = usize::try_from(of_comparison(&pair, comparison, look)) {
@@ -170,6 +172,70 @@ impl Linkage {
     }
 }
 
+/// Records in a circle, in an order of chance. A step is the pairs of all that are so many places apart, and how many is a matter of chance as well;
+/// so every pair comes once, records stand beside each other as they are needed, and there is no number to be drawn for each pair.
+struct Circle {
+    /// The records, by rank.
+    ranks: Vec<u32>,
+    /// How far apart, of all steps but the last one of an even number of records: each faces one other there, so it has half as many pairs.
+    distances: Shuffle,
+}
+
+impl Circle {
+    fn new(count: u32, seed: u64) -> Self {
+        let ranks = sample(count, SAMPLE, seed);
+        let steps = (ranks.len() as u64).saturating_sub(1) / 2;
+        Self {
+            ranks,
+            distances: Shuffle::new(steps, seed),
+        }
+    }
+
+    fn len(&self) -> u64 {
+        self.ranks.len() as u64
+    }
+
+    /// How many pairs there are.
+    fn pair_count(&self) -> u64 {
+        self.len() * self.len().saturating_sub(1) / 2
+    }
+
+    /// How many pairs are looked at before it is asked whether that is enough: whole steps.
+    fn round(&self) -> u64 {
+        ROUND.next_multiple_of(self.len().max(1))
+    }
+
+    /// The steps of pairs from one number to another.
+    fn steps(&self, from: u64, to: u64) -> std::ops::Range<u64> {
+        let len = self.len().max(1);
+        from / len..to.div_ceil(len)
+    }
+
+    /// The places of a step's pairs whose number is less than this; that of the smaller rank first.
+    fn pairs(&self, step: u64, to: u64) -> impl Iterator<Item = (usize, usize)> + '_ {
+        let len = self.ranks.len();
+        let apart = if step < self.distances.count {
+            self.distances.get(step) + 1
+        } else {
+            self.len() / 2
+        };
+        let apart = usize::try_from(apart).unwrap_or(usize::MAX);
+        let left = to.saturating_sub(step * self.len()).min(self.len());
+        (0..usize::try_from(left).unwrap_or(usize::MAX)).map(move |a| {
+            let b = if a + apart < len {
+                a + apart
+            } else {
+                a + apart - len
+            };
+            if self.ranks[a] < self.ranks[b] {
+                (a, b)
+            } else {
+                (b, a)
+            }
+        })
+    }
+}
+
 /// A scramble of 64 bits.
 fn scrambled(value: u64) -> u64 {
     let mut x = value.wrapping_add(0x9E37_79B9_7F4A_7C15);
@@ -178,13 +244,10 @@ fn scrambled(value: u64) -> u64 {
     x ^ (x >> 31)
 }
 
-/// So many ranks at most, each at most once.
+/// So many ranks at most, each at most once, in an order of chance.
 fn sample(count: u32, most: u32, seed: u64) -> Vec<u32> {
-    if count <= most {
-        return (0..count).collect();
-    }
     let order = Shuffle::new(u64::from(count), seed ^ 0x5A5A);
-    (0..u64::from(most))
+    (0..u64::from(count.min(most)))
         .map(|at| u32::try_from(order.get(at)).unwrap_or(0))
         .collect()
 }
@@ -225,46 +288,33 @@ impl Shuffle {
     }
 }
 
-/// The pair (i, j), i below j, that has this number among all.
-fn of_triangle(number: u64) -> (usize, usize) {
-    #[expect(
-        clippy::cast_precision_loss,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "put right below"
-    )]
-    let mut j = ((1.0 + (1.0 + 8.0 * number as f64).sqrt()) / 2.0) as u64;
-    while j * (j - 1) / 2 > number {
-        j -= 1;
-    }
-    while (j + 1) * j / 2 <= number {
-        j += 1;
-    }
-    let i = number - j * (j - 1) / 2;
-    let small = |it: u64| usize::try_from(it).unwrap_or(usize::MAX);
-    (small(i), small(j))
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Shuffle, of_triangle, sample};
+    use super::{Circle, Shuffle, sample};
 
     #[test]
     fn every_pair_comes_once() {
-        let pairs: Vec<_> = (0..10).map(of_triangle).collect();
-        let expected = [
-            (0, 1),
-            (0, 2),
-            (1, 2),
-            (0, 3),
-            (1, 3),
-            (2, 3),
-            (0, 4),
-            (1, 4),
-            (2, 4),
-            (3, 4),
-        ];
-        assert_eq!(pairs, expected);
+        for count in [2, 3, 4, 7, 10, 101] {
+            let circle = Circle::new(count, 5);
+            let all = circle.pair_count();
+            assert_eq!(all, u64::from(count * (count - 1) / 2));
+            let places = circle.steps(0, all).flat_map(|it| circle.pairs(it, all));
+            let mut pairs: Vec<(u32, u32)> = places
+                .map(|(l, r)| (circle.ranks[l], circle.ranks[r]))
+                .collect();
+            pairs.sort_unstable();
+            let expected = (0..count).flat_map(|l| (l + 1..count).map(move |r| (l, r)));
+            assert!(pairs.into_iter().eq(expected), "{count} records");
+            // A part of them, where that many are wanted.
+            let some = circle
+                .steps(0, all / 2)
+                .flat_map(|it| circle.pairs(it, all / 2));
+            assert_eq!(some.count() as u64, all / 2);
+        }
+    }
+
+    #[test]
+    fn an_order_of_chance_has_everything_once() {
         for count in [1, 2, 7, 1000] {
             let order = Shuffle::new(count, 42);
             let mut seen: Vec<u64> = (0..count).map(|it| order.get(it)).collect();
@@ -277,6 +327,8 @@ mod tests {
     fn a_seed_gives_the_same_sample() {
         assert_eq!(sample(1_000_000, 50, 7), sample(1_000_000, 50, 7));
         assert_ne!(sample(1_000_000, 50, 7), sample(1_000_000, 50, 8));
-        assert_eq!(sample(3, 50, 7), [0, 1, 2]);
+        let mut all = sample(3, 50, 7);
+        all.sort_unstable();
+        assert_eq!(all, [0, 1, 2]);
     }
 }

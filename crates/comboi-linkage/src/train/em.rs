@@ -3,6 +3,7 @@
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use serde::Serialize;
+use tracing::debug;
 
 use super::{Training, TrainingReport};
 use crate::Error;
@@ -182,6 +183,12 @@ impl Linkage {
             all.partition(|it| of_rule(&self.comparisons[*it]));
         let patterns = self.patterns(&index, &active)?;
         let pairs: u64 = patterns.iter().map(|it| it.1).sum();
+        debug!(
+            rule = rule.rule.sql,
+            pairs,
+            patterns = patterns.len(),
+            "pairs to learn m of are compared"
+        );
         let name = |it: &usize| self.settings.comparisons[*it].name.clone();
         if pairs == 0 || active.is_empty() {
             let why = if pairs == 0 {
