@@ -1,7 +1,7 @@
 //! Containers and queues of a test's own, on the tests' Azurite.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use object_store::ObjectStore;
 use object_store::azure::{
@@ -25,6 +25,8 @@ pub struct Azurite {
     unique: String,
     blobs: String,
     queues: String,
+    /// The addresses of containers and queues that were made.
+    made: Mutex<Vec<String>>,
 }
 
 /// What a server said.
@@ -94,6 +96,7 @@ impl Azurite {
             unique: uuid::Uuid::new_v4().simple().to_string(),
             blobs,
             queues,
+            made: Mutex::default(),
         }
     }
 
@@ -137,9 +140,7 @@ impl Azurite {
     /// When it can't be made.
     pub fn container(&self, what: &str) -> String {
         let name = self.name(what);
-        let url = format!("{}/{name}?restype=container", self.blobs);
-        let made = self.ask("PUT", &url, String::new());
-        assert_eq!(made.status, 201, "{}", made.body);
+        self.make(format!("{}/{name}?restype=container", self.blobs));
         name
     }
 
@@ -149,9 +150,14 @@ impl Azurite {
     /// When it can't be made.
     pub fn queue(&self, what: &str) -> String {
         let name = self.name(what);
-        let made = self.ask("PUT", &format!("{}/{name}", self.queues), String::new());
-        assert_eq!(made.status, 201, "{}", made.body);
+        self.make(format!("{}/{name}", self.queues));
         name
+    }
+
+    fn make(&self, url: String) {
+        let made = self.ask("PUT", &url, String::new());
+        assert_eq!(made.status, 201, "{}", made.body);
+        self.made.lock().expect("nobody panics with it").push(url);
     }
 
     /// The objects of a container.
@@ -177,6 +183,18 @@ impl Azurite {
     /// When nobody answers.
     pub fn ask(&self, method: &str, url: &str, body: String) -> Answer {
         self.block_on(ask(&self.http, method, url, body))
+    }
+}
+
+/// Azurite looks through the blobs of all containers for those of one, so it would be slower with each test.
+impl Drop for Azurite {
+    fn drop(&mut self) {
+        let made = self.made.get_mut().map(std::mem::take).unwrap_or_default();
+        for url in made {
+            if !std::thread::panicking() {
+                self.ask("DELETE", &url, String::new());
+            }
+        }
     }
 }
 
