@@ -67,29 +67,8 @@ fn conditions_of(rule: &Rule) -> impl Iterator<Item = (Option<&str>, &Located<St
         RuleKind::Expression { expression } => Some(expression),
         _ => None,
     };
-    let of_other = match &rule.kind {
-        RuleKind::ForeignKey {
-            dataset, to_filter, ..
-        } => Some((dataset, to_filter)),
-        RuleKind::RowCountMatch {
-            dataset,
-            other_filter,
-            ..
-        }
-        | RuleKind::Equality {
-            dataset,
-            other_filter,
-            ..
-        }
-        | RuleKind::AggregateMatch {
-            dataset,
-            other_filter,
-            ..
-        } => Some((dataset, other_filter)),
-        _ => None,
-    };
-    let of_other =
-        of_other.and_then(|(dataset, filter)| Some((Some(dataset.as_str()), filter.as_ref()?)));
+    let of_other = rule.kind.other();
+    let of_other = of_other.and_then(|(dataset, filter)| Some((Some(dataset), filter?)));
     let own = own.into_iter().chain(&rule.filter).map(|it| (None, it));
     own.chain(of_other)
 }

@@ -125,11 +125,7 @@ pub fn check_contract_sql(session: &Session, contract: &Contract) -> Result<Vec<
             rule.filter.as_ref(),
             match &rule.kind {
                 RuleKind::Expression { expression } => Some(expression),
-                RuleKind::ForeignKey { to_filter, .. } => to_filter.as_ref(),
-                RuleKind::RowCountMatch { other_filter, .. }
-                | RuleKind::Equality { other_filter, .. }
-                | RuleKind::AggregateMatch { other_filter, .. } => other_filter.as_ref(),
-                _ => None,
+                kind => kind.other().and_then(|(_, filter)| filter),
             },
         ];
         for condition in conditions.into_iter().flatten() {

@@ -336,6 +336,32 @@ impl RuleKind {
         }
     }
 
+    /// The other dataset that it is about, and which rows of it.
+    pub fn other(&self) -> Option<(&str, Option<&Located<String>>)> {
+        match self {
+            Self::ForeignKey {
+                dataset,
+                to_filter: filter,
+                ..
+            }
+            | Self::RowCountMatch {
+                dataset,
+                other_filter: filter,
+            }
+            | Self::Equality {
+                dataset,
+                other_filter: filter,
+                ..
+            }
+            | Self::AggregateMatch {
+                dataset,
+                other_filter: filter,
+                ..
+            } => Some((dataset, filter.as_ref())),
+            _ => None,
+        }
+    }
+
     /// Whether it is broken by rows, which can be counted, shown and compared with a number of rows or a percentage.
     pub fn is_about_rows(&self) -> bool {
         self.can_set_aside() || matches!(self, Self::Monotonic { .. } | Self::Sequential { .. })

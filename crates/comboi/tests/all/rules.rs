@@ -158,6 +158,44 @@ fn rows_aside_are_told_replayed_and_purged() {
 }
 
 #[test]
+fn rows_aside_may_be_a_share_and_growth_a_promise() {
+    let world = shop();
+    let contract = CONTRACT
+        .replace("dataset: days", "dataset: silver/days")
+        .replace("max_rows: 2", "max_percent: 30");
+    world.write("transformations/contracts/orders_clean.yml", &contract);
+    let shown = |code: i32| world.expect(code, &["show", "orders_clean"]);
+    // Two of three rows are too many.
+    let said = world.expect(3, &["run", "all"]);
+    assert!(
+        said.out
+            .contains("66.67 percent set aside, 30 percent may be"),
+        "{}",
+        said.out
+    );
+    shown(1);
+    // Two of seven are not.
+    let orders = |ids: std::ops::Range<u32>| {
+        let rows = ids.map(|id| format!("{id},2024-05-01,10.00\n"));
+        format!("id,day,amount\n{}", rows.collect::<String>())
+    };
+    world.write("in/orders/b.csv", orders(11..15));
+    world.run();
+    assert_eq!(world.rows("orders_clean").len(), 5);
+
+    // Half as many again are promised for each version: six of five rows keep readers on the last one, eight do not.
+    let growing = format!("{contract}sla:\n  completeness: {{ expected_growth_rate: 0.5 }}\n");
+    world.write("transformations/contracts/orders_clean.yml", growing);
+    world.write("in/orders/c.csv", orders(21..22));
+    let said = world.expect(3, &["run", "all"]);
+    assert!(said.out.contains("sla_growth: failed"), "{}", said.out);
+    assert_eq!(world.rows("orders_clean").len(), 5);
+    world.write("in/orders/d.csv", orders(31..33));
+    world.run();
+    assert_eq!(world.rows("orders_clean").len(), 8);
+}
+
+#[test]
 fn verdicts_are_told_to_machines() {
     let world = shop();
     let contract = "c.yml";

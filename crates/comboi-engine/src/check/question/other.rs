@@ -28,25 +28,9 @@ pub(super) fn question(
     data: &Data<'_>,
     scan: &mut Scan,
 ) -> Result<Result<Question, String>, Error> {
-    let (dataset, other_filter) = match &rule.kind {
-        RuleKind::ForeignKey {
-            dataset, to_filter, ..
-        } => (dataset, to_filter),
-        RuleKind::RowCountMatch {
-            dataset,
-            other_filter,
-        }
-        | RuleKind::Equality {
-            dataset,
-            other_filter,
-            ..
-        }
-        | RuleKind::AggregateMatch {
-            dataset,
-            other_filter,
-            ..
-        } => (dataset, other_filter),
-        other => return Ok(Err(format!("`{}` is about one dataset", other.as_str()))),
+    let Some((dataset, other_filter)) = rule.kind.other() else {
+        let word = rule.kind.as_str();
+        return Ok(Err(format!("`{word}` is about one dataset")));
     };
     let other = match data.other(dataset) {
         Ok(other) => other,
