@@ -305,20 +305,20 @@ fn whatever_is_wrong_or_odd_is_told() {
     let world = people();
     world.run();
     let settings = world.read("configs/transformations.yml");
-    let check = |(from, to): (&str, &str), sql: &str, command: &str, code: i32, told: &str| {
-        assert!(settings.contains(from), "{from}");
-        world.write(
-            "configs/transformations.yml",
-            settings.replacen(from, to, 1),
-        );
+    let told = |settings: &str, sql: &str, command: &str, code: i32, told: &str| {
+        world.write("configs/transformations.yml", settings);
         world.write("transformations/sql/people.sql", sql);
         let words: Vec<&str> = command.split(' ').collect();
         let said = world.expect(code, &words);
         let said = format!("{}{}", said.out, said.err);
         assert!(
             said.contains(told),
-            "{command} with `{to}` and `{sql}`: {told} is missing in\n{said}"
+            "{command} with `{sql}` and {settings}: {told} is missing in\n{said}"
         );
+    };
+    let check = |(from, to): (&str, &str), sql: &str, command: &str, code: i32, what: &str| {
+        assert!(settings.contains(from), "{from}");
+        told(&settings.replacen(from, to, 1), sql, command, code, what);
     };
     let same = ("", "");
     // Settings that can't be meant are told before anything runs.
@@ -353,22 +353,11 @@ fn whatever_is_wrong_or_odd_is_told() {
         2,
         "and so does `comparisons`",
     );
-    let splink = "    splink: model.json\n    dedupe: {unique_id: unique_id}\nrest:";
-    let with_model = |model: &str, sql: &str, command: &str, code: i32, told: &str| {
+    let with_model = |model: &str, sql: &str, command: &str, code: i32, what: &str| {
         world.write("model.json", model);
         let (first, _) = settings.split_once("    dedupe:").unwrap();
-        world.write(
-            "configs/transformations.yml",
-            format!("{first}{}", splink.trim_end_matches("rest:")),
-        );
-        world.write("transformations/sql/people.sql", sql);
-        let words: Vec<&str> = command.split(' ').collect();
-        let said = world.expect(code, &words);
-        let said = format!("{}{}", said.out, said.err);
-        assert!(
-            said.contains(told),
-            "{command} with {model}: {told} is missing in\n{said}"
-        );
+        let splink = "    splink: model.json\n    dedupe: {unique_id: unique_id}\n";
+        told(&format!("{first}{splink}"), sql, command, code, what);
     };
     let model = |rules: &str, condition: &str, rounds: u32| {
         format!(

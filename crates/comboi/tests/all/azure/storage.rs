@@ -31,11 +31,12 @@ fn calm(proxy: &Proxy) -> (String, usize) {
     (seen, writes)
 }
 
-/// Every third instant, from this one on; all of them in three tests.
-fn killed(first: usize) {
+/// After every fourth write; a handler is killed after each, and a program on a folder about every change.
+#[test]
+fn killed_after_a_write() {
     let proxy = Proxy::before(&Azurite::blob_endpoint());
     let (expected, writes) = calm(&proxy);
-    for at in (first..=writes).step_by(3) {
+    for at in (1..=writes).step_by(4) {
         // Before the next write is after this one.
         let before = (at == 1).then_some(Mishap::KillBefore(1));
         for mishap in before.into_iter().chain([Mishap::KillAfter(at)]) {
@@ -59,21 +60,6 @@ fn killed(first: usize) {
             assert_eq!(cloud.seen(), expected, "{mishap:?}, after a vacuum");
         }
     }
-}
-
-#[test]
-fn killed_at_every_write_1() {
-    killed(1);
-}
-
-#[test]
-fn killed_at_every_write_2() {
-    killed(2);
-}
-
-#[test]
-fn killed_at_every_write_3() {
-    killed(3);
 }
 
 /// Whatever a vacuum was doing when it died, readers see what they saw, nothing is damaged, and the next one does the rest.

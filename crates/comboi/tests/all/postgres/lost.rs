@@ -159,7 +159,7 @@ fn play(seed: u64, keys: &[&str], updates: bool, blind: bool) -> (usize, usize) 
 }
 
 fn check(keys: &[&str], updates: bool) {
-    for seed in 1..=6 {
+    for seed in 1..=4 {
         assert_eq!(
             play(seed, keys, updates, false),
             (0, 0),
