@@ -75,6 +75,24 @@ fn state(world: &World) -> String {
     text
 }
 
+/// Runs, and says whether it was killed: there is no such change when it was not.
+fn dies(world: &World, at: usize, when: &str) -> bool {
+    let status = world
+        .command(&["run", "all", "--jobs", "1"])
+        .env("LD_PRELOAD", &*KILLER)
+        .env("KILL_AT", at.to_string())
+        .env("KILL_WHEN", when)
+        .output()
+        .unwrap()
+        .status;
+    let signal = std::os::unix::process::ExitStatusExt::signal(&status);
+    assert!(
+        status.success() || signal == Some(9),
+        "killed {when} change {at}: {status}"
+    );
+    signal.is_some()
+}
+
 /// Kills the second run before and after every fourth change from this one on, runs again, and compares with a run that was left alone.
 /// After a change nobody sees more than before the next one, so both of every other change are all there is.
 fn check(first: usize) {
@@ -90,26 +108,13 @@ fn check(first: usize) {
     for at in (first..).step_by(4) {
         for (at, when) in [(at, "before"), (at, "after")] {
             let world = WAITING.copy();
-            let status = world
-                .command(&["run", "all", "--jobs", "1"])
-                .env("LD_PRELOAD", &*KILLER)
-                .env("KILL_AT", at.to_string())
-                .env("KILL_WHEN", when)
-                .output()
-                .unwrap()
-                .status;
-            if status.success() {
+            if !dies(&world, at, when) {
                 assert!(
                     killed > 20,
                     "only {killed} instants: is the library loaded?"
                 );
                 return; // There is no such change: all have been tried.
             }
-            assert_eq!(
-                std::os::unix::process::ExitStatusExt::signal(&status),
-                Some(9),
-                "killed {when} change {at}"
-            );
             killed += 1;
             world.run();
             assert_eq!(state(&world), expected, "killed {when} change {at}");
@@ -125,4 +130,47 @@ fn before_and_after_any_change_1() {
 #[test]
 fn before_and_after_any_change_2() {
     check(3);
+}
+
+/// The next run has the number after this one.
+fn counted(world: &World, last: u32) {
+    let schedule = format!(r#"{{"format":1,"last_run":{last},"last_pipeline_run":{last}}}"#);
+    world.write(".comboi/runs/default/schedule.json", schedule);
+}
+
+/// A hundred runs are kept, so number 101 forgets the first. Whatever of it is left when it dies, number 110 forgets.
+#[test]
+fn while_an_old_run_is_forgotten() {
+    const STATE: &str = ".comboi/runs/default/runs";
+    let aged = World::small();
+    aged.run();
+    counted(&aged, 100);
+    let first = |world: &World| {
+        let files = world.files(STATE).into_iter();
+        files.filter(|it| it.starts_with("000000000001/")).count()
+    };
+    let all = first(&aged);
+    assert!(all >= 5, "a plan, three receipts and an end: {all}");
+    let mut left = std::collections::BTreeSet::new();
+    for at in 1.. {
+        let world = aged.copy();
+        if !dies(&world, at, "before") {
+            break;
+        }
+        left.insert(first(&world));
+        if first(&world) == all {
+            continue; // It was not there yet.
+        }
+        world.run();
+        counted(&world, 109);
+        world.run();
+        assert_eq!(first(&world), 0, "killed before change {at}");
+        let newest = &world.json(&["runs"])[0];
+        assert_eq!(newest["run"], 110, "{newest}");
+        assert_eq!(world.rows("daily"), ["2024-05-01,30.50,2"]);
+    }
+    assert!(
+        left.iter().copied().eq(1..=all),
+        "files that were left, of {all}: {left:?}"
+    );
 }

@@ -55,7 +55,17 @@ int rename(const char *a, const char *b) { AROUND(b, REAL(rename)(a, b)); }
 int renameat(int d, const char *a, int e, const char *b) { AROUND(b, REAL(renameat)(d, a, e, b)); }
 int renameat2(int d, const char *a, int e, const char *b, unsigned f) { AROUND(b, REAL(renameat2)(d, a, e, b, f)); }
 int unlink(const char *a) { AROUND(a, REAL(unlink)(a)); }
-int unlinkat(int d, const char *a, int f) { AROUND(a, REAL(unlinkat)(d, a, f)); }
+int unlinkat(int d, const char *a, int f) {
+    /* A folder is removed with what is in it by names below open folders. */
+    char link[64], path[4096];
+    ssize_t length = 0;
+    if (d >= 0) {
+        snprintf(link, sizeof link, "/proc/self/fd/%d", d);
+        length = readlink(link, path, sizeof path / 2);
+    }
+    if (length > 0) snprintf(path + length, sizeof path - length, "/%s", a);
+    AROUND(length > 0 ? path : a, REAL(unlinkat)(d, a, f));
+}
 int mkdir(const char *a, mode_t m) { AROUND(a, REAL(mkdir)(a, m)); }
 
 static mode_t mode_of(int flags, va_list rest) { return flags & O_CREAT ? va_arg(rest, mode_t) : 0; }
