@@ -43,14 +43,44 @@ const HASH: FixedState = FixedState::with_seed(0);
 
 impl Dictionary {
     /// The number of a text.
+    #[cfg(test)]
     pub(crate) fn text(&mut self, value: &[u8]) -> u32 {
+        let mut found = 0;
+        self.texts(&[value], |_, code| found = code);
+        found
+    }
+
+    /// The numbers of some texts, in their order. Where the table and the texts are too large to be near the processor, it looks for several at once:
+    /// so a few at a time.
+    pub(crate) fn texts(&mut self, values: &[&[u8]], mut each: impl FnMut(usize, u32)) {
+        const AT_ONCE: usize = 32;
         if self.texts.starts.is_empty() {
             self.texts.starts.push(0);
         }
-        let hash = HASH.hash_one(value);
+        let (mut shorts, mut likely) = ([0_u32; AT_ONCE], [0_u32; AT_ONCE]);
+        for (from, values) in (0..).step_by(AT_ONCE).zip(values.chunks(AT_ONCE)) {
+            for (short, value) in shorts.iter_mut().zip(values) {
+                *short = upper(HASH.hash_one(value));
+            }
+            for (likely, short) in likely.iter_mut().zip(&shorts[..values.len()]) {
+                let found = self.table.find(spread(*short), |(known, _)| known == short);
+                *likely = found.map_or(0, |(_, code)| *code);
+            }
+            for (i, value) in values.iter().enumerate() {
+                let known = likely[i] != 0 && self.texts.get(likely[i]) == *value;
+                let code = if known {
+                    likely[i]
+                } else {
+                    self.find_or_add(value, shorts[i])
+                };
+                each(from + i, code);
+            }
+        }
+    }
+
+    fn find_or_add(&mut self, value: &[u8], short: u32) -> u32 {
         let Self { texts, table, .. } = self;
-        let short = upper(hash);
-        let found = table.find(hash, |(known, code)| {
+        let found = table.find(spread(short), |(known, code)| {
             *known == short && texts.get(*code) == value
         });
         if let Some((_, code)) = found {
@@ -59,9 +89,8 @@ impl Dictionary {
         let code = number(texts.starts.len());
         texts.starts.push(texts.bytes.len() as u64);
         texts.bytes.extend_from_slice(value);
-        table.insert_unique(hash, (short, code), |(_, code)| {
-            HASH.hash_one(texts.get(*code))
-        });
+        // A table that grows need not look at the texts.
+        table.insert_unique(spread(short), (short, code), |(short, _)| spread(*short));
         code
     }
 
@@ -106,6 +135,11 @@ impl Dictionary {
 
 fn number(of: usize) -> u32 {
     u32::try_from(of).unwrap_or(u32::MAX)
+}
+
+/// The hash that the table goes by: it takes bits from both ends.
+fn spread(short: u32) -> u64 {
+    u64::from(short) << 32 | u64::from(short)
 }
 
 fn upper(hash: u64) -> u32 {

@@ -259,9 +259,11 @@ pub(crate) fn each_code(
     mut each: impl FnMut(usize, u32),
 ) {
     if let Some(texts) = array.as_any().downcast_ref::<StringArray>() {
-        for i in (0..texts.len()).filter(|i| texts.is_valid(*i)) {
-            each(i, dictionary.text(texts.value(i).as_bytes()));
-        }
+        let (places, values): (Vec<usize>, Vec<&[u8]>) = (0..texts.len())
+            .filter(|i| texts.is_valid(*i))
+            .map(|i| (i, texts.value(i).as_bytes()))
+            .unzip();
+        dictionary.texts(&values, |at, code| each(places[at], code));
         return;
     }
     debug_assert!(form != Form::Texts, "lists have no code");

@@ -7,7 +7,7 @@ use crate::gammas::{UNKNOWN, of_comparison};
 use crate::linkage::{Comparing, Linkage};
 use crate::model::{Model, probability_of};
 use crate::pair::{Data, Look, Pair};
-use crate::rules::RulePairs;
+use crate::rules::{Index, RulePairs};
 use crate::walk::{Piece, Visit, pieces, walk};
 
 /// So many pairs at most are at hand for DuckDB to tell a level of.
@@ -37,6 +37,8 @@ pub struct Pairs {
     pub weights: Vec<f64>,
     /// How many comparisons there are.
     pub comparisons: usize,
+    /// How many pairs each rule gave to be compared.
+    pub rules: Vec<RulePairs>,
 }
 
 impl Pairs {
@@ -68,10 +70,8 @@ impl Linkage {
     /// The pairs that weigh enough.
     pub fn predict(&self, predict: &Predict) -> Result<Pairs, Error> {
         let rules = self.index(&self.rules)?;
-        within_budget(
-            rules.iter().map(crate::rules::Index::pairs).collect(),
-            predict.pairs_budget,
-        )?;
+        let counted: Vec<RulePairs> = rules.iter().map(Index::pairs).collect();
+        within_budget(counted.clone(), predict.pairs_budget)?;
         let comparisons: Vec<&Comparing> = self.comparisons.iter().collect();
         let model = self.model();
         let asks = Self::asks_engine(&comparisons);
@@ -110,7 +110,7 @@ impl Linkage {
                 found.push(scoring.found);
             }
         }
-        let pairs = self.in_order(found);
+        let pairs = self.in_order(found, counted);
         debug!(pairs = pairs.len(), "pairs that weigh enough are found");
         Ok(pairs)
     }
@@ -145,7 +145,7 @@ impl Linkage {
         Ok(())
     }
 
-    fn in_order(&self, found: Vec<Found>) -> Pairs {
+    fn in_order(&self, found: Vec<Found>, rules: Vec<RulePairs>) -> Pairs {
         let width = self.comparisons.len();
         let total = found.iter().map(|it| it.pairs.len()).sum();
         let mut order: Vec<(u32, u32, u32, u32)> = Vec::with_capacity(total);
@@ -156,6 +156,7 @@ impl Linkage {
         order.sort_unstable();
         let mut pairs = Pairs {
             comparisons: width,
+            rules,
             gammas: Vec::with_capacity(total * width),
             l: Vec::with_capacity(total),
             r: Vec::with_capacity(total),

@@ -272,7 +272,10 @@ fn rules_give_the_same_pairs_natively_and_by_duckdb() {
                 ways[1..].iter().all(|it| (it.1 == Way::Native) == native),
                 "{ways:?}"
             );
-            linkage.predict(&all_pairs()).unwrap()
+            let mut pairs = linkage.predict(&all_pairs()).unwrap();
+            // DuckDB tells the pairs that it found, and no key.
+            pairs.rules.clear();
+            pairs
         };
         let there = of(by_sql.collect(), false);
         let here = of(rules, true);

@@ -121,8 +121,8 @@ impl Link {
         let report = LinkReport {
             lambda: self.linkage.settings().lambda_or_default(),
             training: self.training.clone(),
-            rules: self.linkage.rules()?,
             pairs: pairs.len(),
+            rules: pairs.rules,
             by_sql: ways
                 .filter_map(|(name, way)| match way {
                     Way::Native => None,
