@@ -42,14 +42,6 @@ pub(crate) struct Dictionary {
 const HASH: FixedState = FixedState::with_seed(0);
 
 impl Dictionary {
-    /// The number of a text.
-    #[cfg(test)]
-    pub(crate) fn text(&mut self, value: &[u8]) -> u32 {
-        let mut found = 0;
-        self.texts(&[value], |_, code| found = code);
-        found
-    }
-
     /// The numbers of some texts, in their order. Where the table and the texts are too large to be near the processor, it looks for several at once:
     /// so a few at a time.
     pub(crate) fn texts(&mut self, values: &[&[u8]], mut each: impl FnMut(usize, u32)) {
@@ -153,11 +145,11 @@ mod tests {
     #[test]
     fn equal_values_have_the_same_number() {
         let mut texts = Dictionary::default();
-        let codes: Vec<u32> = ["a", "", "b", "a", ""]
-            .iter()
-            .map(|it| texts.text(it.as_bytes()))
-            .collect();
-        assert_eq!(codes, [1, 2, 3, 1, 2]);
+        let mut codes = Vec::new();
+        texts.texts(&[b"a", b"", b"b", b"a", b""], |at, code| {
+            codes.push((at, code))
+        });
+        assert_eq!(codes, [(0, 1), (1, 2), (2, 3), (3, 1), (4, 2)]);
         assert_eq!(texts.end(), 4);
         let texts = texts.into_texts();
         assert_eq!(
@@ -167,5 +159,20 @@ mod tests {
         let mut words = Dictionary::default();
         assert_eq!([7, 0, 7, 9].map(|it| words.word(it)), [1, 2, 1, 3]);
         assert_eq!(words.end(), 4);
+    }
+
+    /// Of so many texts some have the same half of a hash.
+    #[test]
+    fn texts_that_are_looked_up_at_once_are_told_apart() {
+        let count = 300_000_u32;
+        let written: Vec<String> = (0..count).map(|it| it.to_string()).collect();
+        let values: Vec<&[u8]> = written.iter().map(String::as_bytes).collect();
+        let mut texts = Dictionary::default();
+        for time in ["new", "known"] {
+            let mut codes = Vec::new();
+            texts.texts(&values, |_, code| codes.push(code));
+            assert!(codes.into_iter().eq(1..=count), "{time}");
+        }
+        assert_eq!(texts.end(), count as usize + 1);
     }
 }

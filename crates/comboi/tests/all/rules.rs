@@ -164,7 +164,6 @@ fn rows_aside_may_be_a_share_and_growth_a_promise() {
         .replace("dataset: days", "dataset: silver/days")
         .replace("max_rows: 2", "max_percent: 30");
     world.write("transformations/contracts/orders_clean.yml", &contract);
-    let shown = |code: i32| world.expect(code, &["show", "orders_clean"]);
     // Two of three rows are too many.
     let said = world.expect(3, &["run", "all"]);
     assert!(
@@ -173,7 +172,7 @@ fn rows_aside_may_be_a_share_and_growth_a_promise() {
         "{}",
         said.out
     );
-    shown(1);
+    world.expect(1, &["show", "orders_clean"]);
     // Two of seven are not.
     let orders = |ids: std::ops::Range<u32>| {
         let rows = ids.map(|id| format!("{id},2024-05-01,10.00\n"));
