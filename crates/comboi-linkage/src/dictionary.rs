@@ -147,7 +147,7 @@ mod tests {
         let mut texts = Dictionary::default();
         let mut codes = Vec::new();
         texts.texts(&[b"a", b"", b"b", b"a", b""], |at, code| {
-            codes.push((at, code))
+            codes.push((at, code));
         });
         assert_eq!(codes, [(0, 1), (1, 2), (2, 3), (3, 1), (4, 2)]);
         assert_eq!(texts.end(), 4);
