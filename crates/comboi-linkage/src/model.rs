@@ -72,17 +72,23 @@ impl Weights {
         (self.levels[at], more)
     }
 
-    /// No pair weighs more.
-    pub(crate) fn most(&self) -> f64 {
-        let levels = self.levels.iter().zip(&self.frequencies);
-        let each = levels.map(|(level, frequency)| {
-            let more = frequency.as_ref().map_or(0.0, |it| {
+    /// No pair of any of these levels weighs more; where none of them holds, it weighs nothing.
+    pub(crate) fn most(&self, gammas: &[i8]) -> f64 {
+        let each = gammas.iter().filter_map(|it| {
+            let at = usize::try_from(*it).ok()?;
+            let more = self.frequencies[at].as_ref().map_or(0.0, |it| {
                 let rarest = it.logs.iter().copied().fold(0.0, f64::min);
                 (it.weight * (it.log_u - rarest.max(it.log_least))).max(0.0)
             });
-            level + more
+            Some(self.levels[at] + more)
         });
         each.fold(0.0, f64::max)
+    }
+
+    /// What the least of these levels weighs by itself.
+    pub(crate) fn least(&self, gammas: &[i8]) -> f64 {
+        let each = gammas.iter().filter_map(|it| usize::try_from(*it).ok());
+        each.map(|at| self.levels[at]).fold(0.0, f64::min)
     }
 }
 

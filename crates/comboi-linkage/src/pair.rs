@@ -43,6 +43,30 @@ pub(crate) enum Number {
     Greatest(Vec<Number>),
 }
 
+impl Test {
+    /// Whether it needs no kernel.
+    pub(crate) fn is_plain(&self) -> bool {
+        match self {
+            Self::Kernel { .. } => false,
+            Self::All(parts) | Self::Any(parts) => parts.iter().all(Self::is_plain),
+            Self::Compare(it) => it.0.is_plain() && it.2.is_plain(),
+            _ => true,
+        }
+    }
+}
+
+impl Number {
+    fn is_plain(&self) -> bool {
+        match self {
+            Self::Kernel(_) => false,
+            Self::At(_) | Self::Constant(_) => true,
+            Self::Minus(a, b) | Self::Plus(a, b) | Self::Over(a, b) => a.is_plain() && b.is_plain(),
+            Self::Absolute(inner) => inner.is_plain(),
+            Self::Least(parts) | Self::Greatest(parts) => parts.iter().all(Self::is_plain),
+        }
+    }
+}
+
 /// How alike two values are, which several levels may ask for.
 #[derive(Clone, Debug)]
 pub(crate) struct Kernel {

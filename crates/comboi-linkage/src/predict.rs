@@ -1,14 +1,16 @@
 //! Pairs that weigh enough. What weighs less is never kept.
 
+mod score;
+
 use tracing::debug;
 
+use self::score::{Found, Scorer, Scoring};
+
 use crate::Error;
-use crate::gammas::{UNKNOWN, of_comparison};
 use crate::linkage::{Comparing, Linkage};
 use crate::model::{Model, probability_of};
-use crate::pair::{Data, Look, Pair};
 use crate::rules::{Index, RulePairs};
-use crate::walk::{Piece, Visit, pieces, walk};
+use crate::walk::{Piece, pieces, walk};
 
 /// So many pairs at most are at hand for DuckDB to tell a level of.
 const WAVE: u64 = 2_000_000;
@@ -78,26 +80,19 @@ impl Linkage {
         if asks {
             self.keep_for_engine(&comparisons)?;
         }
-        let most_unknown = comparisons
-            .iter()
-            .zip(&model.comparisons)
-            .filter(|it| Self::asks_engine(&[it.0]))
-            .map(|it| it.1.most())
-            .sum();
         let pieces = pieces(&rules);
-        let data = self.data();
+        let scorer = Scorer::new(self.data(), &comparisons, &model, predict.threshold_weight);
         let mut found: Vec<Found> = Vec::new();
         for wave in waves(&pieces, if asks { WAVE } else { u64::MAX }) {
-            let visitor = || Scoring {
-                data,
-                comparisons: &comparisons,
-                model: &model,
-                threshold: predict.threshold_weight,
-                most_unknown,
-                gammas: vec![0; comparisons.len()],
-                found: Found::default(),
-            };
-            let done = walk(data, &rules, wave, self.threads, &self.interrupter, visitor)?;
+            let visitor = || Scoring::new(&scorer);
+            let done = walk(
+                self.data(),
+                &rules,
+                wave,
+                self.threads,
+                &self.interrupter,
+                visitor,
+            )?;
             for mut scoring in done {
                 if asks {
                     self.finish(
@@ -204,52 +199,4 @@ pub(crate) fn waves(pieces: &[Piece], most: u64) -> Vec<&[Piece]> {
         waves.push(&pieces[from..]);
     }
     waves
-}
-
-/// Pairs by rank.
-#[derive(Default)]
-struct Found {
-    pairs: Vec<(u32, u32)>,
-    keys: Vec<u16>,
-    gammas: Vec<i8>,
-    weights: Vec<f64>,
-}
-
-struct Scoring<'a> {
-    data: &'a Data,
-    comparisons: &'a [&'a Comparing],
-    model: &'a Model,
-    threshold: f64,
-    /// What levels that only DuckDB can tell may add at most.
-    most_unknown: f64,
-    gammas: Vec<i8>,
-    found: Found,
-}
-
-impl Visit for Scoring<'_> {
-    fn pair(&mut self, rule: usize, l: u32, r: u32, look: &mut Look) {
-        let pair = Pair {
-            data: self.data,
-            l: self.data.row(l),
-            r: self.data.row(r),
-        };
-        let mut weight = self.model.prior + self.most_unknown;
-        let each = self.comparisons.iter().zip(&self.model.comparisons);
-        for ((comparison, weights), out) in each.zip(&mut self.gammas) {
-            let gamma = of_comparison(&pair, comparison, look);
-            *out = gamma;
-            if gamma != UNKNOWN {
-                let (level, more) = weights.parts(gamma, pair.l, pair.r);
-                weight += level + more;
-            }
-        }
-        if weight >= self.threshold {
-            self.found.pairs.push((l, r));
-            self.found
-                .keys
-                .push(u16::try_from(rule).unwrap_or(u16::MAX));
-            self.found.gammas.extend_from_slice(&self.gammas);
-            self.found.weights.push(weight);
-        }
-    }
 }

@@ -8,7 +8,7 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 use comboi_engine::{Input, SqlFile, build, write_rows};
-use comboi_linkage::{Linkage, Records, Settings, SplinkVersion, weight_of};
+use comboi_linkage::{Linkage, Pairs, Predict, Records, Settings, SplinkVersion, weight_of};
 use comboi_project::{Column, Columns};
 use proptest::collection::vec;
 use proptest::option;
@@ -407,6 +407,31 @@ fn check(model: &Value, rows: &[Vec<Value>], whole_ids: bool, pairs_seen: &mut u
             "{l}, {r}: {weight} by SQL, {} here: {model}",
             pairs.weights[i]
         );
+    }
+    let middle = |of: &[f64]| {
+        let mut sorted = of.to_vec();
+        sorted.sort_by(f64::total_cmp);
+        sorted.get(sorted.len() / 2).copied().unwrap_or_default()
+    };
+    for threshold_weight in [middle(&pairs.weights), weight_of(0.9)] {
+        let some = Predict {
+            threshold_weight,
+            ..all_pairs()
+        };
+        let some = linkage.predict(&some).unwrap();
+        let enough = (0..pairs.len()).filter(|i| pairs.weights[*i] >= threshold_weight);
+        let told = |of: &Pairs, i: usize| {
+            (
+                of.l[i],
+                of.r[i],
+                of.match_key[i],
+                of.weights[i],
+                of.gammas(i).to_vec(),
+            )
+        };
+        let enough: Vec<_> = enough.map(|i| told(&pairs, i)).collect();
+        let some: Vec<_> = (0..some.len()).map(|i| told(&some, i)).collect();
+        assert_eq!(some, enough, "those of {threshold_weight} of {model}");
     }
     // A threshold between two weights, where no rounding decides.
     let threshold = weight_of(0.9) + 1e-7;

@@ -79,6 +79,8 @@ impl Layout {
 pub(crate) struct Compiled {
     /// The first that holds gives the level.
     pub(crate) tests: Vec<Test>,
+    /// So many of the first tests ask for no likeness.
+    pub(crate) plain: usize,
     /// What the tests ask for that is worth keeping.
     pub(crate) kernels: Vec<Kernel>,
 }
@@ -97,11 +99,12 @@ pub(crate) fn compile_comparison(
         layout,
         kernels: Vec::new(),
     };
-    let tests = levels
+    let tests: Vec<Test> = levels
         .iter()
         .map(|it| accepting.condition(it, false))
         .collect::<Result<_, _>>()?;
     Ok(Compiled {
+        plain: tests.iter().take_while(|it| it.is_plain()).count(),
         tests,
         kernels: accepting.kernels,
     })
