@@ -207,6 +207,8 @@ impl Pair<'_> {
         row[place.at as usize]
     }
 
+    /// What is asked of most pairs stands here, where it is inlined.
+    #[inline]
     fn holds(&self, test: &Test, kernels: &[Kernel], look: &mut Look) -> bool {
         match test {
             Test::Equal(a, b) => {
@@ -214,6 +216,12 @@ impl Pair<'_> {
                 a != 0 && a == self.word(*b)
             }
             Test::EitherIs { a, b, word } => self.word(*a) == *word || self.word(*b) == *word,
+            other => self.holds_other(other, kernels, look),
+        }
+    }
+
+    fn holds_other(&self, test: &Test, kernels: &[Kernel], look: &mut Look) -> bool {
+        match test {
             Test::Kernel { kernel, op, bound } => {
                 let said = self.kernel(*kernel, kernels, look);
                 !said.is_nan() && op.holds(said, *bound)
@@ -234,6 +242,7 @@ impl Pair<'_> {
                 let right = self.number(right, kernels, look);
                 matches!((left, right), (Some(left), Some(right)) if op.holds(left, right))
             }
+            Test::Equal(..) | Test::EitherIs { .. } => self.holds(test, kernels, look),
         }
     }
 

@@ -6,8 +6,8 @@
 
 use crate::gammas::UNKNOWN;
 use crate::linkage::{Comparing, ComparingWay};
-use crate::model::Model;
-use crate::pair::{Data, Look, Pair};
+use crate::model::{Model, Weights};
+use crate::pair::{Data, Kernel, Look, Pair, Test};
 use crate::walk::Visit;
 
 /// A level that is open until a likeness has been asked for.
@@ -30,32 +30,53 @@ pub(super) struct Scorer<'a> {
 
 /// A comparison as it is scored.
 struct Step<'a> {
-    comparison: &'a Comparing,
-    /// What the levels weigh at most that are open when all is seen that can be seen at once.
+    /// The tests of the first levels, which ask for no likeness.
+    plain: &'a [Test],
+    /// The level where none of those holds.
+    otherwise: i8,
+    /// The tests of the other levels.
+    open: &'a [Test],
+    kernels: &'a [Kernel],
+    gammas: &'a [i8],
+    /// What the open levels weigh at most.
     most: f64,
 }
 
-impl Step<'_> {
-    /// The level of a pair, if it is seen at once.
-    fn at_once(&self, pair: &Pair<'_>, look: &mut Look) -> i8 {
-        let ComparingWay::Native(compiled) = &self.comparison.way else {
-            return UNKNOWN;
+impl<'a> Step<'a> {
+    fn new(comparison: &'a Comparing, weights: &Weights) -> Self {
+        let gammas = comparison.gammas.as_slice();
+        let ComparingWay::Native(compiled) = &comparison.way else {
+            return Self {
+                plain: &[],
+                otherwise: UNKNOWN,
+                open: &[],
+                kernels: &[],
+                gammas,
+                most: weights.most(gammas),
+            };
         };
-        match pair.first(&compiled.tests[..compiled.plain], &[], look) {
-            Some(at) => self.comparison.gammas[at],
-            None if compiled.plain == compiled.tests.len() => -1,
-            None => OPEN,
+        let (plain, open) = compiled.tests.split_at(compiled.plain);
+        Self {
+            plain,
+            otherwise: if open.is_empty() { -1 } else { OPEN },
+            open,
+            kernels: &compiled.kernels,
+            gammas,
+            most: weights.most(&gammas[plain.len()..]),
         }
+    }
+
+    /// The level of a pair, if it is seen at once.
+    #[inline]
+    fn at_once(&self, pair: &Pair<'_>, look: &mut Look) -> i8 {
+        pair.first(self.plain, &[], look)
+            .map_or(self.otherwise, |at| self.gammas[at])
     }
 
     /// The level of a pair where it was not seen at once.
     fn at_last(&self, pair: &Pair<'_>, look: &mut Look) -> i8 {
-        let ComparingWay::Native(compiled) = &self.comparison.way else {
-            return UNKNOWN;
-        };
-        let plain = compiled.plain;
-        pair.first(&compiled.tests[plain..], &compiled.kernels, look)
-            .map_or(-1, |at| self.comparison.gammas[plain + at])
+        pair.first(self.open, self.kernels, look)
+            .map_or(-1, |at| self.gammas[self.plain.len() + at])
     }
 }
 
@@ -67,21 +88,19 @@ impl<'a> Scorer<'a> {
         model: &'a Model,
         threshold: f64,
     ) -> Self {
-        let (mut begin, mut steps, mut order) = (model.prior, Vec::new(), Vec::new());
-        for (at, (comparison, weights)) in comparisons.iter().zip(&model.comparisons).enumerate() {
-            let open = match &comparison.way {
-                ComparingWay::Native(it) => &comparison.gammas[it.plain..],
-                ComparingWay::Sql { .. } => &comparison.gammas,
-            };
-            let most = weights.most(open);
-            match &comparison.way {
-                ComparingWay::Native(_) => order.push((at, most - weights.least(open))),
-                ComparingWay::Sql { .. } => begin += most,
-            }
-            steps.push(Step { comparison, most });
-        }
-        order.sort_by(|a, b| b.1.total_cmp(&a.1));
-        let asks = order.len() < steps.len();
+        let each = comparisons.iter().zip(&model.comparisons);
+        let steps: Vec<Step<'_>> = each.map(|(it, weights)| Step::new(it, weights)).collect();
+        let unknown = steps.iter().filter(|it| it.otherwise == UNKNOWN);
+        let (asks, begin) =
+            unknown.fold((false, model.prior), |(_, sum), it| (true, sum + it.most));
+        let span = |at: usize| {
+            let least = model.comparisons[at].least(&steps[at].gammas[steps[at].plain.len()..]);
+            steps[at].most - least
+        };
+        let mut order: Vec<usize> = (0..steps.len())
+            .filter(|at| steps[*at].otherwise == OPEN)
+            .collect();
+        order.sort_by(|a, b| span(*b).total_cmp(&span(*a)));
         Self {
             data,
             model,
@@ -92,10 +111,11 @@ impl<'a> Scorer<'a> {
             },
             begin,
             steps,
-            order: order.into_iter().map(|it| it.0).collect(),
+            order,
         }
     }
 
+    #[inline]
     fn weight(&self, at: usize, gamma: i8, pair: &Pair<'_>) -> f64 {
         let (level, more) = self.model.comparisons[at].parts(gamma, pair.l, pair.r);
         level + more
