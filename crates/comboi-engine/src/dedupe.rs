@@ -183,6 +183,9 @@ pub fn dedupe(session: &Session, job: &Dedupe<'_>) -> Result<Deduped, Error> {
     report.merged_clusters = changes.merged;
     report.split_clusters = changes.split;
     let columns = deduped_columns(job.how, &job.rows.columns);
+    if let Some(choose) = survivors::choose(job.how, &job.rows.columns) {
+        rows.own(&choose)?;
+    }
     let select = survivors::select(job.how, &job.rows.columns);
     let built = rows.write(&select, columns, "deduped.parquet")?;
     Ok(Deduped {

@@ -22,7 +22,7 @@ pub(super) struct Changes {
     pub(super) split: u64,
 }
 
-/// Names the clusters: tables `members` (`r`, `uid`, `c`) and `named` (`c`, `cluster_id`, `size`).
+/// Names the clusters: table `assigned` (`r`, `uid`, `c`, `cluster_id`, `size`, and `weight` where rows were compared).
 pub(super) fn name(rows: &Rows<'_>, job: &Dedupe<'_>) -> Result<Changes, Error> {
     rows.own(
         "CREATE TABLE members AS SELECT ids.r, ids.uid, coalesce(links.c, ids.r) AS c FROM ids LEFT JOIN links USING (r)",
@@ -33,6 +33,7 @@ pub(super) fn name(rows: &Rows<'_>, job: &Dedupe<'_>) -> Result<Changes, Error> 
         rows.own(
             "CREATE TABLE named AS SELECT c, min(uid) AS cluster_id, count(*) AS size FROM members GROUP BY c",
         )?;
+        assign(rows, job)?;
         return Ok(Changes {
             clusters: Some(write_clusters(rows, &id)?),
             log: None,
@@ -43,6 +44,7 @@ pub(super) fn name(rows: &Rows<'_>, job: &Dedupe<'_>) -> Result<Changes, Error> 
     for statement in inherit() {
         rows.own(&statement)?;
     }
+    assign(rows, job)?;
     let [moved, added, gone, merged, split] = rows.numbers(&format!(
         "SELECT (SELECT count(*) FROM changes),
                 (SELECT count(*) FROM members ANTI JOIN {CLUSTERS_BEFORE} ON unique_id = uid),
@@ -64,6 +66,18 @@ pub(super) fn name(rows: &Rows<'_>, job: &Dedupe<'_>) -> Result<Changes, Error> 
         merged,
         split,
     })
+}
+
+/// Brings together what is known of each row.
+fn assign(rows: &Rows<'_>, job: &Dedupe<'_>) -> Result<(), Error> {
+    let (weight, strongest) = if job.how.compares() {
+        (", s.weight", " LEFT JOIN strongest AS s ON s.r = m.r")
+    } else {
+        ("", "")
+    };
+    rows.own(&format!(
+        "CREATE TABLE assigned AS SELECT m.r, m.uid, m.c, n.cluster_id, n.size{weight} FROM members AS m JOIN named AS n USING (c){strongest}"
+    ))
 }
 
 /// From the names that there were to those that there are.
@@ -109,7 +123,7 @@ fn inherit() -> [String; 5] {
 fn write_clusters(rows: &Rows<'_>, id: &SqlType) -> Result<Built, Error> {
     let columns = columns(&[("unique_id", id), ("cluster_id", id)]);
     rows.write(
-        "SELECT uid, cluster_id FROM members JOIN named USING (c) ORDER BY uid",
+        "SELECT uid, cluster_id FROM assigned ORDER BY uid",
         columns,
         "clusters.parquet",
     )

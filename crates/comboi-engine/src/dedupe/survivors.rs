@@ -70,7 +70,21 @@ pub(super) fn problems(how: &Dedupe, columns: &Columns) -> Vec<Problem> {
     problems
 }
 
-/// The query for what is kept: the columns of the rows, then those that are added.
+/// The statement that says which rows survive of the clusters of several, as table `survivors` (`r`), if that has to be known.
+///
+/// It looks at no column but those that the choice is about.
+pub(super) fn choose(how: &Deduplication, columns: &Columns) -> Option<String> {
+    let choice = Choice { how, columns };
+    (how.how.output.keep != Keep::Golden).then(|| {
+        format!(
+            "CREATE TABLE survivors AS SELECT m.r {} QUALIFY row_number() OVER (PARTITION BY m.c ORDER BY {}) = 1",
+            linked("> 1"),
+            choice.order()
+        )
+    })
+}
+
+/// The query for what is kept, once that is chosen: the columns of the rows, then those that are added.
 pub(super) fn select(how: &Deduplication, columns: &Columns) -> String {
     let choice = Choice { how, columns };
     match how.how.output.keep {
@@ -80,24 +94,17 @@ pub(super) fn select(how: &Deduplication, columns: &Columns) -> String {
     }
 }
 
+/// The rows of the clusters of one row, or of all others.
+fn linked(which: &str) -> String {
+    format!("FROM {ROWS} AS t JOIN assigned AS m ON m.r = t.{ROW} WHERE m.size {which}")
+}
+
 struct Choice<'a> {
     how: &'a Deduplication,
     columns: &'a Columns,
 }
 
 impl Choice<'_> {
-    /// The rows of the clusters of one row, or of all others.
-    fn linked(&self, which: &str) -> String {
-        let strongest = if self.how.compares() {
-            " LEFT JOIN strongest AS s ON s.r = m.r"
-        } else {
-            ""
-        };
-        format!(
-            "FROM {ROWS} AS t JOIN members AS m ON m.r = t.{ROW} JOIN named AS n USING (c){strongest} WHERE n.size {which}"
-        )
-    }
-
     /// What a row's strongest pair adds to it, with a comma in front.
     fn match_of(&self, weight: &str) -> String {
         if self.how.compares() {
@@ -117,30 +124,27 @@ impl Choice<'_> {
     }
 
     fn survivors(&self) -> String {
-        let columns = format!(
-            "{}, n.cluster_id, n.size{}",
-            self.columns_of("t"),
-            self.match_of("s.weight")
-        );
         format!(
-            "SELECT {columns} {}\nUNION ALL\nSELECT {columns} {}\nQUALIFY row_number() OVER (PARTITION BY m.c ORDER BY {}) = 1",
-            self.linked("= 1"),
-            self.linked("> 1"),
-            self.order()
+            "SELECT {} FROM {ROWS} AS t
+             JOIN (FROM assigned WHERE size = 1 OR r IN (FROM survivors)) AS m ON m.r = t.{ROW}",
+            self.columns_of_row()
         )
     }
 
     fn all(&self) -> String {
-        let columns = format!(
-            "{}, n.cluster_id, n.size{}",
-            self.columns_of("t"),
-            self.match_of("s.weight")
-        );
         format!(
-            "SELECT {columns}, true {}\nUNION ALL\nSELECT {columns}, row_number() OVER (PARTITION BY m.c ORDER BY {}) = 1 {}",
-            self.linked("= 1"),
-            self.order(),
-            self.linked("> 1"),
+            "SELECT {}, m.size = 1 OR s.r IS NOT NULL FROM {ROWS} AS t
+             JOIN assigned AS m ON m.r = t.{ROW} LEFT JOIN survivors AS s ON s.r = m.r",
+            self.columns_of_row()
+        )
+    }
+
+    /// A row's own columns and those of its cluster.
+    fn columns_of_row(&self) -> String {
+        format!(
+            "{}, m.cluster_id, m.size{}",
+            self.columns_of("t"),
+            self.match_of("m.weight")
         )
     }
 
@@ -156,7 +160,7 @@ impl Choice<'_> {
                     joins.push(format!(
                         "LEFT JOIN (SELECT c, string_agg(v, {} ORDER BY v) AS v FROM (SELECT DISTINCT m.c, t.{name} AS v {} AND t.{name} IS NOT NULL) GROUP BY c) AS j{i} ON j{i}.c = best.c",
                         text(separator),
-                        self.linked("> 1"),
+                        linked("> 1"),
                     ));
                     continue;
                 }
@@ -175,24 +179,23 @@ impl Choice<'_> {
         };
         let id = ident(&self.how.unique_id);
         format!(
-            "SELECT {columns}, n.cluster_id, n.size{single_match}, [t.{id}] {single}
+            "SELECT {columns}, [t.{id}] {single}
 UNION ALL
 SELECT {lists}, best.cluster_id, best.size{best_match}, ids.v FROM (
   SELECT {values}, t._comboi_c AS c, t._comboi_cluster AS cluster_id, t._comboi_size AS size{weight}
-  FROM (SELECT t.*, m.c AS _comboi_c, n.cluster_id AS _comboi_cluster, n.size AS _comboi_size{inner_weight}{counts} {many}) AS t
+  FROM (SELECT t.*, m.c AS _comboi_c, m.cluster_id AS _comboi_cluster, m.size AS _comboi_size{inner_weight}{counts} {many}) AS t
   QUALIFY row_number() OVER (PARTITION BY t._comboi_c ORDER BY {order}) = 1
 ) AS best
-JOIN (SELECT m.c, list(m.uid ORDER BY m.uid) AS v FROM members AS m JOIN named AS n USING (c) WHERE n.size > 1 GROUP BY m.c) AS ids ON ids.c = best.c
+JOIN (SELECT m.c, list(m.uid ORDER BY m.uid) AS v FROM assigned AS m WHERE m.size > 1 GROUP BY m.c) AS ids ON ids.c = best.c
 {joins}",
-            columns = self.columns_of("t"),
-            single_match = self.match_of("s.weight"),
+            columns = self.columns_of_row(),
             best_match = self.match_of("best.weight"),
             weight = if self.how.compares() { ", t._comboi_weight AS weight" } else { "" },
-            inner_weight = if self.how.compares() { ", s.weight AS _comboi_weight" } else { "" },
-            single = self.linked("= 1"),
+            inner_weight = if self.how.compares() { ", m.weight AS _comboi_weight" } else { "" },
+            single = linked("= 1"),
             lists = lists.join(", "),
             values = values.join(", "),
-            many = self.linked("> 1"),
+            many = linked("> 1"),
             order = self.order(),
             joins = joins.join("\n"),
         )
