@@ -19,6 +19,7 @@ use crate::pair::{Data, has_letters};
 use crate::rules::{Compiling, Index, RulePairs};
 use crate::settings::{Comparison, Settings};
 use crate::train::Training;
+use crate::walk::on_threads;
 
 /// A table of records.
 #[derive(Clone, Copy, Debug)]
@@ -112,7 +113,7 @@ impl Linkage {
         for (rank, row) in (0_u32..).zip(&loaded.row_of) {
             rank_of[*row as usize] = rank;
         }
-        parts.count_frequencies(&loaded);
+        parts.count_frequencies(&loaded, threads, &session.interrupter())?;
         debug!(
             rows = loaded.row_of.len(),
             words = loaded.data.width,
@@ -194,7 +195,13 @@ impl Linkage {
     }
 
     pub(crate) fn index<'a>(&self, rules: &'a [Compiling]) -> Result<Vec<Index<'a>>, Error> {
-        rules.iter().map(|it| self.index_one(it)).collect()
+        let data = self.data();
+        let at_hand = on_threads(rules.len(), self.threads, &self.interrupter, |at, _| {
+            rules[at].index_at_hand(data)
+        })?;
+        let each = rules.iter().zip(at_hand);
+        each.map(|(rule, index)| index.map_or_else(|| self.index_one(rule), Ok))
+            .collect()
     }
 
     pub(crate) fn index_one<'a>(&self, rule: &'a Compiling) -> Result<Index<'a>, Error> {

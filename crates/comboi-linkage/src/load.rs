@@ -77,37 +77,45 @@ pub(crate) fn load(
         });
     }
     let shares = share_out(wanted, &domains, threads.max(1));
-    let (parts, id_column) = read(records, &expressions, shares, &domains, ids, rows)?;
+    let mut letters = vec![false; domains.len()];
+    for (domain, lettered) in domains.iter().zip(lettered) {
+        letters[*domain] |= lettered;
+    }
+    let known = Known {
+        domains: &domains,
+        letters: &letters,
+        rows,
+    };
+    let (parts, id_column) = read(records, &expressions, shares, known, ids)?;
     let row_of = match id_column {
         Some(column) => column.ranks(&ids.name)?,
         None => ids.ranked_by_engine(records)?,
     };
-    let mut words = vec![0_u32; rows * layout.width as usize];
     let mut texts: Vec<Texts> = Vec::new();
     texts.resize_with(sources.sql.len(), Texts::default);
     let mut code_ends = vec![1; sources.sql.len()];
     let mut lists = Lists::default();
     let width = layout.width as usize;
+    let mut columns: Vec<(usize, Column)> = Vec::new();
     for part in parts {
         for (wanted, column) in part.columns {
-            fill(
-                &mut words,
-                width,
-                wanted.at as usize,
-                &row_of,
-                column,
-                &mut lists,
-            );
+            columns.push((wanted.at as usize, column.without_lists(&mut lists)));
         }
-        for (domain, dictionary) in part.dictionaries {
+        for (domain, end, found) in part.dictionaries {
             for (source, _) in domains.iter().enumerate().filter(|it| *it.1 == domain) {
-                code_ends[source] = dictionary.end();
+                code_ends[source] = end;
             }
-            let is_lettered = |it: (usize, &usize)| *it.1 == domain && lettered[it.0];
-            if domains.iter().enumerate().any(is_lettered) {
-                texts[domain] = dictionary.into_texts();
-            }
+            texts[domain] = found;
         }
+    }
+    let mut words = vec![0_u32; rows * width];
+    if width > 0 {
+        let each = rows.div_ceil(threads.max(1)).max(1);
+        thread::scope(|scope| {
+            for (words, row_of) in words.chunks_mut(each * width).zip(row_of.chunks(each)) {
+                scope.spawn(|| fill(words, width, row_of, &columns));
+            }
+        });
     }
     Ok(Loaded {
         data: Data {
@@ -152,18 +160,28 @@ fn share_out(wanted: Vec<Wanted>, domains: &[usize], threads: usize) -> Vec<Shar
     shares
 }
 
+/// What all threads know.
+#[derive(Clone, Copy)]
+struct Known<'a> {
+    /// The dictionary of each source.
+    domains: &'a [usize],
+    /// Whether a dictionary's texts are needed letter by letter.
+    letters: &'a [bool],
+    rows: usize,
+}
+
 struct Part {
     columns: Vec<(Wanted, Column)>,
-    dictionaries: BTreeMap<usize, Dictionary>,
+    /// Each dictionary with its end, and with its texts if they are needed.
+    dictionaries: Vec<(usize, usize, Texts)>,
 }
 
 fn read(
     records: &Records,
     expressions: &[(String, Form)],
     shares: Vec<Share>,
-    domains: &[usize],
+    known: Known<'_>,
     ids: &Ids,
-    rows: usize,
 ) -> Result<(Vec<Part>, Option<IdColumn>), Error> {
     thread::scope(|scope| {
         let mut senders: Vec<SyncSender<RecordBatch>> = Vec::new();
@@ -171,9 +189,9 @@ fn read(
         for share in shares {
             let (sender, receiver) = sync_channel(64);
             senders.push(sender);
-            workers.push(scope.spawn(move || encode(share, domains, &receiver, rows)));
+            workers.push(scope.spawn(move || encode(share, known, &receiver)));
         }
-        let mut id_column = ids.form.map(|_| IdColumn::new(&ids.class, rows));
+        let mut id_column = ids.form.map(|_| IdColumn::new(&ids.class, known.rows));
         let read = records.read(expressions, &mut |batch| {
             for sender in &senders {
                 // A worker ends only when its sender is gone.
@@ -196,7 +214,8 @@ fn read(
     })
 }
 
-fn encode(share: Share, domains: &[usize], batches: &Receiver<RecordBatch>, rows: usize) -> Part {
+fn encode(share: Share, known: Known<'_>, batches: &Receiver<RecordBatch>) -> Part {
+    let rows = known.rows;
     let mut dictionaries: BTreeMap<usize, Dictionary> = BTreeMap::new();
     let mut columns: Vec<(Wanted, Column)> = share
         .into_iter()
@@ -213,7 +232,9 @@ fn encode(share: Share, domains: &[usize], batches: &Receiver<RecordBatch>, rows
         let numbers = batch.column(0).as_primitive::<UInt32Type>();
         for (wanted, column) in &mut columns {
             let array = batch.column(wanted.column);
-            let dictionary = dictionaries.entry(domains[wanted.source]).or_default();
+            let dictionary = dictionaries
+                .entry(known.domains[wanted.source])
+                .or_default();
             match column {
                 Column::Codes(codes) if wanted.field == Field::Code => {
                     each_code(array, wanted.form, dictionary, |i, code| {
@@ -230,7 +251,7 @@ fn encode(share: Share, domains: &[usize], batches: &Receiver<RecordBatch>, rows
                 Column::Numbers(values) => each_number(array, |i, value| {
                     values[numbers.value(i) as usize] = Some(value);
                 }),
-                Column::Lists(lists, known) => {
+                Column::Lists(lists, there) => {
                     let array: &ListArray = array.as_list();
                     for i in (0..array.len()).filter(|i| array.is_valid(*i)) {
                         let items = array.value(i);
@@ -239,15 +260,24 @@ fn encode(share: Share, domains: &[usize], batches: &Receiver<RecordBatch>, rows
                         codes.sort_unstable();
                         codes.dedup();
                         lists[numbers.value(i) as usize] = codes;
-                        known[numbers.value(i) as usize] = true;
+                        there[numbers.value(i) as usize] = true;
                     }
                 }
             }
         }
     }
+    let dictionaries = dictionaries.into_iter().map(|(domain, it)| {
+        let end = it.end();
+        let texts = if known.letters[domain] {
+            it.into_texts()
+        } else {
+            Texts::default()
+        };
+        (domain, end, texts)
+    });
     Part {
+        dictionaries: dictionaries.collect(),
         columns,
-        dictionaries,
     }
 }
 
@@ -324,36 +354,48 @@ fn each_number(array: &dyn Array, mut each: impl FnMut(usize, f64)) {
     }
 }
 
-fn fill(
-    words: &mut [u32],
-    width: usize,
-    at: usize,
-    row_of: &[u32],
-    column: Column,
-    lists: &mut Lists,
-) {
-    let mut rows = words.chunks_exact_mut(width.max(1)).zip(row_of);
-    match column {
-        Column::Codes(codes) => {
-            for (words, row) in rows {
-                words[at] = codes[*row as usize];
-            }
-        }
-        Column::Numbers(values) => {
-            for (words, row) in rows {
-                if let Some(value) = values[*row as usize] {
-                    let bits = value.to_bits();
-                    words[at] = 1;
-                    words[at + 1] = u32::try_from(bits >> 32).unwrap_or(0);
-                    words[at + 2] = u32::try_from(bits & u64::from(u32::MAX)).unwrap_or(0);
+impl Column {
+    /// Lists by number, where they are lists.
+    fn without_lists(self, lists: &mut Lists) -> Self {
+        let Self::Lists(items, there) = self else {
+            return self;
+        };
+        let each = items.iter().zip(there);
+        Self::Codes(
+            each.map(|(it, there)| if there { lists.push(it) } else { 0 })
+                .collect(),
+        )
+    }
+}
+
+/// Fills the words of some rows: of so few at a time that they stay near the processor.
+fn fill(words: &mut [u32], width: usize, row_of: &[u32], columns: &[(usize, Column)]) {
+    const AT_ONCE: usize = 4096;
+    for (words, row_of) in words
+        .chunks_mut(AT_ONCE * width)
+        .zip(row_of.chunks(AT_ONCE))
+    {
+        for (at, column) in columns {
+            let rows = words.chunks_exact_mut(width).zip(row_of);
+            match column {
+                Column::Codes(codes) => {
+                    for (words, row) in rows {
+                        words[*at] = codes[*row as usize];
+                    }
                 }
+                Column::Numbers(values) => {
+                    for (words, row) in rows {
+                        if let Some(value) = values[*row as usize] {
+                            let bits = value.to_bits();
+                            words[*at] = 1;
+                            words[*at + 1] = u32::try_from(bits >> 32).unwrap_or(0);
+                            words[*at + 2] = u32::try_from(bits & u64::from(u32::MAX)).unwrap_or(0);
+                        }
+                    }
+                }
+                Column::Lists(..) => unreachable!("lists are told by number before"),
             }
         }
-        Column::Lists(items, known) => rows.by_ref().for_each(|(words, row)| {
-            if known[*row as usize] {
-                words[at] = lists.push(&items[*row as usize]);
-            }
-        }),
     }
 }
 

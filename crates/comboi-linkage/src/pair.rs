@@ -160,6 +160,11 @@ impl Lists {
 }
 
 impl Data {
+    pub(crate) fn row_count(&self) -> u32 {
+        let rows = self.words.len().checked_div(self.width).unwrap_or(0);
+        u32::try_from(rows).unwrap_or(u32::MAX)
+    }
+
     #[inline]
     pub(crate) fn row(&self, rank: u32) -> &[u32] {
         let from = rank as usize * self.width;

@@ -126,6 +126,17 @@ impl Compiling {
         }
     }
 
+    /// Groups the records by key, if that takes no DuckDB.
+    pub(crate) fn index_at_hand(&self, data: &Data) -> Option<Index<'_>> {
+        let Way::Keys { left, right, rest } = &self.way else {
+            return None;
+        };
+        Some(Index {
+            rule: &self.rule,
+            found: keyed(data, left, right, rest.as_ref()),
+        })
+    }
+
     /// Groups the records by key.
     pub(crate) fn index(
         &self,
@@ -135,15 +146,7 @@ impl Compiling {
         unique_id: &str,
     ) -> Result<Index<'_>, Error> {
         let found = match &self.way {
-            Way::Keys { left, right, rest } => {
-                let (of_left, of_right, count) = key_numbers(&loaded.data, left, right);
-                Found::Keyed {
-                    left: Groups::of(&of_left, count),
-                    right: of_right.map(|it| Groups::of(&it, count)),
-                    fields: (left, right),
-                    rest: rest.as_ref(),
-                }
-            }
+            Way::Keys { left, right, rest } => keyed(&loaded.data, left, right, rest.as_ref()),
             Way::Exploded { expressions, forms } => {
                 let keys = exploded_keys(
                     records,
@@ -254,6 +257,47 @@ impl Groups {
         Self::counted(count, || {
             (0_u32..).zip(keys).map(|(rank, key)| (rank, *key))
         })
+    }
+
+    /// The records whose words at these places are equal; not those where one is NULL.
+    fn of_words(data: &Data, at: &[u32]) -> Self {
+        let word = |rank: u32, at: u32| data.row(rank)[at as usize];
+        let ranks = 0..data.row_count();
+        let [first, second, more @ ..] = at else {
+            let at = at.first().copied().unwrap_or(0);
+            let keys: Vec<u32> = ranks.map(|rank| word(rank, at)).collect();
+            let count = keys.iter().max().map_or(1, |it| *it as usize + 1);
+            return Self::of(&keys, count);
+        };
+        let two = ranks.map(|rank| ((word(rank, *first), word(rank, *second)), rank));
+        let mut groups = Self::sorted(two.filter(|it| it.0.0 != 0 && it.0.1 != 0));
+        for at in more {
+            let keys = 1..groups.count();
+            let numbered = keys.flat_map(|key| {
+                let key_number = number(key);
+                groups.get(key).iter().map(move |rank| (key_number, *rank))
+            });
+            let both = numbered.map(|(key, rank)| ((key, word(rank, *at)), rank));
+            groups = Self::sorted(both.filter(|it| it.0.1 != 0));
+        }
+        groups
+    }
+
+    /// Sorting goes through memory from end to end, which a table of this size would not.
+    fn sorted(keys: impl Iterator<Item = ((u32, u32), u32)>) -> Self {
+        let join = |(a, b): (u32, u32)| u64::from(a) << 32 | u64::from(b);
+        let mut entries: Vec<(u64, u32)> = keys.map(|(key, rank)| (join(key), rank)).collect();
+        entries.sort_unstable();
+        let mut starts = vec![0, 0];
+        let mut end = 0;
+        for group in entries.chunk_by(|a, b| a.0 == b.0) {
+            end += number(group.len());
+            starts.push(end);
+        }
+        Self {
+            starts,
+            ranks: entries.into_iter().map(|it| it.1).collect(),
+        }
     }
 
     fn of_several(keys: &[Vec<u32>]) -> Self {
@@ -375,22 +419,44 @@ pub(crate) fn first_common(a: &[u32], b: &[u32]) -> Option<u32> {
     None
 }
 
-/// A number for each record's key, from 1; 0 where a part is NULL. The right record's own, if its expressions are others; and one more than the
-/// greatest.
-fn key_numbers(data: &Data, left: &[u32], right: &[u32]) -> (Vec<u32>, Option<Vec<u32>>, usize) {
-    let rows = data.words.len().checked_div(data.width).unwrap_or(0);
-    let rows = u32::try_from(rows).unwrap_or(u32::MAX);
+/// Groups by the words at these places of the left, and if those are others, of the right record.
+fn keyed<'a>(
+    data: &Data,
+    left: &'a [u32],
+    right: &'a [u32],
+    rest: Option<&'a Compiled>,
+) -> Found<'a> {
+    let fields = (left, right);
+    if left == right {
+        return Found::Keyed {
+            left: Groups::of_words(data, left),
+            right: None,
+            fields,
+            rest,
+        };
+    }
+    let (of_left, of_right, count) = key_numbers(data, left, right);
+    Found::Keyed {
+        left: Groups::of(&of_left, count),
+        right: Some(Groups::of(&of_right, count)),
+        fields,
+        rest,
+    }
+}
+
+/// A number for each record's key, from 1, as the left and as the right record; 0 where a part is NULL. And one more than the greatest.
+fn key_numbers(data: &Data, left: &[u32], right: &[u32]) -> (Vec<u32>, Vec<u32>, usize) {
     let part = |fields: &[u32], i: usize| -> Vec<u32> {
         let at = fields[i] as usize;
-        (0..rows).map(|rank| data.row(rank)[at]).collect()
+        let ranks = 0..data.row_count();
+        ranks.map(|rank| data.row(rank)[at]).collect()
     };
-    let mut of_left = part(left, 0);
-    let mut of_right = (left != right).then(|| part(right, 0));
+    let (mut of_left, mut of_right) = (part(left, 0), part(right, 0));
     for i in 1..left.len() {
         let mut numbers: HashMap<(u32, u32), u32, RandomState> = HashMap::default();
         let mut combine = |keys: &mut [u32], next: Vec<u32>| {
             for (key, next) in keys.iter_mut().zip(next) {
-                let fresh = u32::try_from(numbers.len() + 1).unwrap_or(u32::MAX);
+                let fresh = number(numbers.len() + 1);
                 *key = match (*key, next) {
                     (0, _) | (_, 0) => 0,
                     both => *numbers.entry(both).or_insert(fresh),
@@ -398,13 +464,15 @@ fn key_numbers(data: &Data, left: &[u32], right: &[u32]) -> (Vec<u32>, Option<Ve
             }
         };
         combine(&mut of_left, part(left, i));
-        if let Some(of_right) = &mut of_right {
-            combine(of_right, part(right, i));
-        }
+        combine(&mut of_right, part(right, i));
     }
-    let all = of_left.iter().chain(of_right.iter().flatten());
+    let all = of_left.iter().chain(&of_right);
     let count = all.max().map_or(1, |it| *it as usize + 1);
     (of_left, of_right, count)
+}
+
+fn number(of: usize) -> u32 {
+    u32::try_from(of).unwrap_or(u32::MAX)
 }
 
 fn exploded_keys(

@@ -1,8 +1,9 @@
 //! From settings to what can be run: every mistake in them is told at once, and then each condition finds its way.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use comboi_engine::{Records as Table, Session};
+use comboi_engine::{Interrupter, Records as Table, Session};
 use comboi_project::{Place, Problem, Problems};
 use serde_json::Value;
 use tracing::debug;
@@ -18,6 +19,7 @@ use crate::model::log_shares;
 use crate::rules::Compiling;
 use crate::settings::{Comparison, LinkType, Rule, Settings};
 use crate::train::Training;
+use crate::walk::on_threads;
 
 /// What settings become.
 pub(super) struct Parts {
@@ -46,20 +48,29 @@ impl Parts {
         comparisons.chain(rules.filter_map(Compiling::compiled_mut))
     }
 
-    pub(super) fn count_frequencies(&mut self, loaded: &Loaded) {
-        let mut known: Vec<(u32, Arc<Vec<f64>>)> = Vec::new();
+    pub(super) fn count_frequencies(
+        &mut self,
+        loaded: &Loaded,
+        threads: usize,
+        interrupter: &Interrupter,
+    ) -> Result<(), Error> {
+        let mut asked: Vec<(usize, u32)> =
+            self.counted.iter().flatten().flatten().copied().collect();
+        asked.sort_unstable_by_key(|it| it.1);
+        asked.dedup_by_key(|it| it.1);
+        let logs = on_threads(asked.len(), threads, interrupter, |i, _| {
+            let (source, at) = asked[i];
+            Arc::new(log_shares(&loaded.data, at, loaded.code_ends[source]))
+        })?;
+        let known: BTreeMap<u32, Arc<Vec<f64>>> = asked.iter().map(|it| it.1).zip(logs).collect();
         for (comparison, counted) in self.comparisons.iter_mut().zip(&self.counted) {
             let shares = |it: &Option<(usize, u32)>| {
-                let (source, at) = (*it)?;
-                if let Some(found) = known.iter().find(|it| it.0 == at) {
-                    return Some(found.clone());
-                }
-                let logs = Arc::new(log_shares(&loaded.data, at, loaded.code_ends[source]));
-                known.push((at, Arc::clone(&logs)));
-                Some((at, logs))
+                let at = (*it)?.1;
+                Some((at, Arc::clone(known.get(&at)?)))
             };
             comparison.frequencies = counted.iter().map(shares).collect();
         }
+        Ok(())
     }
 }
 
