@@ -34,16 +34,14 @@ pub(super) fn decode(
 /// Most texts are ASCII for the most part, and four characters of it are told at once.
 fn utf16(bytes: &[u8], out: &mut Vec<u8>) -> Option<()> {
     const NOT_ASCII: u64 = 0xff80_ff80_ff80_ff80;
-    out.reserve(bytes.len() / 2);
-    let mut rest = bytes;
-    while let Some((four, tail)) = rest.split_first_chunk::<8>() {
-        let word = u64::from_le_bytes(*four);
-        if word & NOT_ASCII != 0 {
-            break;
-        }
-        out.extend_from_slice(&[four[0], four[2], four[4], four[6]]);
-        rest = tail;
-    }
+    let (fours, _) = bytes.as_chunks::<8>();
+    let plain = fours
+        .iter()
+        .take_while(|four| u64::from_le_bytes(**four) & NOT_ASCII == 0)
+        .count();
+    let (plain, mut rest) = bytes.split_at(plain * 8);
+    let (plain, _) = plain.as_chunks::<2>();
+    out.extend(plain.iter().map(|[low, _]| *low));
     while let Some(([low, 0], tail)) = rest
         .split_first_chunk::<2>()
         .filter(|(two, _)| two[0] < 0x80)
