@@ -71,7 +71,7 @@ connection = duckdb.connect(config={{"allow_unsigned_extensions": False}})
 connection.execute("LOAD '{extension}'")
 connection.execute("SET threads = {threads}; SET preserve_insertion_order = false")
 connection.execute(f"ATTACH '{{url}}' AS source (TYPE postgres, READ_ONLY)")
-connection.execute(f"COPY (FROM source.public.lineitem) TO '{{out}}' (FORMAT parquet, COMPRESSION zstd, PER_THREAD_OUTPUT true)")
+connection.execute(f"COPY (FROM source.public.lineitem) TO '{{out}}' (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, PER_THREAD_OUTPUT true)")
 """
 
 

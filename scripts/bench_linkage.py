@@ -146,7 +146,7 @@ def splink(records, model, rules, train, certain, recall, to):
     clusters = linker.clustering.cluster_pairwise_predictions_at_threshold(pairs, threshold_match_probability=THRESHOLD)
     api.duckdb_con.execute(
         f"""COPY (SELECT *, count(*) OVER (PARTITION BY cluster_id) AS cluster_size FROM {clusters.physical_name}
-              QUALIFY row_number() OVER (PARTITION BY cluster_id ORDER BY unique_id) = 1) TO '{to}' (FORMAT parquet, COMPRESSION zstd)"""
+              QUALIFY row_number() OVER (PARTITION BY cluster_id ORDER BY unique_id) = 1) TO '{to}' (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)"""
     )
     edges = api.duckdb_con.sql(f"SELECT count(*) FROM {pairs.physical_name}").fetchall()[0][0]
     count = api.duckdb_con.sql(f"SELECT count(*) FROM '{to}'").fetchall()[0][0]

