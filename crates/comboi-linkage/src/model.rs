@@ -77,7 +77,9 @@ impl Weights {
         let each = gammas.iter().filter_map(|it| {
             let at = usize::try_from(*it).ok()?;
             let more = self.frequencies[at].as_ref().map_or(0.0, |it| {
-                let rarest = it.logs.iter().copied().fold(0.0, f64::min);
+                // NULL has no share.
+                let logs = it.logs.iter().copied().filter(|it| it.is_finite());
+                let rarest = logs.fold(0.0, f64::min);
                 (it.weight * (it.log_u - rarest.max(it.log_least))).max(0.0)
             });
             Some(self.levels[at] + more)
