@@ -12,7 +12,7 @@
 //! | a message always fails | `contract::a_message_that_always_fails_is_poison_after_five_times`, `killed::a_message_that_always_fails` |
 //! | messages that are no base64, no JSON, no task | `bad::plain_text_stays_among_the_poison_and_is_told`, `bad::messages_that_nobody_can_do` |
 //! | fields that hide the metadata, 48 KiB | `bad::hostile_fields_do_no_harm`, `contract::the_longest_message_is_done` |
-//! | a message comes twice, or again with another id | `runs::messages_that_come_twice`, `runs::many_messages_in_disorder` |
+//! | a message comes twice, or again with another id | `runs::messages_that_come_twice`, `runs::many_messages_in_disorder`, `runs::thousands_of_messages_in_disorder` (by hand) |
 //! | a stage takes longer than the lease | `killed::a_stage_that_takes_longer_than_the_lease` |
 //! | the handler is killed at any write, and about any message | `killed::handlers_that_are_killed_after_every_write_*`, `killed::handlers_that_are_killed_about_every_message` |
 //! | the same, while somebody writes into the PostgreSQL that is read | `live::handlers_that_are_killed_while_somebody_writes` |
