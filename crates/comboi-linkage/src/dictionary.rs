@@ -125,7 +125,8 @@ impl Dictionary {
     }
 }
 
-fn number(of: usize) -> u32 {
+/// A place or a count, of which there are not more: records are numbered by 32 bits.
+pub(crate) fn number(of: usize) -> u32 {
     u32::try_from(of).unwrap_or(u32::MAX)
 }
 

@@ -96,10 +96,10 @@ pub(crate) fn load(
     let mut code_ends = vec![1; sources.sql.len()];
     let mut lists = Lists::default();
     let width = layout.width as usize;
-    let mut columns: Vec<(usize, Column)> = Vec::new();
+    let mut columns: Vec<(usize, Words)> = Vec::new();
     for part in parts {
         for (wanted, column) in part.columns {
-            columns.push((wanted.at as usize, column.without_lists(&mut lists)));
+            columns.push((wanted.at as usize, column.words(&mut lists)));
         }
         for (domain, end, found) in part.dictionaries {
             for (source, _) in domains.iter().enumerate().filter(|it| *it.1 == domain) {
@@ -354,22 +354,28 @@ fn each_number(array: &dyn Array, mut each: impl FnMut(usize, f64)) {
     }
 }
 
+/// A column as it gets into words: lists are there by number.
+enum Words {
+    Codes(Vec<u32>),
+    Numbers(Vec<Option<f64>>),
+}
+
 impl Column {
-    /// Lists by number, where they are lists.
-    fn without_lists(self, lists: &mut Lists) -> Self {
-        let Self::Lists(items, there) = self else {
-            return self;
-        };
-        let each = items.iter().zip(there);
-        Self::Codes(
-            each.map(|(it, there)| if there { lists.push(it) } else { 0 })
-                .collect(),
-        )
+    fn words(self, lists: &mut Lists) -> Words {
+        match self {
+            Self::Codes(codes) => Words::Codes(codes),
+            Self::Numbers(values) => Words::Numbers(values),
+            Self::Lists(items, there) => {
+                let each = items.iter().zip(there);
+                let number = each.map(|(it, there)| if there { lists.push(it) } else { 0 });
+                Words::Codes(number.collect())
+            }
+        }
     }
 }
 
 /// Fills the words of some rows: of so few at a time that they stay near the processor.
-fn fill(words: &mut [u32], width: usize, row_of: &[u32], columns: &[(usize, Column)]) {
+fn fill(words: &mut [u32], width: usize, row_of: &[u32], columns: &[(usize, Words)]) {
     const AT_ONCE: usize = 4096;
     for (words, row_of) in words
         .chunks_mut(AT_ONCE * width)
@@ -378,12 +384,12 @@ fn fill(words: &mut [u32], width: usize, row_of: &[u32], columns: &[(usize, Colu
         for (at, column) in columns {
             let rows = words.chunks_exact_mut(width).zip(row_of);
             match column {
-                Column::Codes(codes) => {
+                Words::Codes(codes) => {
                     for (words, row) in rows {
                         words[*at] = codes[*row as usize];
                     }
                 }
-                Column::Numbers(values) => {
+                Words::Numbers(values) => {
                     for (words, row) in rows {
                         if let Some(value) = values[*row as usize] {
                             let bits = value.to_bits();
@@ -393,7 +399,6 @@ fn fill(words: &mut [u32], width: usize, row_of: &[u32], columns: &[(usize, Colu
                         }
                     }
                 }
-                Column::Lists(..) => unreachable!("lists are told by number before"),
             }
         }
     }

@@ -96,6 +96,7 @@ fn rule() -> impl Strategy<Value = &'static str> {
         "l.\"b\" = r.\"b\"",
         "l.n = r.n",
         "l.born = r.born AND l.n = r.n",
+        "l.a = r.a AND l.n = r.n AND l.b = r.b",
         "substr(l.a, 1, 1) = substr(r.a, 1, 1)",
         "l.a = r.b",
         "l.day = r.day AND levenshtein(l.a, r.a) <= 2",

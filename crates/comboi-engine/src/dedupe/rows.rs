@@ -78,19 +78,15 @@ impl<'a> Rows<'a> {
         })
     }
 
-    /// Every row has an id of its own, or that is an error. Where rows were compared, it is known that none is there twice.
+    /// Every row has an id of its own, or that is an error.
     pub(super) fn check_ids(&self) -> Result<(), Error> {
         let id = &self.job.how.unique_id;
         self.own(&format!(
             "CREATE TABLE ids AS SELECT CAST({ROW} AS UINTEGER) AS r, {} AS uid FROM {ROWS}",
             sql::ident(id)
         ))?;
-        let twice = match self.job.linked {
-            Some(_) => "0",
-            None => "count(uid) - count(DISTINCT uid)",
-        };
-        let [missing, twice] =
-            self.numbers(&format!("SELECT count(*) - count(uid), {twice} FROM ids"))?;
+        let [missing, twice] = self
+            .numbers("SELECT count(*) - count(uid), count(uid) - count(DISTINCT uid) FROM ids")?;
         let mut problems = Vec::new();
         let mut wrong = |count: u64, what: &str, hint: &str| {
             if count > 0 {

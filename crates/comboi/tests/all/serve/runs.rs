@@ -178,7 +178,7 @@ fn two_hosts_share_the_work() {
 }
 
 /// Messages for three hosts, in disorder: some ask for runs, the others are of runs that there are or that there are not; three in ten come
-/// twice and one in a hundred is garbage. Two timers fire meanwhile, and files arrive. In the end every file was read once.
+/// twice and one in sixty is garbage. Two timers fire meanwhile, and files arrive. In the end every file was read once.
 fn soak(count: usize) {
     const AT_ONCE: usize = 60;
     const GARBAGE: [&str; 4] = ["garbage", "{}", "[]", r#"{"stage":"tin"}"#];

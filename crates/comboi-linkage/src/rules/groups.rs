@@ -1,0 +1,137 @@
+//! Records by what they have in common.
+
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
+
+use crate::dictionary::number;
+use crate::pair::Data;
+
+/// Ranks by key, from key 1; in each group they ascend.
+pub(crate) struct Groups {
+    starts: Vec<u32>,
+    ranks: Vec<u32>,
+}
+
+impl Groups {
+    fn of(keys: &[u32], count: usize) -> Self {
+        Self::counted(count, || {
+            (0_u32..).zip(keys).map(|(rank, key)| (rank, *key))
+        })
+    }
+
+    /// The records whose words at these places are equal; not those where one is NULL.
+    pub(super) fn of_words(data: &Data, at: &[u32]) -> Self {
+        let word = |rank: u32, at: u32| data.row(rank)[at as usize];
+        let ranks = 0..data.row_count();
+        let [first, second, more @ ..] = at else {
+            let at = at.first().copied().unwrap_or(0);
+            let keys: Vec<u32> = ranks.map(|rank| word(rank, at)).collect();
+            let count = keys.iter().max().map_or(1, |it| *it as usize + 1);
+            return Self::of(&keys, count);
+        };
+        let two = ranks.map(|rank| ((word(rank, *first), word(rank, *second)), rank));
+        let mut groups = Self::sorted(two.filter(|it| it.0.0 != 0 && it.0.1 != 0));
+        for at in more {
+            let keys = 1..groups.count();
+            let numbered = keys.flat_map(|key| {
+                let key_number = number(key);
+                groups.get(key).iter().map(move |rank| (key_number, *rank))
+            });
+            let both = numbered.map(|(key, rank)| ((key, word(rank, *at)), rank));
+            groups = Self::sorted(both.filter(|it| it.0.1 != 0));
+        }
+        groups
+    }
+
+    /// The same where the left record's words are at other places than the right one's: two groups by the same numbers.
+    pub(super) fn of_both(data: &Data, left: &[u32], right: &[u32]) -> (Self, Self) {
+        let (left, right, count) = key_numbers(data, left, right);
+        (Self::of(&left, count), Self::of(&right, count))
+    }
+
+    /// Sorting goes through memory from end to end, which a table of this size would not.
+    fn sorted(keys: impl Iterator<Item = ((u32, u32), u32)>) -> Self {
+        let join = |(a, b): (u32, u32)| u64::from(a) << 32 | u64::from(b);
+        let mut entries: Vec<(u64, u32)> = keys.map(|(key, rank)| (join(key), rank)).collect();
+        entries.sort_unstable();
+        let mut starts = vec![0, 0];
+        let mut end = 0;
+        for group in entries.chunk_by(|a, b| a.0 == b.0) {
+            end += number(group.len());
+            starts.push(end);
+        }
+        Self {
+            starts,
+            ranks: entries.into_iter().map(|it| it.1).collect(),
+        }
+    }
+
+    pub(super) fn of_several(keys: &[Vec<u32>]) -> Self {
+        let count = keys.iter().flatten().max().map_or(1, |it| *it as usize + 1);
+        Self::counted(count, || {
+            (0_u32..)
+                .zip(keys)
+                .flat_map(|(rank, keys)| keys.iter().map(move |key| (rank, *key)))
+        })
+    }
+
+    fn counted<I: Iterator<Item = (u32, u32)>>(count: usize, entries: impl Fn() -> I) -> Self {
+        let mut starts = vec![0_u32; count + 1];
+        for (_, key) in entries().filter(|it| it.1 != 0) {
+            starts[key as usize + 1] += 1;
+        }
+        for at in 1..starts.len() {
+            starts[at] += starts[at - 1];
+        }
+        let mut next = starts.clone();
+        let mut ranks = vec![0; starts.last().map_or(0, |it| *it as usize)];
+        for (rank, key) in entries().filter(|it| it.1 != 0) {
+            let at = &mut next[key as usize];
+            ranks[*at as usize] = rank;
+            *at += 1;
+        }
+        Self { starts, ranks }
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.starts.len().saturating_sub(1)
+    }
+
+    pub(crate) fn get(&self, key: usize) -> &[u32] {
+        match (self.starts.get(key), self.starts.get(key + 1)) {
+            (Some(from), Some(to)) => &self.ranks[*from as usize..*to as usize],
+            _ => &[],
+        }
+    }
+
+    pub(super) fn sizes(&self) -> impl Iterator<Item = u64> + '_ {
+        self.starts.windows(2).map(|it| u64::from(it[1] - it[0]))
+    }
+}
+
+/// A number for each record's key, from 1, as the left and as the right record; 0 where a part is NULL. And one more than the greatest.
+fn key_numbers(data: &Data, left: &[u32], right: &[u32]) -> (Vec<u32>, Vec<u32>, usize) {
+    let part = |fields: &[u32], i: usize| -> Vec<u32> {
+        let at = fields[i] as usize;
+        let ranks = 0..data.row_count();
+        ranks.map(|rank| data.row(rank)[at]).collect()
+    };
+    let (mut of_left, mut of_right) = (part(left, 0), part(right, 0));
+    for i in 1..left.len() {
+        let mut numbers: HashMap<(u32, u32), u32, RandomState> = HashMap::default();
+        let mut combine = |keys: &mut [u32], next: Vec<u32>| {
+            for (key, next) in keys.iter_mut().zip(next) {
+                let fresh = number(numbers.len() + 1);
+                *key = match (*key, next) {
+                    (0, _) | (_, 0) => 0,
+                    both => *numbers.entry(both).or_insert(fresh),
+                };
+            }
+        };
+        combine(&mut of_left, part(left, i));
+        combine(&mut of_right, part(right, i));
+    }
+    let all = of_left.iter().chain(&of_right);
+    let count = all.max().map_or(1, |it| *it as usize + 1);
+    (of_left, of_right, count)
+}
