@@ -135,3 +135,38 @@ fn key_numbers(data: &Data, left: &[u32], right: &[u32]) -> (Vec<u32>, Vec<u32>,
     let count = all.max().map_or(1, |it| *it as usize + 1);
     (of_left, of_right, count)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Groups;
+    use crate::pair::Data;
+
+    fn listed(groups: &Groups) -> Vec<&[u32]> {
+        (1..groups.count()).map(|key| groups.get(key)).collect()
+    }
+
+    #[test]
+    fn what_is_null_is_equal_to_nothing() {
+        let rows = [
+            [1, 1, 1],
+            [1, 1, 0],
+            [1, 1, 0],
+            [1, 1, 1],
+            [0, 1, 1],
+            [1, 2, 1],
+            [1, 1, 2],
+        ];
+        let data = Data {
+            words: rows.concat(),
+            width: 3,
+            ..Data::default()
+        };
+        let of = |at: &[u32]| Groups::of_words(&data, at);
+        assert_eq!(listed(&of(&[0])), [&[0, 1, 2, 3, 5, 6]]);
+        assert_eq!(listed(&of(&[0, 1])), [&[0, 1, 2, 3, 6][..], &[5]]);
+        assert_eq!(listed(&of(&[0, 1, 2])), [&[0, 3][..], &[6], &[5]]);
+        let (left, right) = Groups::of_both(&data, &[0], &[2]);
+        assert_eq!(listed(&left), [&[0, 1, 2, 3, 5, 6][..], &[]]);
+        assert_eq!(listed(&right), [&[0, 3, 4, 5][..], &[6]]);
+    }
+}
