@@ -3,6 +3,7 @@
 mod bad;
 mod connections;
 mod drift;
+mod example;
 mod increments;
 mod loads;
 mod lost;
