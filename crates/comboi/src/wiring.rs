@@ -290,7 +290,6 @@ pub(crate) fn dataset(project: &Project, text: &str) -> anyhow::Result<DatasetId
 /// An asynchronous runtime for one command.
 pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
         .enable_all()
         .build();
     Ok(runtime

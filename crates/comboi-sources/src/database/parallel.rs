@@ -38,11 +38,9 @@ pub(super) async fn read(
         let stager = Stager::new(staging.clone(), folder, &format!("{prefix}-{number}"));
         let (queue, columns) = (std::sync::Arc::clone(&queue), columns.to_vec());
         let stop = staging.stop.clone();
-        let handle = tokio::runtime::Handle::current();
-        // Decoding and compressing keep a processor busy: not on the threads that answer others.
-        readers.spawn_blocking(move || {
-            handle.block_on(drain(connection, &queue, &columns, stager, stop))
-        });
+        // On the threads that wait for sockets: rows that one thread waits for and another decodes cost a switch for each few of them.
+        // tokio lets a task read some hundred times before it is another one's turn.
+        readers.spawn(async move { drain(connection, &queue, &columns, stager, stop).await });
     }
     let mut all = Read::default();
     while let Some(done) = readers.join_next().await {
