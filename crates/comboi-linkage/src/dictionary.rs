@@ -8,13 +8,17 @@ use hashbrown::HashTable;
 use crate::text::Bag;
 
 /// Texts by number.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Texts {
     bytes: Vec<u8>,
     /// Where each begins; the first number is that of NULL.
     starts: Vec<u64>,
+    /// Of each, unless they are too many to be near the processor: then it takes less to make them where they are needed.
     bags: Vec<Bag>,
 }
+
+/// So many bags are kept of one dictionary.
+const BAGS: usize = 1 << 20;
 
 impl Texts {
     pub(crate) fn get(&self, code: u32) -> &[u8] {
@@ -26,8 +30,9 @@ impl Texts {
         &self.bytes[from..to]
     }
 
-    pub(crate) fn bag(&self, code: u32) -> &Bag {
-        &self.bags[code as usize]
+    pub(crate) fn bag(&self, code: u32) -> Bag {
+        let kept = self.bags.get(code as usize);
+        kept.map_or_else(|| Bag::of(self.get(code)), |it| *it)
     }
 }
 
@@ -112,15 +117,10 @@ impl Dictionary {
     pub(crate) fn into_texts(self) -> Texts {
         let mut texts = self.texts;
         texts.bytes.shrink_to_fit();
-        texts.bags = (0..texts.starts.len())
-            .map(|code| {
-                if code == 0 {
-                    Bag::default()
-                } else {
-                    Bag::of(texts.get(number(code)))
-                }
-            })
-            .collect();
+        if (1..=BAGS).contains(&texts.starts.len()) {
+            let of_texts = (1..texts.starts.len()).map(|code| Bag::of(texts.get(number(code))));
+            texts.bags = std::iter::once(Bag::default()).chain(of_texts).collect();
+        }
         texts
     }
 }
@@ -160,6 +160,20 @@ mod tests {
         let mut words = Dictionary::default();
         assert_eq!([7, 0, 7, 9].map(|it| words.word(it)), [1, 2, 1, 3]);
         assert_eq!(words.end(), 4);
+    }
+
+    #[test]
+    fn a_bag_is_the_same_whether_it_was_kept_or_not() {
+        let mut texts = Dictionary::default();
+        texts.texts(&[b"anna", b"hanna"], |_, _| ());
+        let kept = texts.into_texts();
+        assert_eq!(kept.bags.len(), 3);
+        let mut made = kept.clone();
+        made.bags.clear();
+        for code in [1, 2] {
+            assert_eq!(kept.bag(code), made.bag(code));
+        }
+        assert_eq!(made.bag(1).least_distant(&made.bag(2)), 1);
     }
 
     /// Of so many texts some have the same half of a hash.

@@ -31,9 +31,13 @@ pub(crate) struct Loaded {
 /// What is read for one field of the layout, by row.
 enum Column {
     Codes(Vec<u32>),
-    Numbers(Vec<Option<f64>>),
+    /// [`NO_NUMBER`] where there is none.
+    Numbers(Vec<f64>),
     Lists(Vec<Vec<u32>>, Vec<bool>),
 }
+
+/// A NaN that no value comes as: see [`each_number`].
+const NO_NUMBER: f64 = f64::from_bits(u64::MAX);
 
 /// One expression in one form, and the fields that it fills.
 struct Wanted {
@@ -221,7 +225,7 @@ fn encode(share: Share, known: Known<'_>, batches: &Receiver<RecordBatch>) -> Pa
         .into_iter()
         .map(|it| {
             let column = match it.field {
-                Field::Number => Column::Numbers(vec![None; rows]),
+                Field::Number => Column::Numbers(vec![NO_NUMBER; rows]),
                 Field::List => Column::Lists(vec![Vec::new(); rows], vec![false; rows]),
                 Field::Code | Field::Flag | Field::IsNull => Column::Codes(vec![0; rows]),
             };
@@ -249,7 +253,7 @@ fn encode(share: Share, known: Known<'_>, batches: &Receiver<RecordBatch>) -> Pa
                     }
                 }
                 Column::Numbers(values) => each_number(array, |i, value| {
-                    values[numbers.value(i) as usize] = Some(value);
+                    values[numbers.value(i) as usize] = value;
                 }),
                 Column::Lists(lists, there) => {
                     let array: &ListArray = array.as_list();
@@ -337,6 +341,7 @@ fn each_word(array: &dyn Array, mut each: impl FnMut(usize, u64)) {
     }
 }
 
+/// Each value that is not NULL. All NaNs come as the same one.
 fn each_number(array: &dyn Array, mut each: impl FnMut(usize, f64)) {
     match array.data_type() {
         DataType::Date32 => {
@@ -348,7 +353,8 @@ fn each_number(array: &dyn Array, mut each: impl FnMut(usize, f64)) {
         _ => {
             let values: &PrimitiveArray<Float64Type> = array.as_primitive();
             for i in (0..values.len()).filter(|i| values.is_valid(*i)) {
-                each(i, values.value(i));
+                let value = values.value(i);
+                each(i, if value.is_nan() { f64::NAN } else { value });
             }
         }
     }
@@ -357,7 +363,7 @@ fn each_number(array: &dyn Array, mut each: impl FnMut(usize, f64)) {
 /// A column as it gets into words: lists are there by number.
 enum Words {
     Codes(Vec<u32>),
-    Numbers(Vec<Option<f64>>),
+    Numbers(Vec<f64>),
 }
 
 impl Column {
@@ -391,8 +397,8 @@ fn fill(words: &mut [u32], width: usize, row_of: &[u32], columns: &[(usize, Word
                 }
                 Words::Numbers(values) => {
                     for (words, row) in rows {
-                        if let Some(value) = values[*row as usize] {
-                            let bits = value.to_bits();
+                        let bits = values[*row as usize].to_bits();
+                        if bits != NO_NUMBER.to_bits() {
                             words[*at] = 1;
                             words[*at + 1] = u32::try_from(bits >> 32).unwrap_or(0);
                             words[*at + 2] = u32::try_from(bits & u64::from(u32::MAX)).unwrap_or(0);

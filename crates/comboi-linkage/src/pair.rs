@@ -328,14 +328,14 @@ impl Pair<'_> {
         match likeness {
             Likeness::Levenshtein | Likeness::Damerau => {
                 let most = kernel.bounds.map_or(f64::INFINITY, |it| it.1);
-                if f64::from(bag_a.least_distant(bag_b)) > most {
+                if f64::from(bag_a.least_distant(&bag_b)) > most {
                     return f64::INFINITY;
                 }
             }
             Likeness::JaroWinkler | Likeness::Jaro => {
                 if kernel
                     .needed
-                    .is_some_and(|it| !bag_a.may_reach(bag_b, it[4]))
+                    .is_some_and(|it| !bag_a.may_reach(&bag_b, it[4]))
                 {
                     return 0.0;
                 }
@@ -348,7 +348,7 @@ impl Pair<'_> {
                 let prefix = text::prefix(a, b);
                 if kernel
                     .needed
-                    .is_some_and(|it| !bag_a.may_reach(bag_b, it[prefix as usize]))
+                    .is_some_and(|it| !bag_a.may_reach(&bag_b, it[prefix as usize]))
                 {
                     return 0.0;
                 }

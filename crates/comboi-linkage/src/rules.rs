@@ -28,7 +28,7 @@ pub struct RulePairs {
     pub rule: String,
     /// Pairs whose keys are equal, whether an earlier rule has them too or not. Where DuckDB has to find them, as many as it found.
     pub pairs: u64,
-    /// Records that have the most frequent key. 0 where there is no key.
+    /// Records that have the most frequent key. 0 where there is no key, or none that two records have.
     pub largest_key_rows: u64,
 }
 

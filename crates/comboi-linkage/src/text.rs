@@ -280,7 +280,7 @@ fn damerau(a: &[u8], b: &[u8]) -> u32 {
 }
 
 /// Which bytes a text is made of, so that it shows without looking at the text how many two can have in common.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Bag {
     /// Whether a letter (of 64 classes of bytes) is there once, twice, three times.
     times: [u64; 3],

@@ -22,16 +22,38 @@ pub(super) struct Changes {
     pub(super) split: u64,
 }
 
-/// Names the clusters: table `assigned` (`r`, `uid`, `c`, `cluster_id`, `size`, and `weight` where rows were compared).
+/// Names the clusters: table `assigned` (`r`, `uid`, `c`, `cluster_id`, `size`, and `weight` where rows were compared), without the rows that are
+/// clusters by themselves and called as they are. Tables that are needed for nothing more are gone then.
 pub(super) fn name(rows: &Rows<'_>, job: &Dedupe<'_>) -> Result<Changes, Error> {
+    let changes = named(rows, job)?;
+    for table in WORKING_TABLES {
+        rows.own(&format!("DROP TABLE IF EXISTS {table}"))?;
+    }
+    Ok(changes)
+}
+
+const WORKING_TABLES: [&str; 9] = [
+    "ids",
+    "links",
+    "strongest",
+    "members",
+    "named",
+    "moved",
+    "claims",
+    "heirs",
+    "changes",
+];
+
+fn named(rows: &Rows<'_>, job: &Dedupe<'_>) -> Result<Changes, Error> {
     rows.own(
         "CREATE TABLE members AS SELECT ids.r, ids.uid, coalesce(links.c, ids.r) AS c FROM ids LEFT JOIN links USING (r)",
     )?;
     let id = rows.id_type();
     let log_columns = log_columns(&id);
     if job.clusters.is_none() {
+        // Of those that are alone nothing needs to be found out.
         rows.own(
-            "CREATE TABLE named AS SELECT c, min(uid) AS cluster_id, count(*) AS size FROM members GROUP BY c",
+            "CREATE TABLE named AS SELECT c, min(uid) AS cluster_id, count(*) AS size FROM members SEMI JOIN links USING (c) GROUP BY c",
         )?;
         assign(rows, job)?;
         return Ok(Changes {
@@ -68,7 +90,7 @@ pub(super) fn name(rows: &Rows<'_>, job: &Dedupe<'_>) -> Result<Changes, Error> 
     })
 }
 
-/// Brings together what is known of each row.
+/// Brings together what is known of the rows.
 fn assign(rows: &Rows<'_>, job: &Dedupe<'_>) -> Result<(), Error> {
     let (weight, strongest) = if job.how.compares() {
         (", s.weight", " LEFT JOIN strongest AS s ON s.r = m.r")
@@ -76,7 +98,8 @@ fn assign(rows: &Rows<'_>, job: &Dedupe<'_>) -> Result<(), Error> {
         ("", "")
     };
     rows.own(&format!(
-        "CREATE TABLE assigned AS SELECT m.r, m.uid, m.c, n.cluster_id, n.size{weight} FROM members AS m JOIN named AS n USING (c){strongest}"
+        "CREATE TABLE assigned AS SELECT m.r, m.uid, m.c, n.cluster_id, n.size{weight}
+         FROM members AS m JOIN named AS n USING (c){strongest} WHERE n.size > 1 OR n.cluster_id <> m.uid"
     ))
 }
 
@@ -123,7 +146,7 @@ fn inherit() -> [String; 5] {
 fn write_clusters(rows: &Rows<'_>, id: &SqlType) -> Result<Built, Error> {
     let columns = columns(&[("unique_id", id), ("cluster_id", id)]);
     rows.write(
-        "SELECT uid, cluster_id FROM assigned ORDER BY uid",
+        "SELECT m.uid, coalesce(n.cluster_id, m.uid) FROM members AS m LEFT JOIN named AS n USING (c) ORDER BY m.uid",
         columns,
         "clusters.parquet",
     )

@@ -78,7 +78,7 @@ pub(super) fn choose(how: &Deduplication, columns: &Columns) -> Option<String> {
     (how.how.output.keep != Keep::Golden).then(|| {
         format!(
             "CREATE TABLE survivors AS SELECT m.r {} QUALIFY row_number() OVER (PARTITION BY m.c ORDER BY {}) = 1",
-            linked("> 1"),
+            linked(),
             choice.order()
         )
     })
@@ -94,10 +94,13 @@ pub(super) fn select(how: &Deduplication, columns: &Columns) -> String {
     }
 }
 
-/// The rows of the clusters of one row, or of all others.
-fn linked(which: &str) -> String {
-    format!("FROM {ROWS} AS t JOIN assigned AS m ON m.r = t.{ROW} WHERE m.size {which}")
+/// The rows of the clusters of several.
+fn linked() -> String {
+    format!("FROM {ROWS} AS t JOIN assigned AS m ON m.r = t.{ROW} WHERE m.size > 1")
 }
+
+/// How many rows there are in a row's cluster.
+const SIZE: &str = "coalesce(m.size, 1)";
 
 struct Choice<'a> {
     how: &'a Deduplication,
@@ -126,15 +129,16 @@ impl Choice<'_> {
     fn survivors(&self) -> String {
         format!(
             "SELECT {} FROM {ROWS} AS t
-             JOIN (FROM assigned WHERE size = 1 OR r IN (FROM survivors)) AS m ON m.r = t.{ROW}",
+             LEFT JOIN (SELECT *, size = 1 OR r IN (FROM survivors) AS survives FROM assigned) AS m ON m.r = t.{ROW}
+             WHERE coalesce(m.survives, true)",
             self.columns_of_row()
         )
     }
 
     fn all(&self) -> String {
         format!(
-            "SELECT {}, m.size = 1 OR s.r IS NOT NULL FROM {ROWS} AS t
-             JOIN assigned AS m ON m.r = t.{ROW} LEFT JOIN survivors AS s ON s.r = m.r",
+            "SELECT {}, {SIZE} = 1 OR s.r IS NOT NULL FROM {ROWS} AS t
+             LEFT JOIN assigned AS m ON m.r = t.{ROW} LEFT JOIN survivors AS s ON s.r = m.r",
             self.columns_of_row()
         )
     }
@@ -142,8 +146,9 @@ impl Choice<'_> {
     /// A row's own columns and those of its cluster.
     fn columns_of_row(&self) -> String {
         format!(
-            "{}, m.cluster_id, m.size{}",
+            "{}, coalesce(m.cluster_id, {}), {SIZE}{}",
             self.columns_of("t"),
+            self.id(),
             self.match_of("m.weight")
         )
     }
@@ -160,7 +165,7 @@ impl Choice<'_> {
                     joins.push(format!(
                         "LEFT JOIN (SELECT c, string_agg(v, {} ORDER BY v) AS v FROM (SELECT DISTINCT m.c, t.{name} AS v {} AND t.{name} IS NOT NULL) GROUP BY c) AS j{i} ON j{i}.c = best.c",
                         text(separator),
-                        linked("> 1"),
+                        linked(),
                     ));
                     continue;
                 }
@@ -179,7 +184,7 @@ impl Choice<'_> {
         };
         let id = ident(&self.how.unique_id);
         format!(
-            "SELECT {columns}, [t.{id}] {single}
+            "SELECT {columns}, [t.{id}] FROM {ROWS} AS t LEFT JOIN assigned AS m ON m.r = t.{ROW} WHERE {SIZE} = 1
 UNION ALL
 SELECT {lists}, best.cluster_id, best.size{best_match}, ids.v FROM (
   SELECT {values}, t._comboi_c AS c, t._comboi_cluster AS cluster_id, t._comboi_size AS size{weight}
@@ -192,10 +197,9 @@ JOIN (SELECT m.c, list(m.uid ORDER BY m.uid) AS v FROM assigned AS m WHERE m.siz
             best_match = self.match_of("best.weight"),
             weight = if self.how.compares() { ", t._comboi_weight AS weight" } else { "" },
             inner_weight = if self.how.compares() { ", m.weight AS _comboi_weight" } else { "" },
-            single = linked("= 1"),
             lists = lists.join(", "),
             values = values.join(", "),
-            many = linked("> 1"),
+            many = linked(),
             order = self.order(),
             joins = joins.join("\n"),
         )

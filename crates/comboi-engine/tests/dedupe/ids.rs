@@ -118,6 +118,26 @@ fn what_was_one_stays_one_where_that_is_wanted() {
     );
 }
 
+/// In whatever form it is kept.
+#[test]
+fn a_row_that_is_left_alone_keeps_the_name_of_its_cluster() {
+    for (output, row) in [
+        ("{}", "2 | a | 1 | 1"),
+        ("{keep: all}", "2 | a | 1 | 1 | true"),
+        ("{keep: golden}", "2 | a | 1 | 1 | [2]"),
+    ] {
+        let mut bench = Bench::new();
+        let dedupe = format!("unique_id: id\nkeys: [k]\noutput: {output}");
+        let mut run = |rows: &str| {
+            let rows = format!("SELECT * FROM (VALUES {rows}) t(id, k)");
+            let done = bench.run(&dedupe, &rows).unwrap();
+            bench.read(&done.built).lines().nth(1).map(str::to_owned)
+        };
+        run("(1, 'a'), (2, 'a')");
+        assert_eq!(run("(2, 'a'), (3, 'b')").as_deref(), Some(row));
+    }
+}
+
 #[test]
 fn the_same_rows_again_change_nothing() {
     let mut bench = Bench::new();

@@ -6,15 +6,15 @@ use hashbrown::HashMap;
 use crate::dictionary::number;
 use crate::pair::Data;
 
-/// Ranks by key, from key 1; in each group they ascend.
+/// Ranks by key, from key 1; in each group they ascend. Where both records of a pair are of one group, a record that is alone in its group is left out.
 pub(crate) struct Groups {
     starts: Vec<u32>,
     ranks: Vec<u32>,
 }
 
 impl Groups {
-    fn of(keys: &[u32], count: usize) -> Self {
-        Self::counted(count, || {
+    fn of(keys: &[u32], count: usize, least: u32) -> Self {
+        Self::counted(count, least, || {
             (0_u32..).zip(keys).map(|(rank, key)| (rank, *key))
         })
     }
@@ -27,7 +27,7 @@ impl Groups {
             let at = at.first().copied().unwrap_or(0);
             let keys: Vec<u32> = ranks.map(|rank| word(rank, at)).collect();
             let count = keys.iter().max().map_or(1, |it| *it as usize + 1);
-            return Self::of(&keys, count);
+            return Self::of(&keys, count, 2);
         };
         let two = ranks.map(|rank| ((word(rank, *first), word(rank, *second)), rank));
         let mut groups = Self::sorted(two.filter(|it| it.0.0 != 0 && it.0.1 != 0));
@@ -46,7 +46,7 @@ impl Groups {
     /// The same where the left record's words are at other places than the right one's: two groups by the same numbers.
     pub(super) fn of_both(data: &Data, left: &[u32], right: &[u32]) -> (Self, Self) {
         let (left, right, count) = key_numbers(data, left, right);
-        (Self::of(&left, count), Self::of(&right, count))
+        (Self::of(&left, count, 1), Self::of(&right, count, 1))
     }
 
     /// Sorting goes through memory from end to end, which a table of this size would not.
@@ -54,41 +54,54 @@ impl Groups {
         let join = |(a, b): (u32, u32)| u64::from(a) << 32 | u64::from(b);
         let mut entries: Vec<(u64, u32)> = keys.map(|(key, rank)| (join(key), rank)).collect();
         entries.sort_unstable();
+        let several = || {
+            let groups = entries.chunk_by(|a, b| a.0 == b.0);
+            groups.filter(|it| it.len() > 1)
+        };
+        let sizes = several().map(|it| number(it.len()));
         let mut starts = vec![0, 0];
-        let mut end = 0;
-        for group in entries.chunk_by(|a, b| a.0 == b.0) {
-            end += number(group.len());
-            starts.push(end);
-        }
-        Self {
-            starts,
-            ranks: entries.into_iter().map(|it| it.1).collect(),
-        }
+        starts.extend(sizes.scan(0, |end, size| {
+            *end += size;
+            Some(*end)
+        }));
+        starts.shrink_to_fit();
+        let last = starts.last().map_or(0, |it| *it as usize);
+        let mut ranks = Vec::with_capacity(last);
+        ranks.extend(several().flatten().map(|it| it.1));
+        Self { starts, ranks }
     }
 
     pub(super) fn of_several(keys: &[Vec<u32>]) -> Self {
         let count = keys.iter().flatten().max().map_or(1, |it| *it as usize + 1);
-        Self::counted(count, || {
+        Self::counted(count, 2, || {
             (0_u32..)
                 .zip(keys)
                 .flat_map(|(rank, keys)| keys.iter().map(move |key| (rank, *key)))
         })
     }
 
-    fn counted<I: Iterator<Item = (u32, u32)>>(count: usize, entries: impl Fn() -> I) -> Self {
+    /// Groups of fewer than `least` are left empty.
+    fn counted<I: Iterator<Item = (u32, u32)>>(
+        count: usize,
+        least: u32,
+        entries: impl Fn() -> I,
+    ) -> Self {
         let mut starts = vec![0_u32; count + 1];
         for (_, key) in entries().filter(|it| it.1 != 0) {
             starts[key as usize + 1] += 1;
         }
         for at in 1..starts.len() {
-            starts[at] += starts[at - 1];
+            let size = if starts[at] < least { 0 } else { starts[at] };
+            starts[at] = starts[at - 1] + size;
         }
         let mut next = starts.clone();
         let mut ranks = vec![0; starts.last().map_or(0, |it| *it as usize)];
         for (rank, key) in entries().filter(|it| it.1 != 0) {
             let at = &mut next[key as usize];
-            ranks[*at as usize] = rank;
-            *at += 1;
+            if *at < starts[key as usize + 1] {
+                ranks[*at as usize] = rank;
+                *at += 1;
+            }
         }
         Self { starts, ranks }
     }
@@ -163,8 +176,9 @@ mod tests {
         };
         let of = |at: &[u32]| Groups::of_words(&data, at);
         assert_eq!(listed(&of(&[0])), [&[0, 1, 2, 3, 5, 6]]);
-        assert_eq!(listed(&of(&[0, 1])), [&[0, 1, 2, 3, 6][..], &[5]]);
-        assert_eq!(listed(&of(&[0, 1, 2])), [&[0, 3][..], &[6], &[5]]);
+        assert_eq!(listed(&of(&[0, 1])), [&[0, 1, 2, 3, 6]]);
+        assert_eq!(listed(&of(&[0, 1, 2])), [&[0, 3]]);
+        assert_eq!(listed(&of(&[1])), [&[0, 1, 2, 3, 4, 6][..], &[]]);
         let (left, right) = Groups::of_both(&data, &[0], &[2]);
         assert_eq!(listed(&left), [&[0, 1, 2, 3, 5, 6][..], &[]]);
         assert_eq!(listed(&right), [&[0, 3, 4, 5][..], &[6]]);
