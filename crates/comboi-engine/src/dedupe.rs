@@ -179,6 +179,7 @@ pub fn dedupe(session: &Session, job: &Dedupe<'_>) -> Result<Deduped, Error> {
         Some(linked) => rows.put_pairs(linked, &union, how.output.pairs)?,
         None => None,
     };
+    drop(union);
     let changes = ids::name(&rows, job)?;
     report.merged_clusters = changes.merged;
     report.split_clusters = changes.split;

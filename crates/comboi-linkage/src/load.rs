@@ -533,7 +533,7 @@ impl IdColumn {
                 }
                 let runs = order.chunk_by(|a, b| a.0 == b.0);
                 let repeated = runs.filter(|it| it.len() > 1).count();
-                (known, order.into_iter().map(|it| it.1).collect(), repeated)
+                (known, rows_of(order), repeated)
             }
             Self::Text { bytes, ends, known } => {
                 let get = |row: u32| {
@@ -549,7 +549,7 @@ impl IdColumn {
                 order.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| get(a.1).cmp(get(b.1))));
                 let runs = order.chunk_by(|a, b| get(a.1) == get(b.1));
                 let repeated = runs.filter(|it| it.len() > 1).count();
-                (known, order.into_iter().map(|it| it.1).collect(), repeated)
+                (known, rows_of(order), repeated)
             }
         };
         let null = known.iter().filter(|it| !**it).count();
@@ -564,6 +564,13 @@ impl IdColumn {
         }
         Ok(rows)
     }
+}
+
+fn rows_of(order: Vec<(u64, u32)>) -> Vec<u32> {
+    let mut rows: Vec<u32> = order.into_iter().map(|it| it.1).collect();
+    // They are where the pairs were, which took four times as much.
+    rows.shrink_to_fit();
+    rows
 }
 
 fn first_bytes(text: &[u8]) -> u64 {
