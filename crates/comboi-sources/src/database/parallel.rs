@@ -23,7 +23,7 @@ pub(super) struct Read {
     pub(super) nulls_skipped: u64,
 }
 
-/// Reads every piece by whichever connection is free. The first error ends all of them.
+/// Reads every piece by whichever connection is free. The first error ends all of them, and nothing is written any more when it is told.
 pub(super) async fn read(
     connections: &mut Vec<Box<dyn Connection>>,
     pieces: Vec<Piece>,
@@ -58,8 +58,7 @@ pub(super) async fn read(
                 all.nulls_skipped += read.nulls_skipped;
             }
             Err(error) => {
-                // The others find nothing more to do when they come back for it.
-                queue.lock().unwrap_or_else(PoisonError::into_inner).clear();
+                readers.shutdown().await;
                 return Err(error);
             }
         }
