@@ -13,7 +13,7 @@ pub(crate) struct Texts {
     bytes: Vec<u8>,
     /// Where each begins; the first number is that of NULL.
     starts: Vec<u64>,
-    /// Of each, unless they are too many to be near the processor: then it takes less to make them where they are needed.
+    /// Of each, unless they are so many that they would take more memory than the texts: then they are made where they are needed.
     bags: Vec<Bag>,
 }
 
