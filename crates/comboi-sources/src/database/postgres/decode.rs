@@ -285,7 +285,7 @@ impl Column {
             (Values::Float64(values), _) => Arc::new(Float64Array::try_new(take(values), nulls)?),
             (Values::Bytes(ends, bytes), data_type) => {
                 let ends = OffsetBuffer::new(ScalarBuffer::from(std::mem::replace(ends, vec![0])));
-                let bytes = Buffer::from_vec(std::mem::take(bytes));
+                let bytes = take(bytes);
                 if *data_type == DataType::Binary {
                     Arc::new(BinaryArray::try_new(ends, bytes, nulls)?)
                 } else {

@@ -16,7 +16,7 @@ use crate::Error;
 use crate::database::{Connection, Part, Relation, Sink, Snapshot, SourceColumn, arrow_schema};
 
 /// A batch is handed on when it has so many rows or bytes.
-const BATCH_ROWS: usize = 16_384;
+const BATCH_ROWS: usize = 8192;
 const BATCH_BYTES: usize = 8 * 1024 * 1024;
 
 /// For one transaction, as a pooler may give the next one to another session. Forms of values that read back as the same value, in
