@@ -10,7 +10,7 @@ use arrow_array::{
     Int16Array, Int32Array, Int64Array, ListArray, RecordBatch, StringArray,
     TimestampMicrosecondArray,
 };
-use arrow_buffer::{BooleanBufferBuilder, Buffer, NullBufferBuilder, OffsetBuffer, ScalarBuffer};
+use arrow_buffer::{BooleanBufferBuilder, NullBufferBuilder, OffsetBuffer, ScalarBuffer};
 use arrow_schema::{ArrowError, DataType, Field, SchemaRef};
 
 use super::moments::{write_interval, write_time, write_time_tz};
@@ -285,7 +285,7 @@ impl Column {
             (Values::Float64(values), _) => Arc::new(Float64Array::try_new(take(values), nulls)?),
             (Values::Bytes(ends, bytes), data_type) => {
                 let ends = OffsetBuffer::new(ScalarBuffer::from(std::mem::replace(ends, vec![0])));
-                let bytes = take(bytes);
+                let bytes = take(bytes).into_inner();
                 if *data_type == DataType::Binary {
                     Arc::new(BinaryArray::try_new(ends, bytes, nulls)?)
                 } else {
