@@ -159,7 +159,8 @@ pub fn dedupe(session: &Session, job: &Dedupe<'_>) -> Result<Deduped, Error> {
     };
     let how = &job.how.how;
     if let Some(linked) = job.linked {
-        for (row, first) in (0_u32..).zip(&linked.clusters) {
+        let rows = (0_u32..).zip(&linked.clusters);
+        for (row, first) in rows.filter(|(row, first)| row != *first) {
             union.connect(row, *first);
         }
     }
@@ -171,15 +172,19 @@ pub fn dedupe(session: &Session, job: &Dedupe<'_>) -> Result<Deduped, Error> {
     if how.incremental && job.clusters.is_some() {
         rows.link_as_before(&mut union)?;
     }
-    report.cluster_count = union.cluster_count().into();
-    report.largest_cluster_rows = union.largest().into();
+    let sizes = union.sizes();
+    report.cluster_count = sizes.iter().filter(|size| **size > 0).count() as u64;
+    report.largest_cluster_rows = sizes.iter().copied().max().unwrap_or(0).into();
     let notes = too_large(job.how, &report)?;
-    rows.put_links(&union)?;
-    let pairs = match job.linked {
-        Some(linked) => rows.put_pairs(linked, &union, how.output.pairs)?,
+    let weights = job
+        .linked
+        .map(|linked| pairs::strongest(linked, &union, rows.count));
+    rows.put_linked(&union, &sizes, weights.as_deref())?;
+    drop((union, sizes, weights));
+    let pairs = match job.linked.filter(|_| how.output.pairs) {
+        Some(linked) => Some(rows.write_pairs(linked)?),
         None => None,
     };
-    drop(union);
     let changes = ids::name(&rows, job)?;
     report.merged_clusters = changes.merged;
     report.split_clusters = changes.split;

@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use comboi_project::{Column, Columns};
-use duckdb::arrow::array::{AsArray as _, RecordBatch};
+use duckdb::arrow::array::{ArrayRef, AsArray as _, RecordBatch};
 use duckdb::arrow::datatypes::UInt32Type;
 use duckdb::types::ValueRef;
-use duckdb::{Config, Connection, ToSql, appender_params_from_iter, params};
+use duckdb::{Config, Connection};
 use tempfile::TempDir;
 
 use crate::failure::Failure;
@@ -128,60 +128,13 @@ impl Instance {
         })
     }
 
-    /// Adds rows of numbers to a table.
-    pub(crate) fn append(
-        &self,
-        table: &str,
-        rows: impl Iterator<Item = [u32; 2]>,
-    ) -> Result<(), Failure> {
+    /// Adds rows to a table, which has as many columns of these types.
+    pub(crate) fn append(&self, table: &str, columns: Vec<ArrayRef>) -> Result<(), Failure> {
         self.not_stopped()?;
         let mut appender = self.connection.appender(table)?;
-        for row in rows {
-            appender.append_row(row)?;
-        }
-        appender.flush()?;
-        Ok(())
-    }
-
-    /// Adds rows of a number and a weight to a table.
-    pub(crate) fn append_weights(
-        &self,
-        table: &str,
-        rows: impl Iterator<Item = (u32, f64)>,
-    ) -> Result<(), Failure> {
-        self.not_stopped()?;
-        let mut appender = self.connection.appender(table)?;
-        for (row, weight) in rows {
-            appender.append_row(params![row, weight])?;
-        }
-        appender.flush()?;
-        Ok(())
-    }
-
-    /// Adds pairs to a table: two numbers, a key, a weight, and as many small numbers as it has columns for.
-    pub(crate) fn append_pairs<'a>(
-        &self,
-        table: &str,
-        rows: impl Iterator<Item = (u32, u32, u16, f64, &'a [i8])>,
-    ) -> Result<(), Failure> {
-        self.not_stopped()?;
-        let mut appender = self.connection.appender(table)?;
-        for (l, r, key, weight, gammas) in rows {
-            let head: [&dyn ToSql; 4] = [&l, &r, &key, &weight];
-            let gammas = gammas.iter().map(|gamma| gamma as &dyn ToSql);
-            appender.append_row(appender_params_from_iter(head.into_iter().chain(gammas)))?;
-        }
-        appender.flush()?;
-        Ok(())
-    }
-
-    /// Replaces the rows of a table of numbered pairs.
-    pub(crate) fn refill(&self, table: &str, pairs: &[(u32, u32)]) -> Result<(), Failure> {
-        self.execute(&format!("TRUNCATE {}", sql::ident(table)))?;
-        let mut appender = self.connection.appender(table)?;
-        for (i, (l, r)) in (0_u32..).zip(pairs) {
-            appender.append_row([i, *l, *r])?;
-        }
+        let named = (0..).map(|i: usize| format!("c{i}")).zip(columns);
+        let rows = RecordBatch::try_from_iter(named).expect("columns are equally long");
+        appender.append_record_batch(rows)?;
         appender.flush()?;
         Ok(())
     }

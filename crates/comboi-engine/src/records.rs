@@ -4,9 +4,10 @@
 //! what DuckDB prints of the tree gets into a statement, in an instance that reaches nothing but the records' own files.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use comboi_project::{Column, Columns, Place, Problem, Problems};
-use duckdb::arrow::array::RecordBatch;
+use duckdb::arrow::array::{Array as _, ArrayRef, RecordBatch, StringArray, UInt32Array};
 
 use crate::failure::{Failure, Kind, first_line, without_values};
 use crate::instance::{Instance, typed};
@@ -163,7 +164,37 @@ impl Records {
         self.stream(&format!("SELECT {ROW}{cells} FROM records"), each)
     }
 
-    /// The same with a record for each element of these lists, which stand in the lists' place; a record whose lists are empty is not there.
+    /// Computes expressions over texts as if each of them stood in that column of a record of its own, and the record had no other. The first column of
+    /// each batch is the text's number (UINTEGER), from `first` on; batches may come in any order.
+    pub fn read_texts(
+        &self,
+        column: &str,
+        (first, texts): (u32, StringArray),
+        expressions: &[(String, Form)],
+        each: &mut dyn FnMut(&RecordBatch),
+    ) -> Result<(), Error> {
+        let numbers = UInt32Array::from_iter_values((first..).take(texts.len()));
+        self.instance
+            .execute("CREATE OR REPLACE TEMP TABLE texts (i UINTEGER, v VARCHAR)")
+            .and_then(|_| {
+                self.instance
+                    .append("texts", vec![Arc::new(numbers), Arc::new(texts)])
+            })
+            .map_err(|failure| self.explain(failure, "take texts in"))?;
+        let cells: String = expressions
+            .iter()
+            .map(|it| format!(", {}", formed(it)))
+            .collect();
+        self.stream(
+            &format!(
+                "SELECT {ROW}{cells} FROM (SELECT i AS {ROW}, v AS {} FROM texts) AS records",
+                sql::ident(column)
+            ),
+            each,
+        )
+    }
+
+    /// [`read`](Self::read) with a record for each element of these lists, which stand in the lists' place; a record whose lists are empty is not there.
     pub fn read_exploded(
         &self,
         lists: &[String],
@@ -283,8 +314,18 @@ impl Records {
         cases: &[Vec<(Option<String>, i8)>],
         each: &mut dyn FnMut(&RecordBatch),
     ) -> Result<(), Error> {
+        let column = |of: &dyn Fn(&(u32, u32)) -> u32| -> ArrayRef {
+            Arc::new(UInt32Array::from_iter_values(pairs.iter().map(of)))
+        };
+        let numbers = UInt32Array::from_iter_values((0_u32..).take(pairs.len()));
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(numbers),
+            column(&|pair| pair.0),
+            column(&|pair| pair.1),
+        ];
         self.instance
-            .refill("pairs", pairs)
+            .execute("TRUNCATE pairs")
+            .and_then(|_| self.instance.append("pairs", columns))
             .map_err(|failure| self.explain(failure, "take pairs in"))?;
         let case = |(condition, number): &(Option<String>, i8)| {
             format!(

@@ -1,7 +1,10 @@
 //! Values by number: equal ones have the same, and NULL has 0.
 
 use std::hash::BuildHasher;
+use std::ops::Range;
+use std::thread;
 
+use comboi_engine::arrow::array::StringArray;
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 
@@ -11,14 +14,14 @@ use crate::text::Bag;
 #[derive(Clone, Default)]
 pub(crate) struct Texts {
     bytes: Vec<u8>,
-    /// Where each begins; the first number is that of NULL.
+    /// Where each begins; the first number is that of NULL, which begins where the next one does.
     starts: Vec<u64>,
-    /// Of each, unless they are so many that they would take more memory than the texts: then they are made where they are needed.
-    bags: Vec<Bag>,
+    /// Of each, unless they are so many that they would take too much memory: then they are made where they are needed.
+    bags: Vec<[u64; 4]>,
 }
 
 /// So many bags are kept of one dictionary.
-const BAGS: usize = 1 << 20;
+const BAGS: usize = 1 << 22;
 
 impl Texts {
     pub(crate) fn get(&self, code: u32) -> &[u8] {
@@ -30,9 +33,44 @@ impl Texts {
         &self.bytes[from..to]
     }
 
+    /// Finds out what the texts are made of, on so many threads.
+    pub(crate) fn fill_bags(&mut self, threads: usize) {
+        let count = self.starts.len();
+        if !(1..=BAGS).contains(&count) {
+            return;
+        }
+        let mut bags = vec![[0; 4]; count];
+        let each = count.div_ceil(threads.max(1));
+        thread::scope(|scope| {
+            for (from, bags) in (0..).step_by(each).zip(bags.chunks_mut(each)) {
+                let texts = &*self;
+                scope.spawn(move || {
+                    for (code, bag) in (from..).zip(bags) {
+                        *bag = Bag::of(texts.get(number(code))).packed();
+                    }
+                });
+            }
+        });
+        self.bags = bags;
+    }
+
+    /// How many numbers there are, that of NULL among them.
+    pub(crate) fn count(&self) -> usize {
+        self.starts.len().max(1)
+    }
+
+    /// Some of the texts, by their numbers; NULL where there is no text.
+    pub(crate) fn some(&self, codes: Range<usize>) -> StringArray {
+        let text = |code: usize| match code {
+            0 => None,
+            code => std::str::from_utf8(self.get(number(code))).ok(),
+        };
+        codes.map(text).collect()
+    }
+
     pub(crate) fn bag(&self, code: u32) -> Bag {
         let kept = self.bags.get(code as usize);
-        kept.map_or_else(|| Bag::of(self.get(code)), |it| *it)
+        kept.map_or_else(|| Bag::of(self.get(code)), |it| Bag::unpacked(*it))
     }
 }
 
@@ -113,14 +151,10 @@ impl Dictionary {
         self.texts.starts.len().max(self.words.len() + 1)
     }
 
-    /// The texts, with what they are made of.
+    /// The texts.
     pub(crate) fn into_texts(self) -> Texts {
         let mut texts = self.texts;
         texts.bytes.shrink_to_fit();
-        if (1..=BAGS).contains(&texts.starts.len()) {
-            let of_texts = (1..texts.starts.len()).map(|code| Bag::of(texts.get(number(code))));
-            texts.bags = std::iter::once(Bag::default()).chain(of_texts).collect();
-        }
         texts
     }
 }
@@ -166,7 +200,8 @@ mod tests {
     fn a_bag_is_the_same_whether_it_was_kept_or_not() {
         let mut texts = Dictionary::default();
         texts.texts(&[b"anna", b"hanna"], |_, _| ());
-        let kept = texts.into_texts();
+        let mut kept = texts.into_texts();
+        kept.fill_bags(2);
         assert_eq!(kept.bags.len(), 3);
         let mut made = kept.clone();
         made.bags.clear();

@@ -204,6 +204,22 @@ pub(crate) fn side_of(names: &[String], naming: Naming) -> Option<Reference> {
     }
 }
 
+/// The column that a tree over one record reads, if it is one alone; its name in small letters.
+pub(crate) fn only_column(tree: &Value) -> Option<String> {
+    let found = std::cell::RefCell::new(Vec::new());
+    rewritten(tree, &|names| {
+        found.borrow_mut().push(names.join(".").to_lowercase());
+        Value::Null
+    });
+    let mut found = found.into_inner();
+    found.sort_unstable();
+    found.dedup();
+    match found.as_slice() {
+        [_] => found.pop(),
+        _ => None,
+    }
+}
+
 /// A tree over one record as it reads without the other one: with bare names of columns.
 pub(crate) fn bare(tree: &Value, naming: Naming) -> Value {
     rewritten(tree, &|names| {

@@ -16,7 +16,7 @@ use comboi_engine::{Form, Records};
 
 use crate::Error;
 use crate::compile::{Class, Field, Layout, Sources};
-use crate::dictionary::{Dictionary, Texts};
+use crate::dictionary::{Dictionary, Texts, number};
 use crate::pair::{Data, Lists, flag_word};
 
 /// Records in the order of their ids: a record's place in it is its rank.
@@ -28,7 +28,7 @@ pub(crate) struct Loaded {
     pub(crate) code_ends: Vec<usize>,
 }
 
-/// What is read for one field of the layout, by row.
+/// What is read for one field of the layout, by row or by the code of another column.
 enum Column {
     Codes(Vec<u32>),
     /// [`NO_NUMBER`] where there is none.
@@ -49,6 +49,32 @@ struct Wanted {
     column: usize,
 }
 
+/// What is read together: expressions in the order of their columns, after those that stand before them in a batch.
+#[derive(Default)]
+struct Reading {
+    expressions: Vec<(String, Form)>,
+    wanted: Vec<Wanted>,
+}
+
+impl Reading {
+    fn add(&mut self, sources: &Sources, (source, field, at): (usize, Field, u32)) {
+        let form = form_of(sources, source, field);
+        let asked = (sources.sql[source].clone(), form);
+        let column = self.expressions.iter().position(|it| *it == asked);
+        let column = column.unwrap_or_else(|| {
+            self.expressions.push(asked);
+            self.expressions.len() - 1
+        });
+        self.wanted.push(Wanted {
+            source,
+            form,
+            field,
+            at,
+            column: column + 1,
+        });
+    }
+}
+
 /// The texts of which sources are needed letter by letter is in `lettered`; the first of `sources` that is not there is the ids' own.
 pub(crate) fn load(
     records: &Records,
@@ -60,64 +86,76 @@ pub(crate) fn load(
 ) -> Result<Loaded, Error> {
     let rows = usize::try_from(records.row_count()).unwrap_or(usize::MAX);
     let domains = layout.domains(sources.sql.len());
-    let (mut expressions, mut wanted): (Vec<(String, Form)>, Vec<Wanted>) = Default::default();
+    let mut reading = Reading::default();
     if let Some(form) = ids.form {
-        expressions.push((ids.sql.clone(), form));
+        reading.expressions.push((ids.sql.clone(), form));
     }
-    for &(source, field, at) in &layout.order {
-        let form = form_of(sources, source, field);
-        let asked = (sources.sql[source].clone(), form);
-        let column = expressions.iter().position(|it| *it == asked);
-        let column = column.unwrap_or_else(|| {
-            expressions.push(asked);
-            expressions.len() - 1
-        });
-        wanted.push(Wanted {
-            source,
-            form,
-            field,
-            at,
-            column: column + 1,
-        });
+    let mut derived: BTreeMap<Base<'_>, Reading> = BTreeMap::new();
+    for &entry in &layout.order {
+        match base_of(entry.0, sources, layout, &domains) {
+            Some(base) => derived.entry(base).or_default().add(sources, entry),
+            None => reading.add(sources, entry),
+        }
     }
-    let shares = share_out(wanted, &domains, threads.max(1));
     let mut letters = vec![false; domains.len()];
     for (domain, lettered) in domains.iter().zip(lettered) {
         letters[*domain] |= lettered;
     }
-    let known = Known {
+    let mut found = Found {
+        texts: Vec::new(),
+        code_ends: vec![1; domains.len()],
+        columns: Vec::new(),
+        lists: Lists::default(),
+    };
+    found.texts.resize_with(domains.len(), Texts::default);
+    let shared = Shared {
         domains: &domains,
-        letters: &letters,
-        rows,
+        threads,
     };
-    let (parts, id_column) = read(records, &expressions, shares, known, ids)?;
-    let row_of = match id_column {
-        Some(column) => column.ranks(&ids.name)?,
-        None => ids.ranked_by_engine(records)?,
-    };
-    let mut texts: Vec<Texts> = Vec::new();
-    texts.resize_with(sources.sql.len(), Texts::default);
-    let mut code_ends = vec![1; sources.sql.len()];
-    let mut lists = Lists::default();
-    let width = layout.width as usize;
-    let mut columns: Vec<(usize, Words)> = Vec::new();
-    for part in parts {
-        for (wanted, column) in part.columns {
-            columns.push((wanted.at as usize, column.words(&mut lists)));
-        }
-        for (domain, end, found) in part.dictionaries {
-            for (source, _) in domains.iter().enumerate().filter(|it| *it.1 == domain) {
-                code_ends[source] = end;
+    let mut id_column = ids.form.map(|_| IdColumn::new(&ids.class, rows));
+    let parts = shared.read(reading.wanted, rows, |each| {
+        records.read(&reading.expressions, &mut |batch| {
+            each(batch);
+            if let Some(column) = &mut id_column {
+                column.take(batch);
             }
-            texts[domain] = found;
+        })
+    })?;
+    found.take(parts, &domains, None);
+    let row_of = match id_column {
+        None => ids.ranked_by_engine(records).map(Some)?,
+        Some(_) => None,
+    };
+    let row_of = thread::scope(|scope| {
+        let ranks = id_column.map(|column| scope.spawn(|| column.ranks(&ids.name)));
+        for (base, reading) in derived {
+            let texts = std::mem::take(&mut found.texts[domains[base.source]]);
+            let parts = shared.read(reading.wanted, texts.count(), |each| {
+                base.each(records, &texts, &reading.expressions, each)
+            })?;
+            found.texts[domains[base.source]] = texts;
+            found.take(parts, &domains, Some(base.at as usize));
         }
-    }
+        for (texts, needed) in found.texts.iter_mut().zip(&letters) {
+            if *needed {
+                texts.fill_bags(threads);
+            } else {
+                *texts = Texts::default();
+            }
+        }
+        match ranks.map(thread::ScopedJoinHandle::join) {
+            Some(Ok(ranks)) => ranks,
+            Some(Err(panic)) => std::panic::resume_unwind(panic),
+            None => Ok(row_of.unwrap_or_default()),
+        }
+    })?;
+    let width = layout.width as usize;
     let mut words = vec![0_u32; rows * width];
     if width > 0 {
         let each = rows.div_ceil(threads.max(1)).max(1);
         thread::scope(|scope| {
             for (words, row_of) in words.chunks_mut(each * width).zip(row_of.chunks(each)) {
-                scope.spawn(|| fill(words, width, row_of, &columns));
+                scope.spawn(|| fill(words, width, row_of, &found.columns));
             }
         });
     }
@@ -125,12 +163,98 @@ pub(crate) fn load(
         data: Data {
             words,
             width,
-            texts,
-            lists,
+            texts: found.texts,
+            lists: found.lists,
         },
         row_of,
-        code_ends,
+        code_ends: found.code_ends,
     })
+}
+
+/// A column of texts that other expressions are over: they are computed once for each of its values.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Base<'a> {
+    source: usize,
+    name: &'a str,
+    /// Where its codes stand among a record's words.
+    at: u32,
+}
+
+/// The column that an expression can be computed from, value by value. Not one whose values stand with those of other columns, nor for an
+/// expression whose values do: each would have to wait for the other.
+fn base_of<'a>(
+    source: usize,
+    sources: &'a Sources,
+    layout: &Layout,
+    domains: &[usize],
+) -> Option<Base<'a>> {
+    let (base, name) = sources.base(source)?;
+    let beside = |of: usize| (0..domains.len()).filter(move |it| domains[*it] == domains[of]);
+    let alone = beside(base).eq([base]);
+    let together = beside(source).all(|it| sources.base(it).is_some_and(|it| it.0 == base));
+    let mut order = layout.order.iter();
+    let coded = order.find(|it| it.0 == base && it.1 == Field::Code)?;
+    (alone && together).then_some(Base {
+        source: base,
+        name,
+        at: coded.2,
+    })
+}
+
+impl Base<'_> {
+    /// Computes expressions over its texts, of which the first stands for NULL.
+    fn each(
+        &self,
+        records: &Records,
+        texts: &Texts,
+        expressions: &[(String, Form)],
+        each: &mut dyn FnMut(&RecordBatch),
+    ) -> Result<(), comboi_engine::Error> {
+        /// DuckDB holds so many of them.
+        const AT_ONCE: usize = 1 << 20;
+        for from in (0..texts.count()).step_by(AT_ONCE) {
+            let some = texts.some(from..texts.count().min(from + AT_ONCE));
+            records.read_texts(self.name, (number(from), some), expressions, each)?;
+        }
+        Ok(())
+    }
+}
+
+/// What has been read so far.
+struct Found {
+    /// Of each domain.
+    texts: Vec<Texts>,
+    code_ends: Vec<usize>,
+    columns: Vec<Laid>,
+    lists: Lists,
+}
+
+/// What fills some words of each record.
+struct Laid {
+    at: usize,
+    words: Words,
+    /// They are by the code that stands there among the record's words. None: by the row.
+    by: Option<usize>,
+}
+
+impl Found {
+    fn take(&mut self, parts: Vec<Part>, domains: &[usize], by: Option<usize>) {
+        for part in parts {
+            for (wanted, column) in part.columns {
+                self.columns.push(Laid {
+                    at: wanted.at as usize,
+                    words: column.words(&mut self.lists),
+                    by,
+                });
+            }
+            for (domain, end, texts) in part.dictionaries {
+                for (source, _) in domains.iter().enumerate().filter(|it| *it.1 == domain) {
+                    self.code_ends[source] = end;
+                }
+                self.texts[domain] = texts;
+            }
+        }
+    }
 }
 
 fn form_of(sources: &Sources, source: usize, field: Field) -> Form {
@@ -166,68 +290,63 @@ fn share_out(wanted: Vec<Wanted>, domains: &[usize], threads: usize) -> Vec<Shar
 
 /// What all threads know.
 #[derive(Clone, Copy)]
-struct Known<'a> {
+struct Shared<'a> {
     /// The dictionary of each source.
     domains: &'a [usize],
-    /// Whether a dictionary's texts are needed letter by letter.
-    letters: &'a [bool],
-    rows: usize,
+    threads: usize,
 }
 
 struct Part {
     columns: Vec<(Wanted, Column)>,
-    /// Each dictionary with its end, and with its texts if they are needed.
+    /// Each dictionary with its end.
     dictionaries: Vec<(usize, usize, Texts)>,
 }
 
-fn read(
-    records: &Records,
-    expressions: &[(String, Form)],
-    shares: Vec<Share>,
-    known: Known<'_>,
-    ids: &Ids,
-) -> Result<(Vec<Part>, Option<IdColumn>), Error> {
-    thread::scope(|scope| {
-        let mut senders: Vec<SyncSender<RecordBatch>> = Vec::new();
-        let mut workers = Vec::new();
-        for share in shares {
-            let (sender, receiver) = sync_channel(64);
-            senders.push(sender);
-            workers.push(scope.spawn(move || encode(share, known, &receiver)));
-        }
-        let mut id_column = ids.form.map(|_| IdColumn::new(&ids.class, known.rows));
-        let read = records.read(expressions, &mut |batch| {
-            for sender in &senders {
-                // A worker ends only when its sender is gone.
-                drop(sender.send(batch.clone()));
+impl Shared<'_> {
+    /// Reads as many values of each column as there are, numbered by the first column of the batches that `stream` gives.
+    fn read(
+        self,
+        wanted: Vec<Wanted>,
+        values: usize,
+        stream: impl FnOnce(&mut dyn FnMut(&RecordBatch)) -> Result<(), comboi_engine::Error>,
+    ) -> Result<Vec<Part>, Error> {
+        thread::scope(|scope| {
+            let mut senders: Vec<SyncSender<RecordBatch>> = Vec::new();
+            let mut workers = Vec::new();
+            for share in share_out(wanted, self.domains, self.threads.max(1)) {
+                let (sender, receiver) = sync_channel(64);
+                senders.push(sender);
+                workers.push(scope.spawn(move || encode(share, self.domains, values, &receiver)));
             }
-            if let Some(column) = &mut id_column {
-                column.take(batch);
-            }
-        });
-        drop(senders);
-        let parts = workers
-            .into_iter()
-            .map(|it| {
-                it.join()
-                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-            })
-            .collect();
-        read?;
-        Ok((parts, id_column))
-    })
+            let read = stream(&mut |batch| {
+                for sender in &senders {
+                    // A worker ends only when its sender is gone.
+                    drop(sender.send(batch.clone()));
+                }
+            });
+            drop(senders);
+            let parts = workers
+                .into_iter()
+                .map(|it| {
+                    it.join()
+                        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+                })
+                .collect();
+            read?;
+            Ok(parts)
+        })
+    }
 }
 
-fn encode(share: Share, known: Known<'_>, batches: &Receiver<RecordBatch>) -> Part {
-    let rows = known.rows;
+fn encode(share: Share, domains: &[usize], values: usize, batches: &Receiver<RecordBatch>) -> Part {
     let mut dictionaries: BTreeMap<usize, Dictionary> = BTreeMap::new();
     let mut columns: Vec<(Wanted, Column)> = share
         .into_iter()
         .map(|it| {
             let column = match it.field {
-                Field::Number => Column::Numbers(vec![NO_NUMBER; rows]),
-                Field::List => Column::Lists(vec![Vec::new(); rows], vec![false; rows]),
-                Field::Code | Field::Flag | Field::IsNull => Column::Codes(vec![0; rows]),
+                Field::Number => Column::Numbers(vec![NO_NUMBER; values]),
+                Field::List => Column::Lists(vec![Vec::new(); values], vec![false; values]),
+                Field::Code | Field::Flag | Field::IsNull => Column::Codes(vec![0; values]),
             };
             (it, column)
         })
@@ -236,9 +355,7 @@ fn encode(share: Share, known: Known<'_>, batches: &Receiver<RecordBatch>) -> Pa
         let numbers = batch.column(0).as_primitive::<UInt32Type>();
         for (wanted, column) in &mut columns {
             let array = batch.column(wanted.column);
-            let dictionary = dictionaries
-                .entry(known.domains[wanted.source])
-                .or_default();
+            let dictionary = dictionaries.entry(domains[wanted.source]).or_default();
             match column {
                 Column::Codes(codes) if wanted.field == Field::Code => {
                     each_code(array, wanted.form, dictionary, |i, code| {
@@ -270,15 +387,9 @@ fn encode(share: Share, known: Known<'_>, batches: &Receiver<RecordBatch>) -> Pa
             }
         }
     }
-    let dictionaries = dictionaries.into_iter().map(|(domain, it)| {
-        let end = it.end();
-        let texts = if known.letters[domain] {
-            it.into_texts()
-        } else {
-            Texts::default()
-        };
-        (domain, end, texts)
-    });
+    let dictionaries = dictionaries
+        .into_iter()
+        .map(|(domain, it)| (domain, it.end(), it.into_texts()));
     Part {
         dictionaries: dictionaries.collect(),
         columns,
@@ -381,23 +492,29 @@ impl Column {
 }
 
 /// Fills the words of some rows: of so few at a time that they stay near the processor.
-fn fill(words: &mut [u32], width: usize, row_of: &[u32], columns: &[(usize, Words)]) {
+fn fill(words: &mut [u32], width: usize, row_of: &[u32], columns: &[Laid]) {
     const AT_ONCE: usize = 4096;
     for (words, row_of) in words
         .chunks_mut(AT_ONCE * width)
         .zip(row_of.chunks(AT_ONCE))
     {
-        for (at, column) in columns {
+        for Laid {
+            at,
+            words: column,
+            by,
+        } in columns
+        {
             let rows = words.chunks_exact_mut(width).zip(row_of);
+            let number = |words: &[u32], row: u32| by.map_or(row, |by| words[by]) as usize;
             match column {
                 Words::Codes(codes) => {
                     for (words, row) in rows {
-                        words[*at] = codes[*row as usize];
+                        words[*at] = codes[number(words, *row)];
                     }
                 }
                 Words::Numbers(values) => {
                     for (words, row) in rows {
-                        let bits = values[*row as usize].to_bits();
+                        let bits = values[number(words, *row)].to_bits();
                         if bits != NO_NUMBER.to_bits() {
                             words[*at] = 1;
                             words[*at + 1] = u32::try_from(bits >> 32).unwrap_or(0);

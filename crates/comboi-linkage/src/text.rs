@@ -297,13 +297,32 @@ impl Bag {
             ..Self::default()
         };
         for byte in text {
-            let bit = 1_u64 << (byte & 63);
-            match bag.times.iter_mut().find(|times| **times & bit == 0) {
-                Some(times) => *times |= bit,
-                None => bag.more += 1,
+            // What was there already is carried on to the next; without branches, as nobody can tell what comes.
+            let mut carried = 1_u64 << (byte & 63);
+            for times in &mut bag.times {
+                let was = *times;
+                *times |= carried;
+                carried &= was;
             }
+            bag.more += u32::from(carried != 0);
         }
         bag
+    }
+
+    /// The same as plain numbers: memory for many of those is only cleared where it is written.
+    pub(crate) fn packed(&self) -> [u64; 4] {
+        let [once, twice, thrice] = self.times;
+        let more = u64::from(self.more) << 32 | u64::from(self.length);
+        [once, twice, thrice, more]
+    }
+
+    pub(crate) fn unpacked([once, twice, thrice, more]: [u64; 4]) -> Self {
+        let half = |of: u64| u32::try_from(of & u64::from(u32::MAX)).unwrap_or(0);
+        Self {
+            times: [once, twice, thrice],
+            more: half(more >> 32),
+            length: half(more),
+        }
     }
 
     /// No fewer than the bytes that both have.

@@ -12,6 +12,9 @@ use crate::rules::{Found, Groups, Index, first_common, holds};
 /// About as many pairs are one piece of work.
 const PIECE: u64 = 100_000;
 
+/// So many pairs are seen one after the other, once their records are near the processor.
+const AT_ONCE: usize = 64;
+
 /// Pairs of one rule: those of some of its keys, or of some of the records of one.
 #[derive(Clone, Debug)]
 pub(crate) struct Piece {
@@ -164,10 +167,20 @@ fn each_pair(
     visitor: &mut impl Visit,
 ) {
     let earlier = &rules[..piece.rule];
+    let mut waiting: Vec<(u32, u32)> = Vec::with_capacity(AT_ONCE);
+    let mut see = |waiting: &mut Vec<(u32, u32)>, look: &mut Look| {
+        data.fetch(waiting);
+        for (l, r) in waiting.drain(..) {
+            let rows = (data.row(l), data.row(r));
+            if !earlier.iter().any(|it| it.has(data, l, r, rows, look)) {
+                visitor.pair(piece.rule, l, r, look);
+            }
+        }
+    };
     let mut give = |l: u32, r: u32, look: &mut Look| {
-        let rows = (data.row(l), data.row(r));
-        if !earlier.iter().any(|it| it.has(data, l, r, rows, look)) {
-            visitor.pair(piece.rule, l, r, look);
+        waiting.push((l, r));
+        if waiting.len() == AT_ONCE {
+            see(&mut waiting, look);
         }
     };
     match &rules[piece.rule].found {
@@ -213,6 +226,7 @@ fn each_pair(
             }
         }
     }
+    see(&mut waiting, look);
 }
 
 fn within(group: &[u32], part: Option<(usize, usize)>) -> impl Iterator<Item = (usize, u32)> + '_ {

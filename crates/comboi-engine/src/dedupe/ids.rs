@@ -22,7 +22,7 @@ pub(super) struct Changes {
     pub(super) split: u64,
 }
 
-/// Names the clusters: table `assigned` (`r`, `uid`, `c`, `cluster_id`, `size`, and `weight` where rows were compared), without the rows that are
+/// Names the clusters: table `assigned` (`r`, `uid`, `c`, `cluster_id`, `is_first`: whether the id is the smallest of the cluster, `size`, and `weight` where rows were compared), without the rows that are
 /// clusters by themselves and called as they are. Tables that are needed for nothing more are gone then.
 pub(super) fn name(rows: &Rows<'_>, job: &Dedupe<'_>) -> Result<Changes, Error> {
     let changes = named(rows, job)?;
@@ -32,30 +32,23 @@ pub(super) fn name(rows: &Rows<'_>, job: &Dedupe<'_>) -> Result<Changes, Error> 
     Ok(changes)
 }
 
-const WORKING_TABLES: [&str; 9] = [
-    "ids",
-    "links",
-    "strongest",
-    "members",
-    "named",
-    "moved",
-    "claims",
-    "heirs",
-    "changes",
+const WORKING_TABLES: [&str; 8] = [
+    "ids", "linked", "members", "named", "moved", "claims", "heirs", "changes",
 ];
 
 fn named(rows: &Rows<'_>, job: &Dedupe<'_>) -> Result<Changes, Error> {
-    rows.own(
-        "CREATE TABLE members AS SELECT ids.r, ids.uid, coalesce(links.c, ids.r) AS c FROM ids LEFT JOIN links USING (r)",
-    )?;
     let id = rows.id_type();
     let log_columns = log_columns(&id);
+    let weight = if job.how.compares() { ", weight" } else { "" };
     if job.clusters.is_none() {
         // Of those that are alone nothing needs to be found out.
-        rows.own(
-            "CREATE TABLE named AS SELECT c, min(uid) AS cluster_id, count(*) AS size FROM members SEMI JOIN links USING (c) GROUP BY c",
-        )?;
-        assign(rows, job)?;
+        rows.own(&format!(
+            "CREATE TABLE members AS SELECT r, uid, c, size::BIGINT AS size{weight} FROM linked JOIN ids USING (r)"
+        ))?;
+        rows.own("CREATE TABLE named AS SELECT c, min(uid) AS cluster_id, min(uid) AS first FROM members GROUP BY c")?;
+        rows.own(&format!(
+            "CREATE TABLE assigned AS SELECT r, uid, c, cluster_id, uid = first AS is_first, size{weight} FROM members JOIN named USING (c)"
+        ))?;
         return Ok(Changes {
             clusters: Some(write_clusters(rows, &id)?),
             log: None,
@@ -63,10 +56,15 @@ fn named(rows: &Rows<'_>, job: &Dedupe<'_>) -> Result<Changes, Error> {
             split: 0,
         });
     }
+    rows.own(&format!(
+        "CREATE TABLE members AS SELECT ids.r, ids.uid, coalesce(c, ids.r) AS c, coalesce(size, 1)::BIGINT AS size{weight} FROM ids LEFT JOIN linked USING (r)"
+    ))?;
     for statement in inherit() {
         rows.own(&statement)?;
     }
-    assign(rows, job)?;
+    rows.own(&format!(
+        "CREATE TABLE assigned AS SELECT r, uid, c, cluster_id, uid = first AS is_first, size{weight} FROM members JOIN named USING (c) WHERE size > 1 OR cluster_id <> uid"
+    ))?;
     let [moved, added, gone, merged, split] = rows.numbers(&format!(
         "SELECT (SELECT count(*) FROM changes),
                 (SELECT count(*) FROM members ANTI JOIN {CLUSTERS_BEFORE} ON unique_id = uid),
@@ -90,19 +88,6 @@ fn named(rows: &Rows<'_>, job: &Dedupe<'_>) -> Result<Changes, Error> {
     })
 }
 
-/// Brings together what is known of the rows.
-fn assign(rows: &Rows<'_>, job: &Dedupe<'_>) -> Result<(), Error> {
-    let (weight, strongest) = if job.how.compares() {
-        (", s.weight", " LEFT JOIN strongest AS s ON s.r = m.r")
-    } else {
-        ("", "")
-    };
-    rows.own(&format!(
-        "CREATE TABLE assigned AS SELECT m.r, m.uid, m.c, n.cluster_id, n.size{weight}
-         FROM members AS m JOIN named AS n USING (c){strongest} WHERE n.size > 1 OR n.cluster_id <> m.uid"
-    ))
-}
-
 /// From the names that there were to those that there are.
 fn inherit() -> [String; 5] {
     [
@@ -124,7 +109,7 @@ fn inherit() -> [String; 5] {
         "CREATE TABLE heirs AS SELECT c, was FROM claims
          QUALIFY row_number() OVER (PARTITION BY c ORDER BY n DESC, was) = 1"
             .to_owned(),
-        "CREATE TABLE named AS SELECT c, coalesce(any_value(heirs.was), min(uid)) AS cluster_id, count(*) AS size
+        "CREATE TABLE named AS SELECT c, coalesce(any_value(heirs.was), min(uid)) AS cluster_id, min(uid) AS first
          FROM members LEFT JOIN heirs USING (c) GROUP BY c"
             .to_owned(),
         format!(
@@ -146,7 +131,7 @@ fn inherit() -> [String; 5] {
 fn write_clusters(rows: &Rows<'_>, id: &SqlType) -> Result<Built, Error> {
     let columns = columns(&[("unique_id", id), ("cluster_id", id)]);
     rows.write(
-        "SELECT m.uid, coalesce(n.cluster_id, m.uid) FROM members AS m LEFT JOIN named AS n USING (c) ORDER BY m.uid",
+        "SELECT ids.uid, coalesce(cluster_id, ids.uid) FROM ids LEFT JOIN assigned USING (r) ORDER BY ids.uid",
         columns,
         "clusters.parquet",
     )

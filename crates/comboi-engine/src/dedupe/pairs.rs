@@ -1,6 +1,9 @@
 //! Pairs of rows and how much they weigh: the strongest of each row, and all of them where they are wanted.
 
+use std::sync::Arc;
+
 use comboi_project::{Column, Columns, SqlType};
+use duckdb::arrow::array::{ArrayRef, Float64Array, Int8Array, UInt16Array, UInt32Array};
 
 use crate::{Built, Error};
 
@@ -8,35 +11,25 @@ use super::Linked;
 use super::rows::Rows;
 use super::union::UnionFind;
 
+/// How much the strongest pair of each row with one of its own cluster weighs; minus infinity where there is none.
+pub(super) fn strongest(linked: &Linked, union: &UnionFind, rows: u32) -> Vec<f64> {
+    let mut strongest = vec![f64::NEG_INFINITY; rows as usize];
+    for ((l, r), weight) in linked.l.iter().zip(&linked.r).zip(&linked.weights) {
+        if union.root(*l) != union.root(*r) {
+            continue;
+        }
+        for row in [*l, *r] {
+            if let Some(most) = strongest.get_mut(row as usize) {
+                *most = most.max(*weight);
+            }
+        }
+    }
+    strongest
+}
+
 impl Rows<'_> {
-    /// Gives DuckDB the strongest pair of each row with one of its own cluster, as table `strongest` (`r`, `weight`), and writes all pairs if
-    /// that is wanted.
-    pub(super) fn put_pairs(
-        &self,
-        linked: &Linked,
-        union: &UnionFind,
-        write: bool,
-    ) -> Result<Option<Built>, Error> {
-        let mut strongest = vec![f64::NEG_INFINITY; self.count as usize];
-        let pairs = || linked.l.iter().zip(&linked.r).zip(&linked.weights);
-        for ((l, r), weight) in pairs() {
-            if union.root(*l) != union.root(*r) {
-                continue;
-            }
-            for row in [*l, *r] {
-                if let Some(most) = strongest.get_mut(row as usize) {
-                    *most = most.max(*weight);
-                }
-            }
-        }
-        self.own("CREATE TABLE strongest (r UINTEGER, weight DOUBLE)")?;
-        let found = (0_u32..)
-            .zip(strongest)
-            .filter(|(_, weight)| weight.is_finite());
-        self.append_weights("strongest", found)?;
-        if !write {
-            return Ok(None);
-        }
+    /// Writes all pairs.
+    pub(super) fn write_pairs(&self, linked: &Linked) -> Result<Built, Error> {
         let gammas: Vec<String> = (0..linked.comparisons.len())
             .map(|i| format!("g{i}"))
             .collect();
@@ -47,7 +40,18 @@ impl Rows<'_> {
         self.own(&format!(
             "CREATE TABLE pairs (l UINTEGER, r UINTEGER, match_key USMALLINT, weight DOUBLE{more})"
         ))?;
-        self.append_pairs("pairs", linked)?;
+        let width = linked.comparisons.len();
+        let mut of_pairs: Vec<ArrayRef> = vec![
+            Arc::new(UInt32Array::from(linked.l.clone())),
+            Arc::new(UInt32Array::from(linked.r.clone())),
+            Arc::new(UInt16Array::from(linked.match_keys.clone())),
+            Arc::new(Float64Array::from(linked.weights.clone())),
+        ];
+        of_pairs.extend((0..width).map(|i| {
+            let levels = linked.gammas.iter().skip(i).step_by(width).copied();
+            Arc::new(Int8Array::from_iter_values(levels)) as ArrayRef
+        }));
+        self.append("pairs", of_pairs)?;
         let id = self.id_type();
         let column = |name: &str, sql_type: SqlType| Column {
             name: name.to_owned(),
@@ -69,7 +73,6 @@ impl Rows<'_> {
             probability_and("pairs.weight")
         );
         self.write(&select, Columns(columns), "pairs.parquet")
-            .map(Some)
     }
 }
 

@@ -1,8 +1,10 @@
 //! The rows that are deduplicated, in a DuckDB that reaches nothing but their files.
 
 use std::path::{Path, PathBuf, absolute};
+use std::sync::Arc;
 
 use comboi_project::{Columns, Problem, Problems, SqlType};
+use duckdb::arrow::array::{ArrayRef, Float64Array, UInt32Array};
 
 use crate::failure::Failure;
 use crate::instance::Instance;
@@ -11,19 +13,21 @@ use crate::{Built, Error, Input, Session, SqlFile, sql};
 
 use super::key::{Key, ROWS, not_blank};
 use super::union::UnionFind;
-use super::{Dedupe, KeyReport, Linked, write};
+use super::{Dedupe, KeyReport, write};
 
 /// The place of a row in its file.
 pub(super) const ROW: &str = "_comboi_row";
 /// Which row was in which cluster before.
 pub(super) const CLUSTERS_BEFORE: &str = "clusters_before";
+/// So many rows are handed to DuckDB at once.
+const AT_ONCE: usize = 122_880;
 /// The log until now.
 pub(super) const LOG_BEFORE: &str = "log_before";
 
 /// The rows of one deduplication.
 ///
-/// Its tables: `rows` is what the query returned with [`ROW`], `ids` the ids by row, `links` the rows that are not the first
-/// of their cluster with the first one.
+/// Its tables: `rows` is what the query returned with [`ROW`], `ids` the ids by row, `linked` the rows of clusters of several with the first one of the
+/// cluster and its size.
 pub(super) struct Rows<'a> {
     pub(super) instance: Instance,
     pub(super) count: u32,
@@ -85,6 +89,10 @@ impl<'a> Rows<'a> {
             "CREATE TABLE ids AS SELECT CAST({ROW} AS UINTEGER) AS r, {} AS uid FROM {ROWS}",
             sql::ident(id)
         ))?;
+        if self.job.linked.is_some() {
+            // Who compared the rows saw to that.
+            return Ok(());
+        }
         let [missing, twice] = self
             .numbers("SELECT count(*) - count(uid), count(uid) - count(DISTINCT uid) FROM ids")?;
         let mut problems = Vec::new();
@@ -196,37 +204,46 @@ impl<'a> Rows<'a> {
         )
     }
 
-    /// Gives the clusters to DuckDB.
-    pub(super) fn put_links(&self, union: &UnionFind) -> Result<(), Error> {
-        self.own("CREATE TABLE links (r UINTEGER, c UINTEGER)")?;
-        let linked = union.linked().map(|(row, first)| [row, first]);
-        self.instance
-            .append("links", linked)
-            .map_err(|failure| self.instance.explain(failure, DOING))
-    }
-
-    pub(super) fn append_weights(
+    /// Gives the clusters of several rows to DuckDB; `weights` has for each row how much its strongest pair weighs, where rows were compared.
+    pub(super) fn put_linked(
         &self,
-        table: &str,
-        rows: impl Iterator<Item = (u32, f64)>,
+        union: &UnionFind,
+        sizes: &[u32],
+        weights: Option<&[f64]>,
     ) -> Result<(), Error> {
-        self.instance
-            .append_weights(table, rows)
-            .map_err(|failure| self.instance.explain(failure, DOING))
+        let weight = weights.map_or("", |_| ", weight DOUBLE");
+        self.own(&format!(
+            "CREATE TABLE linked (r UINTEGER, c UINTEGER, size UINTEGER{weight})"
+        ))?;
+        let size = |root: u32| sizes.get(root as usize).copied().unwrap_or(1);
+        let rows = 0..self.count;
+        let mut linked = rows
+            .map(|row| (row, union.root(row)))
+            .filter(|(_, root)| size(*root) > 1)
+            .peekable();
+        while linked.peek().is_some() {
+            let (rows, roots): (Vec<u32>, Vec<u32>) = linked.by_ref().take(AT_ONCE).unzip();
+            let weight = |row: &u32| {
+                let weight = weights?.get(*row as usize).copied();
+                weight.filter(|it| it.is_finite())
+            };
+            let weights: Option<ArrayRef> =
+                weights.map(|_| Arc::new(rows.iter().map(weight).collect::<Float64Array>()) as _);
+            let sizes = UInt32Array::from_iter_values(roots.iter().map(|root| size(*root)));
+            let mut columns: Vec<ArrayRef> = vec![
+                Arc::new(UInt32Array::from(rows)),
+                Arc::new(UInt32Array::from(roots)),
+                Arc::new(sizes),
+            ];
+            columns.extend(weights);
+            self.append("linked", columns)?;
+        }
+        Ok(())
     }
 
-    pub(super) fn append_pairs(&self, table: &str, linked: &Linked) -> Result<(), Error> {
-        let width = linked.comparisons.len();
-        let keys = linked.l.iter().zip(&linked.r).zip(&linked.match_keys);
-        let rows = keys
-            .zip(&linked.weights)
-            .enumerate()
-            .map(|(i, (((l, r), key), weight))| {
-                let gammas = linked.gammas.get(i * width..(i + 1) * width);
-                (*l, *r, *key, *weight, gammas.unwrap_or_default())
-            });
+    pub(super) fn append(&self, table: &str, columns: Vec<ArrayRef>) -> Result<(), Error> {
         self.instance
-            .append_pairs(table, rows)
+            .append(table, columns)
             .map_err(|failure| self.instance.explain(failure, DOING))
     }
 

@@ -75,7 +75,7 @@ pub(super) fn problems(how: &Dedupe, columns: &Columns) -> Vec<Problem> {
 /// It looks at no column but those that the choice is about.
 pub(super) fn choose(how: &Deduplication, columns: &Columns) -> Option<String> {
     let choice = Choice { how, columns };
-    (how.how.output.keep != Keep::Golden).then(|| {
+    (how.how.output.keep != Keep::Golden && !choice.is_of_first()).then(|| {
         format!(
             "CREATE TABLE survivors AS SELECT m.r {} QUALIFY row_number() OVER (PARTITION BY m.c ORDER BY {}) = 1",
             linked(),
@@ -126,20 +126,37 @@ impl Choice<'_> {
         columns.join(", ")
     }
 
+    /// Whether the row with the smallest id survives, whatever else it holds.
+    fn is_of_first(&self) -> bool {
+        let rule = self.how.how.output.survivor.first();
+        rule.is_some_and(|rule| rule.value == SurvivorRule::First)
+    }
+
+    /// Whether a row of `assigned` survives.
+    fn survives(&self) -> &str {
+        if self.is_of_first() {
+            "is_first"
+        } else {
+            "size = 1 OR r IN (FROM survivors)"
+        }
+    }
+
     fn survivors(&self) -> String {
         format!(
             "SELECT {} FROM {ROWS} AS t
-             LEFT JOIN (SELECT *, size = 1 OR r IN (FROM survivors) AS survives FROM assigned) AS m ON m.r = t.{ROW}
+             LEFT JOIN (SELECT *, {} AS survives FROM assigned) AS m ON m.r = t.{ROW}
              WHERE coalesce(m.survives, true)",
-            self.columns_of_row()
+            self.columns_of_row(),
+            self.survives()
         )
     }
 
     fn all(&self) -> String {
         format!(
-            "SELECT {}, {SIZE} = 1 OR s.r IS NOT NULL FROM {ROWS} AS t
-             LEFT JOIN assigned AS m ON m.r = t.{ROW} LEFT JOIN survivors AS s ON s.r = m.r",
-            self.columns_of_row()
+            "SELECT {}, coalesce(m.survives, true) FROM {ROWS} AS t
+             LEFT JOIN (SELECT *, {} AS survives FROM assigned) AS m ON m.r = t.{ROW}",
+            self.columns_of_row(),
+            self.survives()
         )
     }
 

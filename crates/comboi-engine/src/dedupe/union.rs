@@ -47,28 +47,15 @@ impl UnionFind {
         }
     }
 
-    pub(super) fn cluster_count(&self) -> u32 {
-        let roots = (0_u32..).zip(&self.parents);
-        let count = roots.filter(|(row, parent)| row == *parent).count();
-        u32::try_from(count).unwrap_or(u32::MAX)
-    }
-
-    /// How many rows the largest set has.
-    pub(super) fn largest(&self) -> u32 {
+    /// How many rows the set of each root has; 0 for a row that is none.
+    pub(super) fn sizes(&self) -> Vec<u32> {
         let mut sizes = vec![0_u32; self.parents.len()];
         for (row, _) in (0_u32..).zip(&self.parents) {
             if let Some(size) = sizes.get_mut(self.root(row) as usize) {
                 *size += 1;
             }
         }
-        sizes.into_iter().max().unwrap_or(0)
-    }
-
-    /// Rows that are not the first of their set, with that first one.
-    pub(super) fn linked(&self) -> impl Iterator<Item = (u32, u32)> {
-        let rows = (0_u32..).zip(&self.parents);
-        rows.filter(|(row, parent)| row != *parent)
-            .map(|(row, _)| (row, self.root(row)))
+        sizes
     }
 }
 
@@ -83,7 +70,12 @@ mod tests {
             edges.iter().for_each(|(a, b)| union.connect(*a, *b));
             let found: Vec<u32> = (0..rows).map(|row| union.root(row)).collect();
             assert_eq!(found, roots);
-            assert_eq!((union.cluster_count(), union.largest()), (count, largest));
+            let sizes = union.sizes();
+            let sets = sizes.iter().filter(|size| **size > 0).count();
+            assert_eq!(
+                (sets, sizes.into_iter().max().unwrap_or(0)),
+                (count, largest)
+            );
         };
         check(0, &[], &[], 0, 0);
         check(3, &[], &[0, 1, 2], 3, 1);
@@ -102,6 +94,6 @@ mod tests {
     fn a_long_chain_is_no_deep_one() {
         let mut union = UnionFind::new(200_000);
         (1..200_000).for_each(|row| union.connect(row - 1, row));
-        assert_eq!((union.root(199_999), union.largest()), (0, 200_000));
+        assert_eq!((union.root(199_999), union.sizes()[0]), (0, 200_000));
     }
 }

@@ -6,6 +6,7 @@ use comboi_engine::{Form, Records, Session, print_expressions};
 use serde_json::Value;
 
 use crate::Error;
+use crate::expression;
 
 /// Expressions over one record, by number.
 #[derive(Default)]
@@ -100,6 +101,20 @@ impl Sources {
             Some(Err(message)) => Err(message),
             None => Err("its type is not known"),
         }
+    }
+
+    /// For an expression over nothing but one column of texts: the number of that column, and its name.
+    pub(crate) fn base(&self, id: usize) -> Option<(usize, &str)> {
+        let column = expression::only_column(&self.trees[id])?;
+        let is_base = |at: &usize| {
+            let names = expression::names(&self.trees[*at]);
+            names.is_some_and(|it| it.join(".").to_lowercase() == column)
+        };
+        let base = (0..self.trees.len()).find(is_base)?;
+        let (class, names) = (self.class(base), &self.trees[base]["column_names"]);
+        let name = names[0].as_str()?;
+        (base != id && class == Ok(Class::Text) && names.as_array()?.len() == 1)
+            .then_some((base, name))
     }
 
     /// Whether floating point can't have every value.

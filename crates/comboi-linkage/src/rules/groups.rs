@@ -21,26 +21,16 @@ impl Groups {
 
     /// The records whose words at these places are equal; not those where one is NULL.
     pub(super) fn of_words(data: &Data, at: &[u32]) -> Self {
-        let word = |rank: u32, at: u32| data.row(rank)[at as usize];
-        let ranks = 0..data.row_count();
-        let [first, second, more @ ..] = at else {
-            let at = at.first().copied().unwrap_or(0);
-            let keys: Vec<u32> = ranks.map(|rank| word(rank, at)).collect();
-            let count = keys.iter().max().map_or(1, |it| *it as usize + 1);
-            return Self::of(&keys, count, 2);
+        let words = |at: u32| -> Vec<u32> {
+            let ranks = 0..data.row_count();
+            ranks.map(|rank| data.row(rank)[at as usize]).collect()
         };
-        let two = ranks.map(|rank| ((word(rank, *first), word(rank, *second)), rank));
-        let mut groups = Self::sorted(two.filter(|it| it.0.0 != 0 && it.0.1 != 0));
-        for at in more {
-            let keys = 1..groups.count();
-            let numbered = keys.flat_map(|key| {
-                let key_number = number(key);
-                groups.get(key).iter().map(move |rank| (key_number, *rank))
-            });
-            let both = numbered.map(|(key, rank)| ((key, word(rank, *at)), rank));
-            groups = Self::sorted(both.filter(|it| it.0.1 != 0));
-        }
-        groups
+        let (first, more) = at.split_first().unwrap_or((&0, &[]));
+        let keys = words(*first);
+        let count = keys.iter().max().map_or(1, |it| *it as usize + 1);
+        let groups = Self::of(&keys, count, 2);
+        drop(keys);
+        more.iter().fold(groups, |it, at| it.divided(&words(*at)))
     }
 
     /// The same where the left record's words are at other places than the right one's: two groups by the same numbers.
@@ -49,25 +39,26 @@ impl Groups {
         (Self::of(&left, count, 1), Self::of(&right, count, 1))
     }
 
-    /// Sorting goes through memory from end to end, which a table of this size would not.
-    fn sorted(keys: impl Iterator<Item = ((u32, u32), u32)>) -> Self {
-        let join = |(a, b): (u32, u32)| u64::from(a) << 32 | u64::from(b);
-        let mut entries: Vec<(u64, u32)> = keys.map(|(key, rank)| (join(key), rank)).collect();
-        entries.sort_unstable();
-        let several = || {
-            let groups = entries.chunk_by(|a, b| a.0 == b.0);
-            groups.filter(|it| it.len() > 1)
-        };
-        let sizes = several().map(|it| number(it.len()));
-        let mut starts = vec![0, 0];
-        starts.extend(sizes.scan(0, |end, size| {
-            *end += size;
-            Some(*end)
-        }));
+    /// Groups of those whose words are equal within each group, so that only a few records are looked at together: all of them would not be near the
+    /// processor.
+    fn divided(&self, words: &[u32]) -> Self {
+        let (mut starts, mut ranks) = (vec![0, 0], Vec::new());
+        let mut entries: Vec<u64> = Vec::new();
+        for key in 1..self.count() {
+            let group = self.get(key).iter();
+            let entry = |rank: &u32| u64::from(words[*rank as usize]) << 32 | u64::from(*rank);
+            entries.clear();
+            entries.extend(group.map(entry).filter(|it| it >> 32 != 0));
+            entries.sort_unstable();
+            let equal = entries.chunk_by(|a, b| a >> 32 == b >> 32);
+            for some in equal.filter(|it| it.len() > 1) {
+                let rank = |entry: &u64| u32::try_from(entry & u64::from(u32::MAX)).unwrap_or(0);
+                ranks.extend(some.iter().map(rank));
+                starts.push(number(ranks.len()));
+            }
+        }
         starts.shrink_to_fit();
-        let last = starts.last().map_or(0, |it| *it as usize);
-        let mut ranks = Vec::with_capacity(last);
-        ranks.extend(several().flatten().map(|it| it.1));
+        ranks.shrink_to_fit();
         Self { starts, ranks }
     }
 
