@@ -4,6 +4,7 @@ mod columns;
 mod decode;
 mod dialect;
 mod failure;
+mod gather;
 mod lexer;
 mod moments;
 mod numeric;

@@ -9,11 +9,13 @@ use std::task::Poll;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
+use tokio_postgres::config::{Host, SslMode, SslNegotiation};
 use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{CancelToken, Client, Config, NoTls, SimpleQueryMessage, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::failure::explained;
+use super::gather::{Encrypted, Plain};
 use crate::Error;
 
 /// How long another connection may take to ask what became of this one.
@@ -49,7 +51,14 @@ pub(super) struct Wire {
 impl Way {
     pub(super) async fn go(self, idle: Duration) -> Result<(Client, Wire), tokio_postgres::Error> {
         let (client, moving) = match self.tls.clone() {
-            Some(tls) => connected(&self.config, tls).await?,
+            Some(tls) => connected(&self.config, Encrypted(tls)).await?,
+            None if self.has_names() => {
+                let mut config = self.config.clone();
+                config
+                    .ssl_mode(SslMode::Require)
+                    .ssl_negotiation(SslNegotiation::Direct);
+                connected(&config, Plain).await?
+            }
             None => connected(&self.config, NoTls).await?,
         };
         let wire = Wire {
@@ -79,10 +88,18 @@ impl Way {
         matches!(found, Ok(Some(())))
     }
 
+    /// Whether each host has a name or an address: the library puts no stream of ours over a socket of the file system.
+    fn has_names(&self) -> bool {
+        let hosts = self.config.get_hosts();
+        !hosts.is_empty() && hosts.iter().all(|host| matches!(host, Host::Tcp(_)))
+    }
+
     /// Asks the server to end what it does for a connection.
     async fn cancel(self, token: CancelToken) {
+        let named = self.has_names();
         drop(match self.tls {
             Some(tls) => token.cancel_query(tls).await,
+            None if named => token.cancel_query(Plain).await,
             None => token.cancel_query(NoTls).await,
         });
     }
