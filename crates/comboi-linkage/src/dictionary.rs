@@ -56,7 +56,7 @@ impl Texts {
 
     /// How many numbers there are, that of NULL among them.
     pub(crate) fn count(&self) -> usize {
-        self.starts.len().max(1)
+        self.starts.len()
     }
 
     /// Some of the texts, by their numbers; NULL where there is no text.

@@ -517,3 +517,29 @@ fn records_that_say_little_weigh_little_beside_themselves() {
     // Eight times as likely for a name, four times for a town; nothing else was known before.
     assert_eq!(linkage.self_weights().unwrap(), [5.0, 5.0, 3.0, 2.0]);
 }
+
+/// The first letter of a town is computed once for each town, and once for there being none.
+#[test]
+fn what_is_computed_from_a_column_knows_its_nulls() {
+    let text = r#"{"unique_id_column_name": "id", "probability_two_random_records_match": 0.5, "blocking_rules_to_generate_predictions": ["l.name = r.name"],
+        "comparisons": [{"output_column_name": "town", "comparison_levels": [
+            {"sql_condition": "town_l = town_r", "m_probability": 0.5, "u_probability": 0.1},
+            {"sql_condition": "coalesce(substr(town_l, 1, 1), '?') = coalesce(substr(town_r, 1, 1), '?')", "m_probability": 0.3, "u_probability": 0.2},
+            {"sql_condition": "ELSE", "m_probability": 0.2, "u_probability": 0.7}]}]}"#;
+    let check = |towns: &[Option<&str>], expected: &[i8]| {
+        let ids: Vec<String> = (0..towns.len()).map(|i| i.to_string()).collect();
+        let rows: Vec<[Option<&str>; 3]> = ids
+            .iter()
+            .zip(towns)
+            .map(|(id, town)| [Some(id.as_str()), Some("ann"), *town])
+            .collect();
+        let linkage = table(&rows).open(read(text).unwrap().0, None).unwrap();
+        assert_eq!(linkage.predict(&all_pairs()).unwrap().gammas, expected);
+    };
+    check(&[None, None], &[1]);
+    check(&[None, Some("york"), Some("yarm")], &[0, 0, 1]);
+    check(
+        &[Some("york"), None, Some("york"), None],
+        &[0, 2, 0, 0, 1, 0],
+    );
+}
