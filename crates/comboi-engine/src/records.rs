@@ -175,7 +175,7 @@ impl Records {
     ) -> Result<(), Error> {
         let numbers = UInt32Array::from_iter_values((first..).take(texts.len()));
         self.instance
-            .execute("CREATE OR REPLACE TEMP TABLE texts (i UINTEGER, v VARCHAR)")
+            .execute("CREATE TEMP TABLE texts (i UINTEGER, v VARCHAR)")
             .and_then(|_| {
                 self.instance
                     .append("texts", vec![Arc::new(numbers), Arc::new(texts)])
@@ -191,7 +191,8 @@ impl Records {
                 sql::ident(column)
             ),
             each,
-        )
+        )?;
+        self.instance.own("forget the texts", "DROP TABLE texts")
     }
 
     /// [`read`](Self::read) with a record for each element of these lists, which stand in the lists' place; a record whose lists are empty is not there.
