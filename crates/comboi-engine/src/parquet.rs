@@ -11,7 +11,7 @@ pub(crate) const ROW_GROUP_ROWS: usize = 122_880;
 pub(crate) const COPY_BEFORE: &str = "COPY (";
 
 /// The lowest level: of the time that a whole statement takes the processor, it saves a quarter against DuckDB's own choice, which is the third, and files are a
-/// twentieth larger. A dictionary of more values than this in a row group is begun and given up by most columns that come to it: a sixth of the time of
+/// twentieth larger. A dictionary of more values than this in a row group is begun and given up by most columns that come to it: a seventh of the time of
 /// a `COPY` of persons, for a thirtieth of the file.
 pub(crate) const COMPRESSION: &str =
     "COMPRESSION zstd, COMPRESSION_LEVEL 1, DICTIONARY_SIZE_LIMIT 8192";

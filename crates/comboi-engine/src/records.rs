@@ -157,10 +157,7 @@ impl Records {
         expressions: &[(String, Form)],
         each: &mut dyn FnMut(&RecordBatch),
     ) -> Result<(), Error> {
-        let cells: String = expressions
-            .iter()
-            .map(|it| format!(", {}", formed(it)))
-            .collect();
+        let cells = cells(expressions);
         self.stream(&format!("SELECT {ROW}{cells} FROM records"), each)
     }
 
@@ -181,10 +178,7 @@ impl Records {
                     .append("texts", vec![Arc::new(numbers), Arc::new(texts)])
             })
             .map_err(|failure| self.explain(failure, "take texts in"))?;
-        let cells: String = expressions
-            .iter()
-            .map(|it| format!(", {}", formed(it)))
-            .collect();
+        let cells = cells(expressions);
         self.stream(
             &format!(
                 "SELECT {ROW}{cells} FROM (SELECT i AS {ROW}, v AS {} FROM texts) AS records",
@@ -207,10 +201,7 @@ impl Records {
             .map(|it| format!("unnest({0}) AS {0}", sql::ident(it)))
             .collect();
         let names: Vec<String> = lists.iter().map(|it| sql::ident(it)).collect();
-        let cells: String = expressions
-            .iter()
-            .map(|it| format!(", {}", formed(it)))
-            .collect();
+        let cells = cells(expressions);
         self.stream(
             &format!(
                 "SELECT {ROW}{cells} FROM (SELECT * EXCLUDE ({}), {} FROM records) AS records",
@@ -417,6 +408,12 @@ fn cell(column: &Column, stored: &Columns) -> String {
         |it| casts::from_lake(&sql::ident(&it.name), &it.sql_type, &column.sql_type),
     );
     format!("{value} AS {}", sql::ident(&column.name))
+}
+
+/// What is selected beside a record's number.
+fn cells(expressions: &[(String, Form)]) -> String {
+    let cells = expressions.iter().map(|it| format!(", {}", formed(it)));
+    cells.collect()
 }
 
 fn formed((expression, form): &(String, Form)) -> String {

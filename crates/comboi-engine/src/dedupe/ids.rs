@@ -22,8 +22,9 @@ pub(super) struct Changes {
     pub(super) split: u64,
 }
 
-/// Names the clusters: table `assigned` (`r`, `uid`, `c`, `cluster_id`, `is_first`: whether the id is the smallest of the cluster, `size`, and `weight` where rows were compared), without the rows that are
-/// clusters by themselves and called as they are. Tables that are needed for nothing more are gone then.
+/// Names the clusters: table `assigned` (`r`, `uid`, `c`, `cluster_id`, `is_first`: whether the id is the smallest of the cluster, `size`, and
+/// `weight` where rows were compared), without the rows that are clusters by themselves and called as they are. Tables that are needed for nothing
+/// more are gone then.
 pub(super) fn name(rows: &Rows<'_>, job: &Dedupe<'_>) -> Result<Changes, Error> {
     let changes = named(rows, job)?;
     for table in WORKING_TABLES {

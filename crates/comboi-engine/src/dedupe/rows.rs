@@ -19,10 +19,10 @@ use super::{Dedupe, KeyReport, write};
 pub(super) const ROW: &str = "_comboi_row";
 /// Which row was in which cluster before.
 pub(super) const CLUSTERS_BEFORE: &str = "clusters_before";
-/// So many rows are handed to DuckDB at once.
-const AT_ONCE: usize = 122_880;
 /// The log until now.
 pub(super) const LOG_BEFORE: &str = "log_before";
+/// So many rows are handed to DuckDB at once.
+const AT_ONCE: usize = 122_880;
 
 /// The rows of one deduplication.
 ///
