@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use comboi_project::Secrets;
+use comboi_project::{Secrets, SslMode};
 use tokio::time::Instant;
 use tokio_postgres::error::SqlState;
 
@@ -98,7 +98,10 @@ impl Postgres {
                 Ok(Err(e)) => return Err(explained(&e, doing)),
             }
         }
-        let tls = Some(tls::connector(encryption)?);
+        let tls = match encryption.mode {
+            SslMode::Disable => None,
+            _ => Some(tls::connector(encryption)?),
+        };
         let going = Way { config, tls }.go(self.idle);
         let gone = tokio::time::timeout(CONNECT_TIMEOUT * 2, going).await;
         let (client, wire) = gone

@@ -198,12 +198,15 @@ fn still_at_work(shop: &Shop) -> bool {
 fn ctrl_c_does_not_wait_for_a_silent_server() {
     let asleep = "query: \"SELECT 1 AS i, pg_sleep(600)::text AS p\"";
     let shop = Shop::new(T, "");
-    for (tables, blocked) in [
-        (table(&["t", asleep]), false),
+    let url = shop.database.url();
+    for (encryption, table, blocked) in [
+        ("require", &["t", asleep][..], false),
+        ("disable", &["t", asleep], false),
         // Nothing is said of a table that somebody has locked.
-        (table(&["t"]), true),
+        ("require", &["t"], true),
     ] {
-        shop.configure(&tables);
+        let connection = format!("conn_str: \"{url}?sslmode={encryption}\"");
+        shop.connect_by(&connection, &self::table(table));
         let lock = shop.database.session();
         if blocked {
             let locking = lock.batch_execute("BEGIN; LOCK TABLE t");
