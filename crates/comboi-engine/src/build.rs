@@ -25,6 +25,44 @@ pub struct Built {
     pub file: PathBuf,
 }
 
+impl Built {
+    /// It as an input of something else.
+    pub fn input<'a>(&'a self, alias: &'a str) -> Input<'a> {
+        Input {
+            alias,
+            columns: &self.columns,
+            files: std::slice::from_ref(&self.file),
+        }
+    }
+}
+
+/// So many files at most are read as one table of numbered rows: each is a scan of its own.
+const FEW: usize = 16;
+
+/// The input whose rows a query returns as they are, if it does nothing else, as `FROM persons` does; [`build`] would only copy them. Not one of
+/// many files.
+pub fn handed_on<'a>(
+    session: &Session,
+    sql: &SqlFile<'_>,
+    inputs: &[Input<'a>],
+    wanted: &[(String, SqlType)],
+) -> Result<Option<Input<'a>>, Error> {
+    let aliases: Vec<&str> = inputs.iter().map(|input| input.alias).collect();
+    let select = Select::read(session, sql, &aliases)?;
+    let Some(name) = select.hands_on(session)? else {
+        return Ok(None);
+    };
+    let mut inputs = inputs.iter().copied();
+    let input = inputs.find(|it| it.alias.to_lowercase() == name.to_lowercase());
+    Ok(input.filter(|it| {
+        let as_it_is = |query: Query<'_>| query.columns == *it.columns;
+        (1..=FEW).contains(&it.files.len())
+            && !it.columns.0.is_empty()
+            && column_problems(sql, it.columns).is_empty()
+            && Query::new(sql, it.columns, wanted).is_ok_and(as_it_is)
+    }))
+}
+
 /// Runs somebody's `SELECT` over its inputs and writes the result to `to`, whose folder must exist; a file that is
 /// there is replaced, and none is left behind when it fails.
 ///

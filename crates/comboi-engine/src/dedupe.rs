@@ -1,6 +1,6 @@
 //! Rows about the same thing become one: links, clusters with names that stay, survivors.
 //!
-//! What the query returned lies in one file. Rows are known by their place in it, links between them are found here, and
+//! What the query returned lies in a few files. Rows are known by their place in them, links between them are found here, and
 //! the clusters that they make go back into DuckDB, which picks the survivors and writes the result.
 
 mod ids;
@@ -28,8 +28,8 @@ use union::UnionFind;
 /// A deduplication that is to be done.
 #[derive(Debug)]
 pub struct Dedupe<'a> {
-    /// What the query returned.
-    pub rows: &'a Built,
+    /// What the query returned, in a few files.
+    pub rows: Input<'a>,
     /// How.
     pub how: &'a Deduplication,
     /// Which rows belong together, if that was found by comparing them; else `keys` tell.
@@ -149,7 +149,7 @@ pub fn check_dedupe(
 /// A cluster is called by the smallest id of its rows, and keeps that name when rows come and go: see `dedupe/ids.rs`.
 /// Fails where ids are missing or there twice, and where a cluster is larger than it may be.
 pub fn dedupe(session: &Session, job: &Dedupe<'_>) -> Result<Deduped, Error> {
-    check_dedupe(session, job.how, &job.rows.columns)?;
+    check_dedupe(session, job.how, job.rows.columns)?;
     let rows = Rows::open(session, job)?;
     rows.check_ids()?;
     let mut union = UnionFind::new(rows.count);
@@ -166,7 +166,7 @@ pub fn dedupe(session: &Session, job: &Dedupe<'_>) -> Result<Deduped, Error> {
     }
     let keys = how.keys.iter().filter(|_| job.linked.is_none());
     for written in keys {
-        let key = key::Key::new(written, &job.rows.columns);
+        let key = key::Key::new(written, job.rows.columns);
         report.keys.push(rows.link(&key, &mut union)?);
     }
     if how.incremental && job.clusters.is_some() {
@@ -188,11 +188,11 @@ pub fn dedupe(session: &Session, job: &Dedupe<'_>) -> Result<Deduped, Error> {
     let changes = ids::name(&rows, job)?;
     report.merged_clusters = changes.merged;
     report.split_clusters = changes.split;
-    let columns = deduped_columns(job.how, &job.rows.columns);
-    if let Some(choose) = survivors::choose(job.how, &job.rows.columns) {
+    let columns = deduped_columns(job.how, job.rows.columns);
+    if let Some(choose) = survivors::choose(job.how, job.rows.columns) {
         rows.own(&choose)?;
     }
-    let select = survivors::select(job.how, &job.rows.columns);
+    let select = survivors::select(job.how, job.rows.columns);
     let built = rows.write(&select, columns, "deduped.parquet")?;
     Ok(Deduped {
         built,

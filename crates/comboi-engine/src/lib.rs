@@ -38,7 +38,7 @@ pub mod read_files;
 mod records;
 
 pub use ages::{Ages, Older, ages, without_older};
-pub use build::{Built, build};
+pub use build::{Built, build, handed_on};
 pub use check::{
     Around, Aside, MOMENT_COLUMN, Names, OtherDataset, RULES_COLUMN, RUN_COLUMN, Sample, SetAside,
     Verdict, VerdictOutcome, bind_contract_sql, check, check_contract_sql, quarantine_columns,
@@ -62,6 +62,7 @@ pub use records::{Form, Records};
 pub use select::{check_sql, column_names, needs_key, uses_the_clock};
 pub use session::{Interrupter, Session};
 pub use show::{Rows, count_items, show};
+pub use view::unreadable;
 pub use write_rows::write_rows;
 
 /// The version of DuckDB that comboi is built for and that its results belong to.

@@ -8,6 +8,7 @@ mod clean;
 mod tree;
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use comboi_project::{Place, Problem, Problems};
 
@@ -124,6 +125,20 @@ impl Select {
             let sample = node.text("seed").is_some_and(|seed| seed == "-1");
             function || column || sample
         })
+    }
+
+    /// The relation whose rows it returns as they are, if it does nothing else.
+    pub(crate) fn hands_on(&self, session: &Session) -> Result<Option<String>, Error> {
+        let Some(name) = self.tree.nodes().find_map(|node| node.text("table_name")) else {
+            return Ok(None);
+        };
+        let plain = format!("SELECT * FROM {}", sql::ident(&name));
+        let file = SqlFile {
+            path: Path::new("plain.sql"),
+            text: &plain,
+        };
+        let plain = tree_of(session.parser()?, &file, &plain)?;
+        Ok(self.tree.is_alike(&plain).then_some(name))
     }
 
     /// Where it asks for a pseudonym first, if it does.

@@ -1,13 +1,13 @@
 //! Inputs as views: files in the lake's types, seen in people's.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use comboi_project::{Column, SqlType};
 
 use crate::damage::blamed;
 use crate::failure::Failure;
 use crate::instance::Instance;
-use crate::{Error, Input, casts, sql};
+use crate::{Error, Input, Session, casts, sql};
 
 /// Shows an input under its alias.
 pub(crate) fn show_input(instance: &Instance, input: &Input<'_>) -> Result<(), Error> {
@@ -60,25 +60,55 @@ pub(crate) fn select_input(instance: &Instance, input: &Input<'_>) -> Result<Str
     Ok(format!("SELECT {} FROM {scan}", or_nothing(columns)))
 }
 
-/// The `SELECT` that reads an input of one file, and the place of each row in it, from 0, as column `row`.
-pub(crate) fn scan_numbered(
+/// The `SELECT` that reads an input of a few files, and the place of each row in them, from 0, as column `row` (UINTEGER). And how many rows there are.
+pub(crate) fn select_numbered(
     instance: &Instance,
     input: &Input<'_>,
     row: &str,
-) -> Result<String, Error> {
-    let select = select_input(instance, input)?;
-    let scan = scan(input.files);
-    let numbered = scan.replacen(
-        "hive_partitioning = false",
-        "hive_partitioning = false, file_row_number = true",
-        1,
+) -> Result<(String, u64), Error> {
+    let mut parts = Vec::new();
+    let mut count = 0_u64;
+    for file in input.files {
+        let one = Input {
+            files: std::slice::from_ref(file),
+            ..*input
+        };
+        let scan = scan(one.files);
+        let select = select_input(instance, &one)?;
+        let numbered = scan.replacen(
+            "hive_partitioning = false",
+            "hive_partitioning = false, file_row_number = true",
+            1,
+        );
+        let from = select.strip_suffix(&scan).unwrap_or(&select);
+        let from = from.strip_suffix(" FROM ").unwrap_or(from);
+        parts.push(format!(
+            "{from}, CAST(file_row_number + {count} AS UINTEGER) AS {} FROM {numbered}",
+            sql::ident(row)
+        ));
+        let counted = instance
+            .rows(&format!("SELECT count(*) FROM {scan}"))
+            .map_err(|failure| about_files(instance, failure, input))?;
+        let counted = counted.into_iter().flatten().flatten().next();
+        count += counted.and_then(|it| it.parse::<u64>().ok()).unwrap_or(0);
+    }
+    Ok((parts.join(" UNION ALL "), count))
+}
+
+/// What keeps the files of an input from being read to their ends, if anything does.
+pub fn unreadable(session: &Session, input: &Input<'_>) -> Option<Error> {
+    let files: Vec<&Path> = input.files.iter().map(PathBuf::as_path).collect();
+    let instance = session.confined(&files).ok()?;
+    let whole = format!(
+        "SELECT max(hash(t))::VARCHAR FROM {} AS t",
+        scan(input.files)
     );
-    let from = select.strip_suffix(&scan).unwrap_or(&select);
-    let from = from.strip_suffix(" FROM ").unwrap_or(from);
-    Ok(format!(
-        "{from}, file_row_number AS {} FROM {numbered}",
-        sql::ident(row)
-    ))
+    let failure = instance.rows(&whole).err()?;
+    let reason = blamed(&instance, &failure, input.files)?;
+    Some(Error::Unreadable {
+        doing: format!("read `{}`", input.alias),
+        reason,
+    })
 }
 
 /// A scan of Parquet files, by name where there are several.

@@ -334,3 +334,78 @@ fn columns_are_known_without_reading_anything() {
         "after a mistake"
     );
 }
+
+#[test]
+fn a_query_that_only_hands_rows_on_is_told_from_others() {
+    let bench = Bench::new();
+    let (of_t, of_u) = (
+        columns(&[("id", "BIGINT"), ("day", "VARCHAR")]),
+        columns(&[("id", "BIGINT"), ("a day", "VARCHAR")]),
+    );
+    let files: Vec<PathBuf> = (0..17)
+        .map(|i| PathBuf::from(format!("{i}.parquet")))
+        .collect();
+    let input = |alias, columns, files| Input {
+        alias,
+        columns,
+        files,
+    };
+    let handed_on = |sql: &str, count: usize, wanted: &[(&str, &str)]| {
+        let wanted: Vec<(String, SqlType)> = wanted
+            .iter()
+            .map(|(name, of)| ((*name).to_owned(), of.parse().unwrap()))
+            .collect();
+        let inputs = [
+            input("t", &of_t, &files[..count]),
+            input("u", &of_u, &files[..1]),
+        ];
+        let sql = SqlFile {
+            path: Path::new("q.sql"),
+            text: sql,
+        };
+        let found = comboi_engine::handed_on(&bench.session, &sql, &inputs, &wanted);
+        found.unwrap().map(|it| it.alias)
+    };
+    for sql in [
+        "FROM t",
+        "TABLE t",
+        "\u{feff}-- all of them\nSELECT *\nFROM T /* as they are */;\n",
+    ] {
+        assert_eq!(handed_on(sql, 1, &[]), Some("t"), "{sql}");
+    }
+    for sql in [
+        "FROM t WHERE id > 1",
+        "FROM t ORDER BY id",
+        "FROM t LIMIT 1",
+        "FROM t, u",
+        "FROM t AS v(a, b)",
+        "FROM t TABLESAMPLE 10%",
+        "FROM t UNION ALL FROM t",
+        "FROM (FROM t)",
+        "SELECT DISTINCT * FROM t",
+        "SELECT * EXCLUDE (day) FROM t",
+        "SELECT * REPLACE (upper(day) AS day) FROM t",
+        "SELECT id, day FROM t",
+        "SELECT * FROM t QUALIFY row_number() OVER (PARTITION BY id) = 1",
+        "WITH t AS (SELECT 1 AS id) FROM t",
+        "VALUES (1)",
+        "SELECT 1 AS id",
+        // Its column has a name that `build` refuses.
+        "FROM u",
+    ] {
+        assert_eq!(handed_on(sql, 1, &[]), None, "{sql}");
+    }
+    assert_eq!(handed_on("FROM t", 16, &[]), Some("t"));
+    assert_eq!(handed_on("FROM t", 17, &[]), None, "of many files");
+    assert_eq!(handed_on("FROM t", 0, &[]), None, "of none");
+    assert_eq!(handed_on("FROM t", 1, &[("id", "BIGINT")]), Some("t"));
+    let sum = columns(&[("id", "HUGEINT"), ("day", "VARCHAR")]);
+    let wanted = [("id".to_owned(), "BIGINT".parse().unwrap())];
+    let sql = SqlFile {
+        path: Path::new("q.sql"),
+        text: "FROM t",
+    };
+    let inputs = [input("t", &sum, &files[..1])];
+    let found = comboi_engine::handed_on(&bench.session, &sql, &inputs, &wanted);
+    assert!(found.unwrap().is_none(), "a contract has another type");
+}

@@ -57,7 +57,7 @@ impl Bench {
         let input = |built: &'_ Option<Built>| built.as_ref().map(|built| built.columns.clone());
         let (clusters_columns, log_columns) = (input(&self.clusters), input(&self.log));
         let job = Dedupe {
-            rows: &rows,
+            rows: rows.input("rows"),
             how: &how,
             linked: None,
             clusters: clusters_columns.as_ref().map(|columns| Input {

@@ -162,10 +162,10 @@ struct Compared {
 impl Compared {
     fn find(
         session: &Session,
-        built: &Built,
+        rows: &Input<'_>,
         how: &Deduplication,
     ) -> Result<(Linked, Self), TaskError> {
-        let link = Link::open(session, built, how, Learn::AsSaid)?;
+        let link = Link::open(session, rows, how, Learn::AsSaid)?;
         let (linked, report) = link.linked(how)?;
         let compared = Self {
             report,
@@ -174,6 +174,34 @@ impl Compared {
         };
         Ok((linked, compared))
     }
+}
+
+/// Makes rows about the same thing one.
+fn one_of_each(
+    session: &Session,
+    rows: Input<'_>,
+    how: &Deduplication,
+    before: &Before,
+    hold: &Hold,
+    folder: &Path,
+) -> Result<(Deduped, Option<Compared>), TaskError> {
+    let (found, compared) = if how.compares() {
+        let (found, compared) = Compared::find(session, &rows, how)?;
+        (Some(found), Some(compared))
+    } else {
+        (None, None)
+    };
+    let job = comboi_engine::Dedupe {
+        rows,
+        how,
+        linked: found.as_ref(),
+        clusters: before.clusters(how, rows.columns),
+        log: before.log(how, rows.columns),
+        run: hold.run,
+        now: hold.now,
+        folder,
+    };
+    Ok((comboi_engine::dedupe(session, &job)?, compared))
 }
 
 impl Build<'_> {
@@ -438,38 +466,45 @@ impl Build<'_> {
             };
             session.give(Given { run_at, key });
             let wanted = wanted(&dataset);
-            let mut built = comboi_engine::build(session, &sql, &inputs, Some(&wanted), &to)?;
+            let limits = retention::Limits::new(runner.project.kept_for(&dataset.id), run_at);
+            let handed_on = match (&dataset.dedupe, &limits) {
+                (Some(_), None) => comboi_engine::handed_on(session, &sql, &inputs, &wanted)?,
+                _ => None,
+            };
             let mut notes = Vec::new();
-            let kept_for = runner.project.kept_for(&dataset.id);
-            if let Some(limits) = retention::Limits::new(kept_for, run_at) {
-                let held = limits.hold_built(session, built, &folder)?;
-                built = held.0;
-                notes.extend(held.1);
-            }
+            let build = || -> Result<Built, TaskError> {
+                let built = comboi_engine::build(session, &sql, &inputs, Some(&wanted), &to)?;
+                let Some(limits) = limits else {
+                    return Ok(built);
+                };
+                let (held, note) = limits.hold_built(session, built, &folder)?;
+                notes.extend(note);
+                Ok(held)
+            };
             let (mut deduped, mut linked) = (None, None);
-            if let (Some(how), Some(before)) = (&dataset.dedupe, before) {
-                runner.phase(&dataset.id, Phase::Deduplicating);
-                let mut found = None;
-                if how.compares() {
-                    let (rows, report) = Compared::find(session, &built, how)?;
-                    (found, linked) = (Some(rows), Some(report));
+            let built = match (&dataset.dedupe, before) {
+                (Some(how), Some(before)) => {
+                    let staged;
+                    let rows = if let Some(input) = handed_on {
+                        input
+                    } else {
+                        staged = build()?;
+                        staged.input("rows")
+                    };
+                    runner.phase(&dataset.id, Phase::Deduplicating);
+                    let done = one_of_each(session, rows, how, &before, &hold, &folder);
+                    // What is wrong with an input's files is told of the input, as `build` does.
+                    let (done, compared) = done.map_err(|e| {
+                        let damage =
+                            handed_on.and_then(|it| comboi_engine::unreadable(session, &it));
+                        damage.map_or(e, Into::into)
+                    })?;
+                    let built = done.built.clone();
+                    (deduped, linked) = (Some((before, done)), compared);
+                    built
                 }
-                let done = comboi_engine::dedupe(
-                    session,
-                    &comboi_engine::Dedupe {
-                        rows: &built,
-                        how,
-                        linked: found.as_ref(),
-                        clusters: before.clusters(how, &built.columns),
-                        log: before.log(how, &built.columns),
-                        run: hold.run,
-                        now: hold.now,
-                        folder: &folder,
-                    },
-                )?;
-                built = done.built.clone();
-                deduped = Some((before, done));
-            }
+                _ => build()?,
+            };
             if let Some(how) = &dataset.dedupe {
                 hold.contracts = hold
                     .contracts

@@ -4,7 +4,7 @@ mod large;
 
 use std::path::PathBuf;
 
-use comboi_engine::{Built, Linked, Session};
+use comboi_engine::{Input, Linked, Session};
 use comboi_linkage::{
     Easy, Error, Linkage, Pairs, Predict, Records, Rule, RulePairs, Settings, SplinkVersion,
     Training, TrainingReport, Way, rules_of_keys, weight_of,
@@ -58,7 +58,7 @@ impl Link {
     /// names the rules.
     pub fn open(
         session: &Session,
-        rows: &Built,
+        rows: &Input<'_>,
         how: &Deduplication,
         learn: Learn,
     ) -> Result<Self, Error> {
@@ -153,10 +153,10 @@ pub fn check_settings(
 ) -> Result<(), Error> {
     let file = session.scratch().join("no-rows.parquet");
     comboi_engine::write_rows(session, columns, &[], &file)?;
-    let rows = Built {
-        columns: columns.clone(),
-        row_count: 0,
-        file,
+    let rows = Input {
+        alias: "rows",
+        columns,
+        files: &[file],
     };
     prepare(session, &rows, how, Learn::AsSaid).map(drop)
 }
@@ -173,7 +173,7 @@ struct Prepared {
 
 fn prepare(
     session: &Session,
-    rows: &Built,
+    rows: &Input<'_>,
     how: &Deduplication,
     learn: Learn,
 ) -> Result<Prepared, Error> {
@@ -189,27 +189,26 @@ fn prepare(
         (_, Train::Auto) => !settings.is_trained(),
     };
     let lambda = trains || wanted.lambda == Lambda::Reestimate;
-    let mut budget = rows
-        .row_count
-        .saturating_mul(wanted.pairs_budget.value.into())
-        .max(1_000);
-    let training = Training {
+    let mut training = Training {
         deterministic_rules: rules(session, &how.how.deterministic_rules, how)?,
         recall: wanted.recall.value,
         em_rules: rules(session, &how.how.em_rules, how)?,
         max_pairs: Training::default().max_pairs,
         seed: wanted.seed,
-        pairs_budget: Some(budget),
+        pairs_budget: None,
         lambda,
         u: trains,
         m: trains,
     };
-    let files = [rows.file.clone()];
     let records = Records {
-        files: &files,
-        columns: Some(&rows.columns),
+        files: rows.files,
+        columns: Some(rows.columns),
     };
     let mut linkage = Linkage::open(session, &records, settings, Some(&training))?;
+    let mut budget = u64::from(linkage.row_count())
+        .saturating_mul(wanted.pairs_budget.value.into())
+        .max(1_000);
+    training.pairs_budget = Some(budget);
     if how.model.is_none() && wanted.keys.is_empty() {
         // Of columns that nobody chose to look for pairs by, some may be shared by too many rows.
         let dropped = linkage.drop_wide_rules(budget)?;

@@ -8,14 +8,14 @@ use duckdb::arrow::array::{ArrayRef, Float64Array, UInt32Array};
 
 use crate::failure::Failure;
 use crate::instance::Instance;
-use crate::view::{scan_numbered, show_input};
+use crate::view::{select_numbered, show_input};
 use crate::{Built, Error, Input, Session, SqlFile, sql};
 
 use super::key::{Key, ROWS, not_blank};
 use super::union::UnionFind;
 use super::{Dedupe, KeyReport, write};
 
-/// The place of a row in its file.
+/// The place of a row in its files.
 pub(super) const ROW: &str = "_comboi_row";
 /// Which row was in which cluster before.
 pub(super) const CLUSTERS_BEFORE: &str = "clusters_before";
@@ -53,16 +53,10 @@ impl<'a> Rows<'a> {
         let files: Vec<&Path> = files
             .chain(&written)
             .map(PathBuf::as_path)
-            .chain([job.rows.file.as_path()])
+            .chain(job.rows.files.iter().map(PathBuf::as_path))
             .collect();
         let instance = session.confined(&files)?;
-        let files = [job.rows.file.clone()];
-        let rows = Input {
-            alias: ROWS,
-            columns: &job.rows.columns,
-            files: &files,
-        };
-        let select = scan_numbered(&instance, &rows, ROW)?;
+        let (select, count) = select_numbered(&instance, &job.rows, ROW)?;
         instance.own("see the rows", &format!("CREATE VIEW {ROWS} AS {select}"))?;
         for (alias, input) in [(CLUSTERS_BEFORE, job.clusters), (LOG_BEFORE, job.log)] {
             if let Some(input) = input {
@@ -70,7 +64,7 @@ impl<'a> Rows<'a> {
             }
         }
         instance.lock()?;
-        let count = u32::try_from(job.rows.row_count).map_err(|_| Error::Internal {
+        let count = u32::try_from(count).map_err(|_| Error::Internal {
             doing: "deduplicate".to_owned(),
             message: "more than 4,294,967,295 rows can't be told apart".to_owned(),
         })?;
@@ -86,7 +80,7 @@ impl<'a> Rows<'a> {
     pub(super) fn check_ids(&self) -> Result<(), Error> {
         let id = &self.job.how.unique_id;
         self.own(&format!(
-            "CREATE TABLE ids AS SELECT CAST({ROW} AS UINTEGER) AS r, {} AS uid FROM {ROWS}",
+            "CREATE TABLE ids AS SELECT {ROW} AS r, {} AS uid FROM {ROWS}",
             sql::ident(id)
         ))?;
         if self.job.linked.is_some() {
@@ -143,10 +137,7 @@ impl<'a> Rows<'a> {
             .zip(&names)
             .map(|(part, name)| format!("{part} AS {name}"))
             .collect();
-        let given = format!(
-            "SELECT CAST({ROW} AS UINTEGER) AS r, {} FROM {ROWS}",
-            parts.join(", ")
-        );
+        let given = format!("SELECT {ROW} AS r, {} FROM {ROWS}", parts.join(", "));
         let types = self
             .instance
             .columns(&given)

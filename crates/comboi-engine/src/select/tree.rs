@@ -97,6 +97,16 @@ impl Tree {
         Node { tree: self, id: 0 }.text(key)
     }
 
+    /// Whether both are of the same statement, wherever each part of it stands.
+    pub(super) fn is_alike(&self, other: &Self) -> bool {
+        fn parts(tree: &Tree) -> impl Iterator<Item = (&str, Option<&str>, usize)> {
+            let entries = tree.entries.iter();
+            let placeless = entries.filter(|it| it.key != "query_location");
+            placeless.map(|it| (it.key.as_str(), it.atom.as_deref(), it.children.len()))
+        }
+        parts(self).eq(parts(other))
+    }
+
     pub(super) fn statements(&self) -> usize {
         Node { tree: self, id: 0 }
             .child("statements")

@@ -36,6 +36,28 @@ async fn nothing_new_is_committed_where_no_row_changed_its_cluster() {
     assert_eq!((found.row_count, found.cluster_count), (3, 2));
 }
 
+/// `FROM orders` is not run: the rows are taken from the files of the input, of which there are several.
+#[tokio::test]
+async fn rows_that_a_query_hands_on_are_those_that_it_would_return() {
+    for shop in [Shop::deduplicated, Shop::compared] {
+        let (shop, store) = (shop(), memory());
+        shop.run(&store).await;
+        shop.add_connecting_order();
+        shop.run(&store).await;
+        let mut seen = Vec::new();
+        for sql in ["SELECT * FROM (FROM orders)", "FROM orders"] {
+            shop.write("transformations/sql/orders_clean.sql", &format!("{sql}\n"));
+            let report = shop.run(&store).await;
+            assert_eq!(report.tasks[1].rows, 4, "{sql}");
+            let mut rows = rows(&store, CLEAN).await;
+            rows.sort();
+            seen.push((rows, clusters(&store).await));
+        }
+        assert_eq!(seen[0].0.len(), 4);
+        assert_eq!(seen[0], seen[1]);
+    }
+}
+
 #[tokio::test]
 async fn a_dataset_that_goes_back_takes_its_clusters_with_it() {
     let (shop, store) = (Shop::deduplicated(), memory());

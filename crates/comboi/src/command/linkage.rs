@@ -122,7 +122,7 @@ impl Opened {
         let scratch = wiring::private_scratch(&project)?;
         let session = Session::open(&wiring::limits(&project), scratch.path())?;
         let rows = rows(&project, found, &session, scratch.path())?;
-        let link = Link::open(&session, &rows, &how, learn)?;
+        let link = Link::open(&session, &rows.input("rows"), &how, learn)?;
         Ok(Self {
             dataset: id.to_string(),
             how,

@@ -59,8 +59,23 @@ fn a_bronze_file_with_a_damaged_page() {
     let mut bytes = std::fs::read(&path).unwrap();
     bytes[4..30].fill(0xEE);
     std::fs::write(&path, bytes).unwrap();
-    let said = world.expect(1, &["run", "silver", "--rebuild"]);
-    assert!(said.out.contains(&file), "{file} is not in:\n{}", said.out);
+    let named = || {
+        let said = world.expect(1, &["run", "silver", "--rebuild"]).out;
+        assert!(said.contains("could not read `orders`"), "{said}");
+        assert!(said.contains(&file), "{file} is not in:\n{said}");
+    };
+    named();
+    // The same where no query stands between the file and what is done with its rows.
+    world.write("transformations/sql/orders_clean.sql", "FROM orders\n");
+    let transformations = world.read("configs/transformations.yml");
+    for how in ["keys: [day]", "keys: [day], comparisons: {amount: exact}"] {
+        let dedupe = format!("  - name: orders_clean\n    dedupe: {{unique_id: id, {how}}}\n");
+        world.write(
+            "configs/transformations.yml",
+            transformations.replacen("  - name: orders_clean\n", &dedupe, 1),
+        );
+        named();
+    }
 }
 
 #[test]
