@@ -172,15 +172,12 @@ pub fn dedupe(session: &Session, job: &Dedupe<'_>) -> Result<Deduped, Error> {
     if how.incremental && job.clusters.is_some() {
         rows.link_as_before(&mut union)?;
     }
-    let sizes = union.sizes();
+    let (roots, sizes) = union.into_roots();
     report.cluster_count = sizes.iter().filter(|size| **size > 0).count() as u64;
     report.largest_cluster_rows = sizes.iter().copied().max().unwrap_or(0).into();
     let notes = too_large(job.how, &report)?;
-    let weights = job
-        .linked
-        .map(|linked| pairs::strongest(linked, &union, rows.count));
-    rows.put_linked(&union, &sizes, weights.as_deref())?;
-    drop((union, sizes, weights));
+    let weights = job.linked.map(|linked| pairs::strongest(linked, &roots));
+    rows.place(roots, sizes, weights)?;
     let pairs = match job.linked.filter(|_| how.output.pairs) {
         Some(linked) => Some(rows.write_pairs(linked)?),
         None => None,
@@ -256,7 +253,9 @@ fn column_problems(how: &Deduplication, columns: &Columns) -> Vec<Problem> {
         }
     }
     problems.extend(survivors::problems(&how.how, columns));
-    let ours = ["file_row_number", rows::ROW];
+    let ours = ["file_row_number", rows::ROW]
+        .into_iter()
+        .chain(rows::OF_PLACED);
     for added in how.added_columns().into_iter().chain(ours) {
         if columns.get(added).is_some() {
             let message = format!("the query returns `{added}`, which `dedupe` adds");

@@ -11,6 +11,7 @@ mod sql;
 mod failure;
 mod instance;
 mod limits;
+mod lookup;
 mod masking;
 mod session;
 

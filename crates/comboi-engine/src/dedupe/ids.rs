@@ -10,7 +10,7 @@ use comboi_project::{Column, Columns, SqlType};
 use crate::{Built, Error, sql};
 
 use super::Dedupe;
-use super::rows::{CLUSTERS_BEFORE, LOG_BEFORE, Rows};
+use super::rows::{CLUSTERS_BEFORE, LOG_BEFORE, MEMBERS, Rows};
 
 /// What became of the names.
 pub(super) struct Changes {
@@ -22,33 +22,27 @@ pub(super) struct Changes {
     pub(super) split: u64,
 }
 
-/// Names the clusters: table `assigned` (`r`, `uid`, `c`, `cluster_id`, `is_first`: whether the id is the smallest of the cluster, `size`, and
-/// `weight` where rows were compared), without the rows that are clusters by themselves and called as they are. Tables that are needed for nothing
-/// more are gone then.
+/// Names the clusters: table [`NAMED`] (`c`, `cluster_id`, `first`: the smallest id of the cluster). A cluster of one row that is called as its row is may be
+/// left out. What is needed for nothing more is gone then.
 pub(super) fn name(rows: &Rows<'_>, job: &Dedupe<'_>) -> Result<Changes, Error> {
     let changes = named(rows, job)?;
-    for table in WORKING_TABLES {
+    rows.own(&format!("DROP VIEW {MEMBERS}"))?;
+    for table in ["ids", "moved", "claims", "heirs", "changes"] {
         rows.own(&format!("DROP TABLE IF EXISTS {table}"))?;
     }
     Ok(changes)
 }
 
-const WORKING_TABLES: [&str; 8] = [
-    "ids", "linked", "members", "named", "moved", "claims", "heirs", "changes",
-];
+/// The clusters.
+pub(super) const NAMED: &str = "named";
 
 fn named(rows: &Rows<'_>, job: &Dedupe<'_>) -> Result<Changes, Error> {
     let id = rows.id_type();
     let log_columns = log_columns(&id);
-    let weight = if job.how.compares() { ", weight" } else { "" };
     if job.clusters.is_none() {
         // Of those that are alone nothing needs to be found out.
         rows.own(&format!(
-            "CREATE TABLE members AS SELECT r, uid, c, size::BIGINT AS size{weight} FROM linked JOIN ids USING (r)"
-        ))?;
-        rows.own("CREATE TABLE named AS SELECT c, min(uid) AS cluster_id, min(uid) AS first FROM members GROUP BY c")?;
-        rows.own(&format!(
-            "CREATE TABLE assigned AS SELECT r, uid, c, cluster_id, uid = first AS is_first, size{weight} FROM members JOIN named USING (c)"
+            "CREATE TABLE {NAMED} AS SELECT c, min(uid) AS cluster_id, min(uid) AS first FROM {MEMBERS} WHERE size > 1 GROUP BY c"
         ))?;
         return Ok(Changes {
             clusters: Some(write_clusters(rows, &id)?),
@@ -57,19 +51,13 @@ fn named(rows: &Rows<'_>, job: &Dedupe<'_>) -> Result<Changes, Error> {
             split: 0,
         });
     }
-    rows.own(&format!(
-        "CREATE TABLE members AS SELECT ids.r, ids.uid, coalesce(c, ids.r) AS c, coalesce(size, 1)::BIGINT AS size{weight} FROM ids LEFT JOIN linked USING (r)"
-    ))?;
     for statement in inherit() {
         rows.own(&statement)?;
     }
-    rows.own(&format!(
-        "CREATE TABLE assigned AS SELECT r, uid, c, cluster_id, uid = first AS is_first, size{weight} FROM members JOIN named USING (c) WHERE size > 1 OR cluster_id <> uid"
-    ))?;
     let [moved, added, gone, merged, split] = rows.numbers(&format!(
         "SELECT (SELECT count(*) FROM changes),
-                (SELECT count(*) FROM members ANTI JOIN {CLUSTERS_BEFORE} ON unique_id = uid),
-                (SELECT count(*) FROM {CLUSTERS_BEFORE} ANTI JOIN members ON unique_id = uid),
+                (SELECT count(*) FROM {MEMBERS} ANTI JOIN {CLUSTERS_BEFORE} ON unique_id = uid),
+                (SELECT count(*) FROM {CLUSTERS_BEFORE} ANTI JOIN {MEMBERS} ON unique_id = uid),
                 (SELECT count(*) FROM changes WHERE change = 'merged'),
                 (SELECT count(DISTINCT from_cluster_id) FROM changes WHERE change IN ('split', 'moved'))"
     ))?;
@@ -95,24 +83,22 @@ fn inherit() -> [String; 5] {
         // Which rows of a name are in which cluster now.
         format!(
             "CREATE TABLE moved AS SELECT c, cluster_id AS was, count(*) AS n, min(uid) AS first
-             FROM members JOIN {CLUSTERS_BEFORE} ON unique_id = uid GROUP BY c, cluster_id"
+             FROM {MEMBERS} JOIN {CLUSTERS_BEFORE} ON unique_id = uid GROUP BY c, cluster_id"
         ),
         // To which cluster a name belongs.
-        "CREATE TABLE claims AS
+        format!("CREATE TABLE claims AS
          WITH names AS (SELECT DISTINCT was FROM moved),
-         own AS (SELECT names.was, members.c FROM names JOIN members ON members.uid = names.was)
+         own AS (SELECT names.was, m.c FROM names JOIN {MEMBERS} AS m ON m.uid = names.was)
          SELECT own.c, own.was, coalesce(moved.n, 0) AS n
          FROM own LEFT JOIN moved ON moved.c = own.c AND moved.was = own.was
          UNION ALL
          SELECT c, was, n FROM moved WHERE was NOT IN (SELECT was FROM own)
-         QUALIFY row_number() OVER (PARTITION BY was ORDER BY n DESC, first) = 1"
-            .to_owned(),
+         QUALIFY row_number() OVER (PARTITION BY was ORDER BY n DESC, first) = 1"),
         "CREATE TABLE heirs AS SELECT c, was FROM claims
          QUALIFY row_number() OVER (PARTITION BY c ORDER BY n DESC, was) = 1"
             .to_owned(),
-        "CREATE TABLE named AS SELECT c, coalesce(any_value(heirs.was), min(uid)) AS cluster_id, min(uid) AS first
-         FROM members LEFT JOIN heirs USING (c) GROUP BY c"
-            .to_owned(),
+        format!("CREATE TABLE {NAMED} AS SELECT c, coalesce(any_value(heirs.was), min(uid)) AS cluster_id, min(uid) AS first
+         FROM {MEMBERS} LEFT JOIN heirs USING (c) GROUP BY c"),
         format!(
             "CREATE TABLE changes AS
              WITH spread AS (SELECT was, count(*) AS clusters FROM moved GROUP BY was),
@@ -122,7 +108,7 @@ fn inherit() -> [String; 5] {
                          WHEN known.cluster_id IS NOT NULL THEN 'moved'
                          ELSE 'split' END AS change,
                     moved.was AS from_cluster_id, named.cluster_id, moved.n AS row_count
-             FROM moved JOIN named USING (c) JOIN spread USING (was)
+             FROM moved JOIN {NAMED} AS named USING (c) JOIN spread USING (was)
              LEFT JOIN known ON known.cluster_id = named.cluster_id
              WHERE moved.was <> named.cluster_id"
         ),
@@ -132,7 +118,9 @@ fn inherit() -> [String; 5] {
 fn write_clusters(rows: &Rows<'_>, id: &SqlType) -> Result<Built, Error> {
     let columns = columns(&[("unique_id", id), ("cluster_id", id)]);
     rows.write(
-        "SELECT ids.uid, coalesce(cluster_id, ids.uid) FROM ids LEFT JOIN assigned USING (r) ORDER BY ids.uid",
+        &format!(
+            "SELECT uid, coalesce(cluster_id, uid) FROM {MEMBERS} LEFT JOIN {NAMED} USING (c) ORDER BY uid"
+        ),
         columns,
         "clusters.parquet",
     )

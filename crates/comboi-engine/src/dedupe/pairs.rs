@@ -9,19 +9,17 @@ use crate::{Built, Error};
 
 use super::Linked;
 use super::rows::Rows;
-use super::union::UnionFind;
 
 /// How much the strongest pair of each row with one of its own cluster weighs; minus infinity where there is none.
-pub(super) fn strongest(linked: &Linked, union: &UnionFind, rows: u32) -> Vec<f64> {
-    let mut strongest = vec![f64::NEG_INFINITY; rows as usize];
+pub(super) fn strongest(linked: &Linked, roots: &[u32]) -> Vec<f64> {
+    let mut strongest = vec![f64::NEG_INFINITY; roots.len()];
     for ((l, r), weight) in linked.l.iter().zip(&linked.r).zip(&linked.weights) {
-        if union.root(*l) != union.root(*r) {
+        if roots[*l as usize] != roots[*r as usize] {
             continue;
         }
         for row in [*l, *r] {
-            if let Some(most) = strongest.get_mut(row as usize) {
-                *most = most.max(*weight);
-            }
+            let most = &mut strongest[row as usize];
+            *most = most.max(*weight);
         }
     }
     strongest

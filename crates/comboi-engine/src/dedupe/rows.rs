@@ -1,10 +1,10 @@
 //! The rows that are deduplicated, in a DuckDB that reaches nothing but their files.
 
 use std::path::{Path, PathBuf, absolute};
-use std::sync::Arc;
 
 use comboi_project::{Columns, Problem, Problems, SqlType};
-use duckdb::arrow::array::{ArrayRef, Float64Array, UInt32Array};
+use duckdb::arrow::array::ArrayRef;
+use duckdb::arrow::datatypes::{Float64Type, UInt32Type};
 
 use crate::failure::Failure;
 use crate::instance::Instance;
@@ -21,13 +21,22 @@ pub(super) const ROW: &str = "_comboi_row";
 pub(super) const CLUSTERS_BEFORE: &str = "clusters_before";
 /// The log until now.
 pub(super) const LOG_BEFORE: &str = "log_before";
-/// So many rows are handed to DuckDB at once.
-const AT_ONCE: usize = 122_880;
+/// The ids (`r`, `uid`) with the first row of their cluster (`c`) and the cluster's `size`.
+pub(super) const MEMBERS: &str = "members";
+/// The rows with the first row of their cluster (`_comboi_c`), its size (`_comboi_size`), and `_comboi_weight`, that of their strongest pair, where rows were
+/// compared.
+pub(super) const PLACED: &str = "placed";
+/// What only deduplication calls a column: those of [`PLACED`], those that survivors are chosen by, and `_comboi_n0` and so on.
+pub(super) const OF_PLACED: [&str; 4] = [
+    "_comboi_c",
+    "_comboi_cluster",
+    "_comboi_size",
+    "_comboi_weight",
+];
 
 /// The rows of one deduplication.
 ///
-/// Its tables: `rows` is what the query returned with [`ROW`], `ids` the ids by row, `linked` the rows of clusters of several with the first one of the
-/// cluster and its size.
+/// `rows` is what the query returned with [`ROW`]; table `ids` has the ids by row.
 pub(super) struct Rows<'a> {
     pub(super) instance: Instance,
     pub(super) count: u32,
@@ -195,41 +204,35 @@ impl<'a> Rows<'a> {
         )
     }
 
-    /// Gives the clusters of several rows to DuckDB; `weights` has for each row how much its strongest pair weighs, where rows were compared.
-    pub(super) fn put_linked(
+    /// Says in which cluster each row is: the first row of it, how many rows it has (by its first row), and how much the strongest pair of each row weighs,
+    /// where rows were compared. From here on there are the views [`MEMBERS`] and [`PLACED`].
+    pub(super) fn place(
         &self,
-        union: &UnionFind,
-        sizes: &[u32],
-        weights: Option<&[f64]>,
+        roots: Vec<u32>,
+        sizes: Vec<u32>,
+        weights: Option<Vec<f64>>,
     ) -> Result<(), Error> {
-        let weight = weights.map_or("", |_| ", weight DOUBLE");
+        let mut weight = String::new();
+        self.instance
+            .look_up::<UInt32Type>("cluster_of", roots)
+            .and_then(|()| self.instance.look_up::<UInt32Type>("size_of", sizes))
+            .and_then(|()| match weights {
+                None => Ok(()),
+                Some(weights) => {
+                    weight = format!(
+                        ", nullif(weight_of({ROW}), '-infinity'::DOUBLE) AS _comboi_weight"
+                    );
+                    self.instance.look_up::<Float64Type>("weight_of", weights)
+                }
+            })
+            .map_err(|failure| self.instance.explain(failure, DOING))?;
         self.own(&format!(
-            "CREATE TABLE linked (r UINTEGER, c UINTEGER, size UINTEGER{weight})"
+            "CREATE VIEW {MEMBERS} AS SELECT r, uid, c, size_of(c) AS size FROM (SELECT r, uid, cluster_of(r) AS c FROM ids)"
         ))?;
-        let size = |root: u32| sizes.get(root as usize).copied().unwrap_or(1);
-        let rows = 0..self.count;
-        let mut linked = rows
-            .map(|row| (row, union.root(row)))
-            .filter(|(_, root)| size(*root) > 1)
-            .peekable();
-        while linked.peek().is_some() {
-            let (rows, roots): (Vec<u32>, Vec<u32>) = linked.by_ref().take(AT_ONCE).unzip();
-            let weight = |row: &u32| {
-                let weight = weights?.get(*row as usize).copied();
-                weight.filter(|it| it.is_finite())
-            };
-            let weights: Option<ArrayRef> =
-                weights.map(|_| Arc::new(rows.iter().map(weight).collect::<Float64Array>()) as _);
-            let sizes = UInt32Array::from_iter_values(roots.iter().map(|root| size(*root)));
-            let mut columns: Vec<ArrayRef> = vec![
-                Arc::new(UInt32Array::from(rows)),
-                Arc::new(UInt32Array::from(roots)),
-                Arc::new(sizes),
-            ];
-            columns.extend(weights);
-            self.append("linked", columns)?;
-        }
-        Ok(())
+        self.own(&format!(
+            "CREATE VIEW {PLACED} AS SELECT *, size_of(_comboi_c)::BIGINT AS _comboi_size{weight}
+             FROM (SELECT *, cluster_of({ROW}) AS _comboi_c FROM {ROWS})"
+        ))
     }
 
     pub(super) fn append(&self, table: &str, columns: Vec<ArrayRef>) -> Result<(), Error> {

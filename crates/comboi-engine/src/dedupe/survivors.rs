@@ -8,9 +8,8 @@ use comboi_project::{
     SurvivorRule,
 };
 
-use super::key::ROWS;
 use super::pairs::probability_and;
-use super::rows::ROW;
+use super::rows::{PLACED, ROW};
 use crate::sql::{ident, text};
 
 /// Columns that rules name, but those whose values are chosen by rules of their own.
@@ -77,8 +76,7 @@ pub(super) fn choose(how: &Deduplication, columns: &Columns) -> Option<String> {
     let choice = Choice { how, columns };
     (how.how.output.keep != Keep::Golden && !choice.is_of_first()).then(|| {
         format!(
-            "CREATE TABLE survivors AS SELECT m.r {} QUALIFY row_number() OVER (PARTITION BY m.c ORDER BY {}) = 1",
-            linked(),
+            "CREATE TABLE survivors AS SELECT t.{ROW} AS r FROM {PLACED} AS t WHERE {SHARED} QUALIFY row_number() OVER (PARTITION BY t._comboi_c ORDER BY {}) = 1",
             choice.order()
         )
     })
@@ -94,13 +92,10 @@ pub(super) fn select(how: &Deduplication, columns: &Columns) -> String {
     }
 }
 
-/// The rows of the clusters of several.
-fn linked() -> String {
-    format!("FROM {ROWS} AS t JOIN assigned AS m ON m.r = t.{ROW} WHERE m.size > 1")
-}
-
-/// How many rows there are in a row's cluster.
-const SIZE: &str = "coalesce(m.size, 1)";
+/// Rows (`t`) with the names of their clusters (`m`), where those have to be known.
+const ROWS_AND_NAMES: &str = "FROM placed AS t LEFT JOIN named AS m ON m.c = t._comboi_c";
+/// Whether a row shares its cluster.
+const SHARED: &str = "t._comboi_size > 1";
 
 struct Choice<'a> {
     how: &'a Deduplication,
@@ -108,10 +103,10 @@ struct Choice<'a> {
 }
 
 impl Choice<'_> {
-    /// What a row's strongest pair adds to it, with a comma in front.
-    fn match_of(&self, weight: &str) -> String {
+    /// What its strongest pair adds to a row of [`PLACED`], with a comma in front.
+    fn match_of(&self, row: &str) -> String {
         if self.how.compares() {
-            format!(", {}", probability_and(weight))
+            format!(", {}", probability_and(&format!("{row}._comboi_weight")))
         } else {
             String::new()
         }
@@ -132,41 +127,32 @@ impl Choice<'_> {
         rule.is_some_and(|rule| rule.value == SurvivorRule::First)
     }
 
-    /// Whether a row of `assigned` survives.
-    fn survives(&self) -> &str {
+    /// Whether a row survives.
+    fn survives(&self) -> String {
         if self.is_of_first() {
-            "is_first"
+            format!("coalesce(m.first = {}, true)", self.id())
         } else {
-            "size = 1 OR r IN (FROM survivors)"
+            format!("(t._comboi_size = 1 OR t.{ROW} IN (FROM survivors))")
         }
     }
 
     fn survivors(&self) -> String {
-        format!(
-            "SELECT {} FROM {ROWS} AS t
-             LEFT JOIN (SELECT *, {} AS survives FROM assigned) AS m ON m.r = t.{ROW}
-             WHERE coalesce(m.survives, true)",
-            self.columns_of_row(),
-            self.survives()
-        )
+        let (row, survives) = (self.columns_of_row(), self.survives());
+        format!("SELECT {row} {ROWS_AND_NAMES} WHERE {survives}")
     }
 
     fn all(&self) -> String {
-        format!(
-            "SELECT {}, coalesce(m.survives, true) FROM {ROWS} AS t
-             LEFT JOIN (SELECT *, {} AS survives FROM assigned) AS m ON m.r = t.{ROW}",
-            self.columns_of_row(),
-            self.survives()
-        )
+        let (row, survives) = (self.columns_of_row(), self.survives());
+        format!("SELECT {row}, {survives} {ROWS_AND_NAMES}")
     }
 
     /// A row's own columns and those of its cluster.
     fn columns_of_row(&self) -> String {
         format!(
-            "{}, coalesce(m.cluster_id, {}), {SIZE}{}",
+            "{}, coalesce(m.cluster_id, {}), t._comboi_size{}",
             self.columns_of("t"),
             self.id(),
-            self.match_of("m.weight")
+            self.match_of("t")
         )
     }
 
@@ -180,14 +166,13 @@ impl Choice<'_> {
                     values.push(format!("t.{name} AS v{i}"));
                     lists.push(format!("j{i}.v"));
                     joins.push(format!(
-                        "LEFT JOIN (SELECT c, string_agg(v, {} ORDER BY v) AS v FROM (SELECT DISTINCT m.c, t.{name} AS v {} AND t.{name} IS NOT NULL) GROUP BY c) AS j{i} ON j{i}.c = best.c",
+                        "LEFT JOIN (SELECT c, string_agg(v, {} ORDER BY v) AS v FROM (SELECT DISTINCT t._comboi_c AS c, t.{name} AS v FROM {PLACED} AS t WHERE {SHARED} AND t.{name} IS NOT NULL) GROUP BY c) AS j{i} ON j{i}.c = best._comboi_c",
                         text(separator),
-                        linked(),
                     ));
                     continue;
                 }
                 GoldenRule::MostFrequent => counts.push(format!(
-                    "count(*) OVER (PARTITION BY m.c, t.{name}) AS n{i}"
+                    "count(*) OVER (PARTITION BY t._comboi_c, t.{name}) AS _comboi_n{i}"
                 )),
                 _ => {}
             }
@@ -201,22 +186,20 @@ impl Choice<'_> {
         };
         let id = ident(&self.how.unique_id);
         format!(
-            "SELECT {columns}, [t.{id}] FROM {ROWS} AS t LEFT JOIN assigned AS m ON m.r = t.{ROW} WHERE {SIZE} = 1
+            "SELECT {columns}, [t.{id}] {ROWS_AND_NAMES} WHERE t._comboi_size = 1
 UNION ALL
-SELECT {lists}, best.cluster_id, best.size{best_match}, ids.v FROM (
-  SELECT {values}, t._comboi_c AS c, t._comboi_cluster AS cluster_id, t._comboi_size AS size{weight}
-  FROM (SELECT t.*, m.c AS _comboi_c, m.cluster_id AS _comboi_cluster, m.size AS _comboi_size{inner_weight}{counts} {many}) AS t
+SELECT {lists}, best._comboi_cluster, best._comboi_size{best_match}, ids.v FROM (
+  SELECT {values}, t._comboi_c, t._comboi_cluster, t._comboi_size{weight}
+  FROM (SELECT t.*, m.cluster_id AS _comboi_cluster{counts} {ROWS_AND_NAMES} WHERE {SHARED}) AS t
   QUALIFY row_number() OVER (PARTITION BY t._comboi_c ORDER BY {order}) = 1
 ) AS best
-JOIN (SELECT m.c, list(m.uid ORDER BY m.uid) AS v FROM assigned AS m WHERE m.size > 1 GROUP BY m.c) AS ids ON ids.c = best.c
+JOIN (SELECT t._comboi_c AS c, list(t.{id} ORDER BY t.{id}) AS v FROM {PLACED} AS t WHERE {SHARED} GROUP BY t._comboi_c) AS ids ON ids.c = best._comboi_c
 {joins}",
             columns = self.columns_of_row(),
-            best_match = self.match_of("best.weight"),
-            weight = if self.how.compares() { ", t._comboi_weight AS weight" } else { "" },
-            inner_weight = if self.how.compares() { ", m.weight AS _comboi_weight" } else { "" },
+            best_match = self.match_of("best"),
+            weight = if self.how.compares() { ", t._comboi_weight" } else { "" },
             lists = lists.join(", "),
             values = values.join(", "),
-            many = linked(),
             order = self.order(),
             joins = joins.join("\n"),
         )
@@ -242,7 +225,7 @@ JOIN (SELECT m.c, list(m.uid ORDER BY m.uid) AS v FROM assigned AS m WHERE m.siz
             GoldenRule::Survivor | GoldenRule::Concat(_) => self.order(),
             GoldenRule::First => id,
             GoldenRule::MostComplete => format!("{}, {id}", self.complete()),
-            GoldenRule::MostFrequent => format!("t.n{i} DESC, {id}"),
+            GoldenRule::MostFrequent => format!("t._comboi_n{i} DESC, {id}"),
             GoldenRule::SourcePriority(sources) => format!("{}, {id}", self.source(sources)),
             GoldenRule::OfValues(by) => format!("{}, {id}", ranked(*by, &name)),
             GoldenRule::ByTime(by, by_column) => {

@@ -12,17 +12,6 @@ impl UnionFind {
         }
     }
 
-    /// The first row that a row is connected with; itself, when there is none before it.
-    pub(super) fn root(&self, row: u32) -> u32 {
-        let mut at = row;
-        loop {
-            match self.parents.get(at as usize) {
-                Some(&parent) if parent != at => at = parent,
-                _ => return at,
-            }
-        }
-    }
-
     pub(super) fn connect(&mut self, a: u32, b: u32) {
         let (a, b) = (self.halved(a), self.halved(b));
         let (first, other) = (a.min(b), a.max(b));
@@ -47,15 +36,17 @@ impl UnionFind {
         }
     }
 
-    /// How many rows the set of each root has; 0 for a row that is none.
-    pub(super) fn sizes(&self) -> Vec<u32> {
-        let mut sizes = vec![0_u32; self.parents.len()];
-        for (row, _) in (0_u32..).zip(&self.parents) {
-            if let Some(size) = sizes.get_mut(self.root(row) as usize) {
-                *size += 1;
-            }
+    /// The root of each row, and how many rows the set of each root has; 0 for a row that is none.
+    pub(super) fn into_roots(self) -> (Vec<u32>, Vec<u32>) {
+        let mut roots = self.parents;
+        let mut sizes = vec![0_u32; roots.len()];
+        for row in 0..roots.len() {
+            // No parent comes after its row, so its own is its root by now.
+            let root = roots[roots[row] as usize];
+            roots[row] = root;
+            sizes[root as usize] += 1;
         }
-        sizes
+        (roots, sizes)
     }
 }
 
@@ -68,9 +59,8 @@ mod tests {
         let check = |rows, edges: &[(u32, u32)], roots: &[u32], count, largest| {
             let mut union = UnionFind::new(rows);
             edges.iter().for_each(|(a, b)| union.connect(*a, *b));
-            let found: Vec<u32> = (0..rows).map(|row| union.root(row)).collect();
+            let (found, sizes) = union.into_roots();
             assert_eq!(found, roots);
-            let sizes = union.sizes();
             let sets = sizes.iter().filter(|size| **size > 0).count();
             assert_eq!(
                 (sets, sizes.into_iter().max().unwrap_or(0)),
@@ -94,6 +84,7 @@ mod tests {
     fn a_long_chain_is_no_deep_one() {
         let mut union = UnionFind::new(200_000);
         (1..200_000).for_each(|row| union.connect(row - 1, row));
-        assert_eq!((union.root(199_999), union.sizes()[0]), (0, 200_000));
+        let (roots, sizes) = union.into_roots();
+        assert_eq!((roots[199_999], sizes[0]), (0, 200_000));
     }
 }

@@ -61,6 +61,27 @@ fn rules_decide_one_after_the_other() {
     check_row("[source_priority: [old, none]]", "4");
 }
 
+/// Names that statements of comboi's own use as well.
+#[test]
+fn columns_may_be_called_anything() {
+    let rows = "SELECT * FROM (VALUES
+        (1, 'a', 7, 'x', 1, 2, 3), (2, 'a', 8, 'y', 4, 5, 6), (3, 'a', 8, 'y', 7, 8, 9)) t(uid, c, size, r, n2, first, v3)";
+    let check = |output: &str, expected: &str| {
+        let mut bench = Bench::new();
+        let dedupe = format!("unique_id: uid\nkeys: [c]\noutput: {output}");
+        let done = bench.run(&dedupe, rows).unwrap();
+        assert_eq!(bench.read(&done.built), expected, "{output}");
+    };
+    check(
+        "{keep: survivor, survivor: [max: first]}",
+        "uid | c | size | r | n2 | first | v3 | cluster_id | cluster_size\n3 | a | 8 | y | 7 | 8 | 9 | 1 | 3",
+    );
+    check(
+        "{keep: golden, survivor: [first], golden: {default: most_frequent}}",
+        "uid | c | size | r | n2 | first | v3 | cluster_id | cluster_size | merged_ids\n1 | a | 8 | y | 1 | 2 | 3 | 1 | 3 | [1, 2, 3]",
+    );
+}
+
 #[test]
 fn all_rows_can_be_kept_with_their_cluster() {
     check(
