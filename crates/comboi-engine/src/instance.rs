@@ -2,17 +2,16 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
-use std::sync::Arc;
 
 use comboi_project::{Column, Columns};
 use duckdb::arrow::array::{ArrayRef, AsArray as _, RecordBatch};
-use duckdb::arrow::datatypes::{ArrowPrimitiveType, UInt32Type};
+use duckdb::arrow::datatypes::UInt32Type;
 use duckdb::types::ValueRef;
+use duckdb::vscalar::VScalar;
 use duckdb::{Config, Connection};
 use tempfile::TempDir;
 
 use crate::failure::Failure;
-use crate::lookup::Lookup;
 use crate::{Error, Interrupter, Limits, Session, sql};
 
 /// One in-memory DuckDB. Its errors come as JSON ([`Failure`]), its time zone is UTC, it loads no extension.
@@ -141,17 +140,13 @@ impl Instance {
         Ok(())
     }
 
-    /// Makes values known to SQL, by number from 0: as a function of that name, from `UINTEGER`.
-    pub(crate) fn look_up<T: ArrowPrimitiveType>(
-        &self,
-        function: &str,
-        values: Vec<T::Native>,
-    ) -> Result<(), Failure> {
-        let values = Arc::new(values);
-        let made = self
-            .connection
-            .register_scalar_function_with_state::<Lookup<T>>(function, &values);
-        Ok(made?)
+    /// Makes a function known to SQL.
+    pub(crate) fn define<F: VScalar>(&self, name: &str, state: &F::State) -> Result<(), Failure>
+    where
+        F::State: Clone,
+    {
+        let connection = &self.connection;
+        Ok(connection.register_scalar_function_with_state::<F>(name, state)?)
     }
 
     /// The columns that a query returns, found without running it.

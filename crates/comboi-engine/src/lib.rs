@@ -58,6 +58,7 @@ pub use given::{Given, LEAST_KEY_BYTES};
 pub use input::{Input, SqlFile};
 pub use labels::read_table;
 pub use limits::Limits;
+pub use lookup::NumberedTexts;
 pub use measure::measure;
 pub use records::{Form, Records};
 pub use select::{check_sql, column_names, needs_key, uses_the_clock};

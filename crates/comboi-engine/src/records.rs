@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use comboi_project::{Column, Columns, Place, Problem, Problems};
-use duckdb::arrow::array::{Array as _, ArrayRef, RecordBatch, StringArray, UInt32Array};
+use duckdb::arrow::array::{ArrayRef, RecordBatch, UInt32Array};
 
 use crate::failure::{Failure, Kind, first_line, without_values};
 use crate::instance::{Instance, typed};
+use crate::lookup::{NumberedTexts, Slot, TextOf};
 use crate::{Error, Limits, Session, casts, sql};
 
 /// The column that numbers the records: over the files in their order, then by the row in the file, from 0.
@@ -22,6 +23,8 @@ pub struct Records {
     columns: Columns,
     row_count: u64,
     place: Place,
+    /// What `text_of` gives.
+    texts: Slot,
 }
 
 /// How the value of an expression is wanted.
@@ -91,12 +94,17 @@ impl Records {
             "show the records",
             &format!("CREATE VIEW records AS {view}"),
         )?;
+        let texts = Slot::default();
+        instance
+            .define::<TextOf>("text_of", &texts)
+            .map_err(unreadable)?;
         instance.lock()?;
         Ok(Self {
             instance,
             columns: shown.unwrap_or(Columns(Vec::new())),
             row_count,
             place: place.clone(),
+            texts,
         })
     }
 
@@ -161,32 +169,30 @@ impl Records {
         self.stream(&format!("SELECT {ROW}{cells} FROM records"), each)
     }
 
-    /// Computes expressions over texts as if each of them stood in that column of a record of its own, and the record had no other. The first column of
-    /// each batch is the text's number (UINTEGER), from `first` on; batches may come in any order.
+    /// Computes expressions over texts as if each of them stood in that column of a record of its own, and the record had no other. There may be one text
+    /// more than there are records. The first column of each batch is the text's number (UINTEGER); batches may come in any order.
     pub fn read_texts(
         &self,
         column: &str,
-        (first, texts): (u32, StringArray),
+        texts: Arc<dyn NumberedTexts>,
         expressions: &[(String, Form)],
         each: &mut dyn FnMut(&RecordBatch),
     ) -> Result<(), Error> {
-        let numbers = UInt32Array::from_iter_values((first..).take(texts.len()));
-        self.instance
-            .execute("CREATE TEMP TABLE texts (i UINTEGER, v VARCHAR)")
-            .and_then(|_| {
-                self.instance
-                    .append("texts", vec![Arc::new(numbers), Arc::new(texts)])
-            })
-            .map_err(|failure| self.explain(failure, "take texts in"))?;
         let cells = cells(expressions);
-        self.stream(
-            &format!(
-                "SELECT {ROW}{cells} FROM (SELECT i AS {ROW}, v AS {} FROM texts) AS records",
-                sql::ident(column)
-            ),
-            each,
-        )?;
-        self.instance.own("forget the texts", "DROP TABLE texts")
+        // The records give the numbers: they are read on all threads, as `range` is not.
+        let query = format!(
+            "SELECT {ROW}{cells} FROM (
+                SELECT i AS {ROW}, text_of(i) AS {} FROM (
+                    SELECT 0::UINTEGER AS i UNION ALL SELECT {ROW} + 1::UINTEGER FROM records WHERE {ROW} + 1 < {}
+                )
+            ) AS records",
+            sql::ident(column),
+            texts.count()
+        );
+        self.texts.set(Some(texts));
+        let read = self.stream(&query, each);
+        self.texts.set(None);
+        read
     }
 
     /// [`read`](Self::read) with a record for each element of these lists, which stand in the lists' place; a record whose lists are empty is not there.

@@ -1,10 +1,9 @@
 //! Values by number: equal ones have the same, and NULL has 0.
 
 use std::hash::BuildHasher;
-use std::ops::Range;
 use std::thread;
 
-use comboi_engine::arrow::array::StringArray;
+use comboi_engine::NumberedTexts;
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 
@@ -54,23 +53,23 @@ impl Texts {
         self.bags = bags;
     }
 
-    /// How many numbers there are, that of NULL among them.
-    pub(crate) fn count(&self) -> usize {
-        self.starts.len()
-    }
-
-    /// Some of the texts, by their numbers; NULL where there is no text.
-    pub(crate) fn some(&self, codes: Range<usize>) -> StringArray {
-        let text = |code: usize| match code {
-            0 => None,
-            code => std::str::from_utf8(self.get(number(code))).ok(),
-        };
-        codes.map(text).collect()
-    }
-
     pub(crate) fn bag(&self, code: u32) -> Bag {
         let kept = self.bags.get(code as usize);
         kept.map_or_else(|| Bag::of(self.get(code)), |it| Bag::unpacked(*it))
+    }
+}
+
+impl NumberedTexts for Texts {
+    /// That of NULL is among them.
+    fn count(&self) -> u32 {
+        number(self.starts.len())
+    }
+
+    fn text(&self, code: u32) -> Option<&str> {
+        match code {
+            0 => None,
+            code => std::str::from_utf8(self.get(code)).ok(),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 mod ids;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
@@ -14,11 +15,11 @@ use comboi_engine::arrow::datatypes::{
     TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
     TimestampSecondType, UInt8Type, UInt16Type, UInt32Type,
 };
-use comboi_engine::{Form, Records};
+use comboi_engine::{Form, NumberedTexts as _, Records};
 
 use crate::Error;
 use crate::compile::{Class, Field, Layout, Sources};
-use crate::dictionary::{Dictionary, Texts, number};
+use crate::dictionary::{Dictionary, Texts};
 use crate::pair::{Data, Lists, flag_word};
 use ids::IdColumn;
 pub(crate) use ids::Ids;
@@ -133,11 +134,17 @@ pub(crate) fn load(
     let row_of = thread::scope(|scope| {
         let ranks = id_column.map(|column| scope.spawn(|| column.ranks(&ids.name)));
         for (base, reading) in derived {
-            let texts = std::mem::take(&mut found.texts[domains[base.source]]);
-            let parts = shared.read(reading.wanted, texts.count(), |each| {
-                base.each(records, &texts, &reading.expressions, each)
+            let texts = Arc::new(std::mem::take(&mut found.texts[domains[base.source]]));
+            let parts = shared.read(reading.wanted, texts.count() as usize, |each| {
+                records.read_texts(
+                    base.name,
+                    Arc::<Texts>::clone(&texts),
+                    &reading.expressions,
+                    each,
+                )
             })?;
-            found.texts[domains[base.source]] = texts;
+            found.texts[domains[base.source]] =
+                Arc::into_inner(texts).expect("only `read_texts` held them as well");
             found.take(parts, &domains, Some(base.at as usize));
         }
         for (texts, needed) in found.texts.iter_mut().zip(&letters) {
@@ -194,25 +201,6 @@ fn base_of<'a>(
         name,
         at: coded.2,
     })
-}
-
-impl Base<'_> {
-    /// Computes expressions over its texts, of which the first stands for NULL.
-    fn each(
-        &self,
-        records: &Records,
-        texts: &Texts,
-        expressions: &[(String, Form)],
-        each: &mut dyn FnMut(&RecordBatch),
-    ) -> Result<(), comboi_engine::Error> {
-        /// DuckDB holds so many of them.
-        const AT_ONCE: usize = 1 << 20;
-        for from in (0..texts.count()).step_by(AT_ONCE) {
-            let some = texts.some(from..texts.count().min(from + AT_ONCE));
-            records.read_texts(self.name, (number(from), some), expressions, each)?;
-        }
-        Ok(())
-    }
 }
 
 /// What has been read so far.

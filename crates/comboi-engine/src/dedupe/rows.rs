@@ -1,6 +1,7 @@
 //! The rows that are deduplicated, in a DuckDB that reaches nothing but their files.
 
 use std::path::{Path, PathBuf, absolute};
+use std::sync::Arc;
 
 use comboi_project::{Columns, Problem, Problems, SqlType};
 use duckdb::arrow::array::ArrayRef;
@@ -8,6 +9,7 @@ use duckdb::arrow::datatypes::{Float64Type, UInt32Type};
 
 use crate::failure::Failure;
 use crate::instance::Instance;
+use crate::lookup::Lookup;
 use crate::view::{select_numbered, show_input};
 use crate::{Built, Error, Input, Session, SqlFile, sql};
 
@@ -212,20 +214,25 @@ impl<'a> Rows<'a> {
         sizes: Vec<u32>,
         weights: Option<Vec<f64>>,
     ) -> Result<(), Error> {
-        let mut weight = String::new();
-        self.instance
-            .look_up::<UInt32Type>("cluster_of", roots)
-            .and_then(|()| self.instance.look_up::<UInt32Type>("size_of", sizes))
+        let compared = weights.is_some();
+        let defined = [("cluster_of", roots), ("size_of", sizes)]
+            .into_iter()
+            .try_for_each(|(name, of)| {
+                self.instance
+                    .define::<Lookup<UInt32Type>>(name, &Arc::new(of))
+            })
             .and_then(|()| match weights {
                 None => Ok(()),
-                Some(weights) => {
-                    weight = format!(
-                        ", nullif(weight_of({ROW}), '-infinity'::DOUBLE) AS _comboi_weight"
-                    );
-                    self.instance.look_up::<Float64Type>("weight_of", weights)
-                }
-            })
-            .map_err(|failure| self.instance.explain(failure, DOING))?;
+                Some(of) => self
+                    .instance
+                    .define::<Lookup<Float64Type>>("weight_of", &Arc::new(of)),
+            });
+        defined.map_err(|failure| self.instance.explain(failure, DOING))?;
+        let weight = if compared {
+            format!(", nullif(weight_of({ROW}), '-infinity'::DOUBLE) AS _comboi_weight")
+        } else {
+            String::new()
+        };
         self.own(&format!(
             "CREATE VIEW {MEMBERS} AS SELECT r, uid, c, size_of(c) AS size FROM (SELECT r, uid, cluster_of(r) AS c FROM ids)"
         ))?;
