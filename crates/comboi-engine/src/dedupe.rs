@@ -152,18 +152,15 @@ pub fn dedupe(session: &Session, job: &Dedupe<'_>) -> Result<Deduped, Error> {
     check_dedupe(session, job.how, job.rows.columns)?;
     let rows = Rows::open(session, job)?;
     rows.check_ids()?;
-    let mut union = UnionFind::new(rows.count);
+    let mut union = match job.linked {
+        Some(linked) => UnionFind::of(&linked.clusters),
+        None => UnionFind::new(rows.count),
+    };
     let mut report = DedupeReport {
         row_count: rows.count.into(),
         ..DedupeReport::default()
     };
     let how = &job.how.how;
-    if let Some(linked) = job.linked {
-        let rows = (0_u32..).zip(&linked.clusters);
-        for (row, first) in rows.filter(|(row, first)| row != *first) {
-            union.connect(row, *first);
-        }
-    }
     let keys = how.keys.iter().filter(|_| job.linked.is_none());
     for written in keys {
         let key = key::Key::new(written, job.rows.columns);

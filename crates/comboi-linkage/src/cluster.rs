@@ -1,5 +1,7 @@
 //! Clusters: records that pairs join, and those that they join in turn.
 
+use std::thread;
+
 use crate::Error;
 use crate::linkage::Linkage;
 use crate::pair::Look;
@@ -15,7 +17,15 @@ impl Sets {
         Self((0..count).collect())
     }
 
-    fn root(&mut self, mut at: u32) -> u32 {
+    fn root(&self, mut at: u32) -> u32 {
+        while self.0[at as usize] != at {
+            at = self.0[at as usize];
+        }
+        at
+    }
+
+    /// The root; on the way to it, every other rank is hung up one higher.
+    fn halved(&mut self, mut at: u32) -> u32 {
         while self.0[at as usize] != at {
             let above = self.0[self.0[at as usize] as usize];
             self.0[at as usize] = above;
@@ -25,7 +35,7 @@ impl Sets {
     }
 
     fn join(&mut self, a: u32, b: u32) {
-        let (a, b) = (self.root(a), self.root(b));
+        let (a, b) = (self.halved(a), self.halved(b));
         self.0[a.max(b) as usize] = a.min(b);
     }
 }
@@ -38,7 +48,7 @@ impl Linkage {
             let rank = |row: u32| self.rank_of[row as usize];
             sets.join(rank(pairs.l[i]), rank(pairs.r[i]));
         }
-        self.by_row(sets)
+        self.by_row(&sets)
     }
 
     /// The same where being a pair by a rule is all it takes, whatever a model would say.
@@ -80,15 +90,23 @@ impl Linkage {
         for (l, r) in found.into_iter().flat_map(|it| it.0) {
             sets.join(l, r);
         }
-        Ok(self.by_row(sets))
+        Ok(self.by_row(&sets))
     }
 
-    fn by_row(&self, mut sets: Sets) -> Vec<u32> {
+    fn by_row(&self, sets: &Sets) -> Vec<u32> {
         let row_of = &self.loaded.row_of;
-        self.rank_of
-            .iter()
-            .map(|rank| row_of[sets.root(*rank) as usize])
-            .collect()
+        let mut clusters = vec![0; self.rank_of.len()];
+        let each = clusters.len().div_ceil(self.threads.max(1)).max(1);
+        thread::scope(|scope| {
+            for (clusters, ranks) in clusters.chunks_mut(each).zip(self.rank_of.chunks(each)) {
+                scope.spawn(move || {
+                    for (cluster, rank) in clusters.iter_mut().zip(ranks) {
+                        *cluster = row_of[sets.root(*rank) as usize];
+                    }
+                });
+            }
+        });
+        clusters
     }
 }
 

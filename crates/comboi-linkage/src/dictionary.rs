@@ -16,11 +16,11 @@ pub(crate) struct Texts {
     /// Where each begins; the first number is that of NULL, which begins where the next one does.
     starts: Vec<u64>,
     /// Of each, unless they are so many that they would take too much memory: then they are made where they are needed.
-    bags: Vec<[u64; 4]>,
+    bags: Vec<[u32; 4]>,
 }
 
 /// So many bags are kept of one dictionary.
-const BAGS: usize = 1 << 22;
+const BAGS: usize = 1 << 23;
 
 impl Texts {
     pub(crate) fn get(&self, code: u32) -> &[u8] {

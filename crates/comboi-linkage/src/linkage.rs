@@ -16,7 +16,7 @@ use crate::expression;
 use crate::load::{Loaded, load};
 use crate::model::{Adjustment, Model, Weights};
 use crate::pair::{Data, has_letters};
-use crate::rules::{Compiling, Index, RulePairs};
+use crate::rules::{Compiling, Index, KeyColumns, RulePairs};
 use crate::settings::{Comparison, Settings};
 use crate::train::Training;
 use crate::walk::on_threads;
@@ -195,9 +195,10 @@ impl Linkage {
     }
 
     pub(crate) fn index<'a>(&self, rules: &'a [Compiling]) -> Result<Vec<Index<'a>>, Error> {
-        let data = self.data();
+        let fields = rules.iter().flat_map(Compiling::fields);
+        let columns = KeyColumns::of(self.data(), fields, self.threads);
         let at_hand = on_threads(rules.len(), self.threads, &self.interrupter, |at, _| {
-            rules[at].index_at_hand(data)
+            rules[at].index_at_hand(&columns)
         })?;
         let each = rules.iter().zip(at_hand);
         each.map(|(rule, index)| index.map_or_else(|| self.index_one(rule), Ok))
@@ -205,9 +206,10 @@ impl Linkage {
     }
 
     pub(crate) fn index_one<'a>(&self, rule: &'a Compiling) -> Result<Index<'a>, Error> {
+        let columns = KeyColumns::of(self.data(), rule.fields(), self.threads);
         rule.index(
             &self.table,
-            &self.loaded,
+            &columns,
             &self.rank_of,
             &self.settings.unique_id,
         )

@@ -2,6 +2,8 @@
 
 mod score;
 
+use std::thread;
+
 use tracing::debug;
 
 use self::score::{Found, Scorer, Scoring};
@@ -105,6 +107,7 @@ impl Linkage {
                 found.push(scoring.found);
             }
         }
+        drop(rules);
         let pairs = self.in_order(found, counted);
         debug!(pairs = pairs.len(), "pairs that weigh enough are found");
         Ok(pairs)
@@ -148,26 +151,47 @@ impl Linkage {
             let pairs = (0_u32..).zip(&it.pairs);
             order.extend(pairs.map(|(i, (l, r))| (*l, *r, part, i)));
         }
-        order.sort_unstable();
+        let each = total.div_ceil(self.threads.max(1)).max(1);
+        thread::scope(|scope| {
+            for part in order.chunks_mut(each) {
+                scope.spawn(|| part.sort_unstable());
+            }
+        });
+        // Sees that they are in order part by part, and only merges them.
+        order.sort();
         let mut pairs = Pairs {
             comparisons: width,
             rules,
-            gammas: Vec::with_capacity(total * width),
-            l: Vec::with_capacity(total),
-            r: Vec::with_capacity(total),
-            match_key: Vec::with_capacity(total),
-            weights: Vec::with_capacity(total),
+            gammas: vec![0; total * width],
+            l: vec![0; total],
+            r: vec![0; total],
+            match_key: vec![0; total],
+            weights: vec![0.0; total],
         };
-        for (l, r, part, i) in order {
-            let (it, i) = (&found[part as usize], i as usize);
-            pairs.l.push(self.loaded.row_of[l as usize]);
-            pairs.r.push(self.loaded.row_of[r as usize]);
-            pairs.match_key.push(it.keys[i]);
-            pairs
-                .gammas
-                .extend_from_slice(&it.gammas[i * width..(i + 1) * width]);
-            pairs.weights.push(it.weights[i]);
-        }
+        let row_of = self.loaded.row_of.as_slice();
+        let mut gammas = pairs.gammas.as_mut_slice();
+        let parts = order.chunks(each);
+        let ends = pairs.l.chunks_mut(each).zip(pairs.r.chunks_mut(each));
+        let rest = pairs
+            .match_key
+            .chunks_mut(each)
+            .zip(pairs.weights.chunks_mut(each));
+        thread::scope(|scope| {
+            for ((part, (left, right)), (keys, weights)) in parts.zip(ends).zip(rest) {
+                let (levels, others) = std::mem::take(&mut gammas).split_at_mut(part.len() * width);
+                gammas = others;
+                let found = &found;
+                scope.spawn(move || {
+                    for (to, (l, r, of, i)) in part.iter().enumerate() {
+                        let (it, i) = (&found[*of as usize], *i as usize);
+                        (left[to], right[to]) = (row_of[*l as usize], row_of[*r as usize]);
+                        (keys[to], weights[to]) = (it.keys[i], it.weights[i]);
+                        let of_pair = &it.gammas[i * width..(i + 1) * width];
+                        levels[to * width..(to + 1) * width].copy_from_slice(of_pair);
+                    }
+                });
+            }
+        });
         pairs
     }
 }

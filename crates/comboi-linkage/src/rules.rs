@@ -3,6 +3,7 @@
 mod groups;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use comboi_engine::arrow::array::AsArray;
 use comboi_engine::arrow::datatypes::UInt32Type;
@@ -15,11 +16,11 @@ use crate::Error;
 use crate::compile::{Compiled, Condition, Draft, Layout, Sources, compile_rule, draft};
 use crate::dictionary::number;
 use crate::expression;
-use crate::load::{Loaded, each_code};
+use crate::load::each_code;
 use crate::pair::{Data, Look, Pair};
 use crate::settings::Rule;
 
-pub(crate) use groups::Groups;
+pub(crate) use groups::{Groups, KeyColumns};
 
 /// How many pairs a rule gives.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -132,26 +133,35 @@ impl Compiling {
     }
 
     /// Groups the records by key, if that takes no DuckDB.
-    pub(crate) fn index_at_hand(&self, data: &Data) -> Option<Index<'_>> {
+    pub(crate) fn index_at_hand(&self, columns: &KeyColumns) -> Option<Index<'_>> {
         let Way::Keys { left, right, rest } = &self.way else {
             return None;
         };
         Some(Index {
             rule: &self.rule,
-            found: keyed(data, left, right, rest.as_ref()),
+            found: keyed(columns, left, right, rest.as_ref()),
         })
+    }
+
+    /// Where the words are that it groups records by.
+    pub(crate) fn fields(&self) -> impl Iterator<Item = u32> {
+        let (left, right) = match &self.way {
+            Way::Keys { left, right, .. } => (left.as_slice(), right.as_slice()),
+            _ => (&[][..], &[][..]),
+        };
+        left.iter().chain(right).copied()
     }
 
     /// Groups the records by key.
     pub(crate) fn index(
         &self,
         records: &Records,
-        loaded: &Loaded,
+        columns: &KeyColumns,
         rank_of: &[u32],
         unique_id: &str,
     ) -> Result<Index<'_>, Error> {
         let found = match &self.way {
-            Way::Keys { left, right, rest } => keyed(&loaded.data, left, right, rest.as_ref()),
+            Way::Keys { left, right, rest } => keyed(columns, left, right, rest.as_ref()),
             Way::Exploded { expressions, forms } => {
                 let keys = exploded_keys(
                     records,
@@ -161,7 +171,7 @@ impl Compiling {
                     rank_of,
                 )?;
                 Found::Exploded {
-                    groups: Groups::of_several(&keys),
+                    groups: Arc::new(Groups::of_several(&keys)),
                     keys,
                 }
             }
@@ -237,14 +247,14 @@ pub(crate) struct Index<'a> {
 
 pub(crate) enum Found<'a> {
     Keyed {
-        left: Groups,
+        left: Arc<Groups>,
         /// Of the right record's expressions, if they are others.
         right: Option<Groups>,
         fields: (&'a [u32], &'a [u32]),
         rest: Option<&'a Compiled>,
     },
     Exploded {
-        groups: Groups,
+        groups: Arc<Groups>,
         /// The sorted keys of each rank.
         keys: Vec<Vec<u32>>,
     },
@@ -329,7 +339,7 @@ pub(crate) fn first_common(a: &[u32], b: &[u32]) -> Option<u32> {
 
 /// Groups by the words at these places of the left, and if those are others, of the right record.
 fn keyed<'a>(
-    data: &Data,
+    columns: &KeyColumns,
     left: &'a [u32],
     right: &'a [u32],
     rest: Option<&'a Compiled>,
@@ -337,15 +347,15 @@ fn keyed<'a>(
     let fields = (left, right);
     if left == right {
         return Found::Keyed {
-            left: Groups::of_words(data, left),
+            left: Groups::of_words(columns, left),
             right: None,
             fields,
             rest,
         };
     }
-    let (of_left, of_right) = Groups::of_both(data, left, right);
+    let (of_left, of_right) = Groups::of_both(columns, left, right);
     Found::Keyed {
-        left: of_left,
+        left: Arc::new(of_left),
         right: Some(of_right),
         fields,
         rest,

@@ -282,57 +282,69 @@ fn damerau(a: &[u8], b: &[u8]) -> u32 {
 /// Which bytes a text is made of, so that it shows without looking at the text how many two can have in common.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Bag {
-    /// Whether a letter (of 64 classes of bytes) is there once, twice, three times.
-    times: [u64; 3],
+    /// Whether a letter (of 32 classes of bytes) is there once, twice, three times.
+    times: [u32; 3],
     /// Letters beyond the third of their class.
-    more: u32,
-    /// All of them.
-    pub(crate) length: u32,
+    more: u16,
+    /// All of them; of a text that is [`LONG`] nothing else is known.
+    length: u16,
 }
+
+/// So many bytes, or more.
+const LONG: u16 = u16::MAX;
 
 impl Bag {
     pub(crate) fn of(text: &[u8]) -> Self {
         let mut bag = Self {
-            length: length(text),
+            length: u16::try_from(text.len()).unwrap_or(LONG),
             ..Self::default()
         };
+        if bag.length == LONG {
+            return bag;
+        }
         for byte in text {
             // What was there already is carried on to the next; without branches, as nobody can tell what comes.
-            let mut carried = 1_u64 << (byte & 63);
+            let mut carried = 1_u32 << (byte & 31);
             for times in &mut bag.times {
                 let was = *times;
                 *times |= carried;
                 carried &= was;
             }
-            bag.more += u32::from(carried != 0);
+            bag.more += u16::from(carried != 0);
         }
         bag
     }
 
     /// The same as plain numbers: memory for many of those is only cleared where it is written.
-    pub(crate) fn packed(&self) -> [u64; 4] {
+    pub(crate) fn packed(&self) -> [u32; 4] {
         let [once, twice, thrice] = self.times;
-        let more = u64::from(self.more) << 32 | u64::from(self.length);
+        let more = u32::from(self.more) << 16 | u32::from(self.length);
         [once, twice, thrice, more]
     }
 
-    pub(crate) fn unpacked([once, twice, thrice, more]: [u64; 4]) -> Self {
-        let half = |of: u64| u32::try_from(of & u64::from(u32::MAX)).unwrap_or(0);
+    pub(crate) fn unpacked([once, twice, thrice, more]: [u32; 4]) -> Self {
+        let half = |of: u32| u16::try_from(of & u32::from(u16::MAX)).unwrap_or(LONG);
         Self {
             times: [once, twice, thrice],
-            more: half(more >> 32),
+            more: half(more >> 16),
             length: half(more),
         }
     }
 
-    /// No fewer than the bytes that both have.
-    pub(crate) fn common(&self, other: &Self) -> u32 {
+    fn is_long(&self, other: &Self) -> bool {
+        self.length == LONG || other.length == LONG
+    }
+
+    /// No fewer than the bytes that both have, if none is [`LONG`].
+    fn common(&self, other: &Self) -> u32 {
         let shared = |i: usize| self.times[i] & other.times[i];
         let (once, twice, thrice) = (shared(0), shared(1), shared(2));
         // Three words added bit by bit take two counts.
         let half = once ^ twice;
         let carried = (once & twice) | (half & thrice);
-        (half ^ thrice).count_ones() + 2 * carried.count_ones() + self.more.min(other.more)
+        (half ^ thrice).count_ones()
+            + 2 * carried.count_ones()
+            + u32::from(self.more.min(other.more))
     }
 
     /// Whether two texts may be as alike to Jaro as it takes; see [`needed`] for `factor`.
@@ -340,12 +352,15 @@ impl Bag {
     pub(crate) fn may_reach(&self, other: &Self, factor: f64) -> bool {
         let (a, b) = (f64::from(self.length), f64::from(other.length));
         // (common / a + common / b + 1) / 3 is the most that there can be; a little is left for what is lost in rounding.
-        f64::from(self.common(other)) * (a + b) >= (factor - 1e-9) * a * b
+        self.is_long(other) || f64::from(self.common(other)) * (a + b) >= (factor - 1e-9) * a * b
     }
 
     /// No more than the distance of two texts.
     pub(crate) fn least_distant(&self, other: &Self) -> u32 {
-        self.length.max(other.length) - self.common(other).min(self.length.max(other.length))
+        if self.is_long(other) {
+            return 0;
+        }
+        u32::from(self.length.max(other.length)).saturating_sub(self.common(other))
     }
 }
 
@@ -372,6 +387,15 @@ mod tests {
             prop_assert!(jaro < winkler + 1e-9 && bag_a.may_reach(&bag_b, needed(winkler.max(0.01))[4]));
             prop_assert!(bag_a.least_distant(&bag_b) <= scratch.levenshtein(a, b));
             prop_assert!(bag_a.least_distant(&bag_b) <= damerau(a, b));
+        }
+
+        #[test]
+        fn a_bag_of_a_long_text_promises_everything(a in 65_533_usize..65_540, b in 65_533_usize..65_540) {
+            let (a, b) = (Bag::of(&vec![b'a'; a]), Bag::of(&vec![b'b'; b]));
+            let long = a.is_long(&b);
+            prop_assert!(!long || a.may_reach(&b, needed(1.0)[0]));
+            prop_assert_eq!(a.least_distant(&b) == 0, long);
+            prop_assert_eq!(Bag::unpacked(a.packed()), a);
         }
 
         #[test]

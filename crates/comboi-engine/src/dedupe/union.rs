@@ -12,6 +12,21 @@ impl UnionFind {
         }
     }
 
+    /// Each row has the number of its set, which is that of some row.
+    pub(super) fn of(sets: &[u32]) -> Self {
+        const NONE: u32 = u32::MAX;
+        let mut firsts = vec![NONE; sets.len()];
+        let first = |(row, set): (u32, &u32)| {
+            let first = &mut firsts[*set as usize];
+            if *first == NONE {
+                *first = row;
+            }
+            *first
+        };
+        let parents = (0..).zip(sets).map(first).collect();
+        Self { parents }
+    }
+
     pub(super) fn connect(&mut self, a: u32, b: u32) {
         let (a, b) = (self.halved(a), self.halved(b));
         let (first, other) = (a.min(b), a.max(b));
@@ -78,6 +93,16 @@ mod tests {
             4,
         );
         check(5, &[(4, 3), (3, 2), (2, 1), (1, 0)], &[0, 0, 0, 0, 0], 1, 5);
+    }
+
+    #[test]
+    fn sets_that_are_known_go_on_to_grow() {
+        let mut union = UnionFind::of(&[5, 1, 2, 2, 1, 5, 6]);
+        assert_eq!(union.parents, [0, 1, 2, 2, 1, 0, 6]);
+        union.connect(4, 3);
+        let (roots, sizes) = union.into_roots();
+        assert_eq!(roots, [0, 1, 1, 1, 1, 0, 6]);
+        assert_eq!(sizes, [2, 4, 0, 0, 0, 0, 1]);
     }
 
     #[test]

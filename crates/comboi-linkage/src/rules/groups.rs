@@ -1,12 +1,75 @@
 //! Records by what they have in common.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+use std::thread;
+
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
 use crate::dictionary::number;
 use crate::pair::Data;
 
+/// The words of all records at some places: one after the other, as they would have to be fetched each with all others of its record.
+#[derive(Default)]
+pub(crate) struct KeyColumns(BTreeMap<u32, OneColumn>);
+
+#[derive(Default)]
+struct OneColumn {
+    words: Vec<u32>,
+    /// One more than the greatest of them.
+    end: usize,
+    /// The records that have each word, once that is asked.
+    groups: OnceLock<Arc<Groups>>,
+}
+
+impl OneColumn {
+    fn groups(&self) -> Arc<Groups> {
+        let groups = || Arc::new(Groups::of(&self.words, self.end, 2));
+        Arc::clone(self.groups.get_or_init(groups))
+    }
+}
+
+impl KeyColumns {
+    pub(crate) fn of(data: &Data, at: impl Iterator<Item = u32>, threads: usize) -> Self {
+        let mut columns: BTreeMap<u32, OneColumn> =
+            at.map(|it| (it, OneColumn::default())).collect();
+        let rows = data.row_count() as usize;
+        let each = rows.div_ceil(threads.max(1)).max(1);
+        let mut parts: Vec<Vec<(usize, &mut [u32])>> = Vec::new();
+        parts.resize_with(rows.div_ceil(each), Vec::new);
+        for (at, column) in &mut columns {
+            column.words = vec![0; rows];
+            for (part, words) in parts.iter_mut().zip(column.words.chunks_mut(each)) {
+                part.push((*at as usize, words));
+            }
+        }
+        let records = data.words.chunks(each * data.width.max(1));
+        thread::scope(|scope| {
+            for (mut part, records) in parts.into_iter().zip(records) {
+                scope.spawn(move || {
+                    for (i, record) in records.chunks_exact(data.width).enumerate() {
+                        for (at, words) in &mut part {
+                            words[i] = record[*at];
+                        }
+                    }
+                });
+            }
+        });
+        for column in columns.values_mut() {
+            column.end = column.words.iter().max().map_or(1, |it| *it as usize + 1);
+        }
+        Self(columns)
+    }
+
+    fn get(&self, at: u32) -> &OneColumn {
+        &self.0[&at]
+    }
+}
+
 /// Ranks by key, from key 1; in each group they ascend. Where both records of a pair are of one group, a record that is alone in its group is left out.
+#[derive(Default)]
 pub(crate) struct Groups {
     starts: Vec<u32>,
     ranks: Vec<u32>,
@@ -20,22 +83,19 @@ impl Groups {
     }
 
     /// The records whose words at these places are equal; not those where one is NULL.
-    pub(super) fn of_words(data: &Data, at: &[u32]) -> Self {
-        let words = |at: u32| -> Vec<u32> {
-            let ranks = 0..data.row_count();
-            ranks.map(|rank| data.row(rank)[at as usize]).collect()
-        };
-        let (first, more) = at.split_first().unwrap_or((&0, &[]));
-        let keys = words(*first);
-        let count = keys.iter().max().map_or(1, |it| *it as usize + 1);
-        let groups = Self::of(&keys, count, 2);
-        drop(keys);
-        more.iter().fold(groups, |it, at| it.divided(&words(*at)))
+    pub(super) fn of_words(columns: &KeyColumns, at: &[u32]) -> Arc<Self> {
+        // The more groups there are at first, the smaller are those that are divided.
+        let most_first = at.iter().map(|at| (columns.get(*at), *at));
+        let mut most_first: Vec<(&OneColumn, u32)> = most_first.collect();
+        most_first.sort_by_key(|(column, at)| (Reverse(column.end), *at));
+        let mut columns = most_first.into_iter().map(|it| it.0);
+        let first = columns.next().map(OneColumn::groups).unwrap_or_default();
+        columns.fold(first, |groups, it| Arc::new(groups.divided(&it.words)))
     }
 
     /// The same where the left record's words are at other places than the right one's: two groups by the same numbers.
-    pub(super) fn of_both(data: &Data, left: &[u32], right: &[u32]) -> (Self, Self) {
-        let (left, right, count) = key_numbers(data, left, right);
+    pub(super) fn of_both(columns: &KeyColumns, left: &[u32], right: &[u32]) -> (Self, Self) {
+        let (left, right, count) = key_numbers(columns, left, right);
         (Self::of(&left, count, 1), Self::of(&right, count, 1))
     }
 
@@ -114,19 +174,15 @@ impl Groups {
 }
 
 /// A number for each record's key, from 1, as the left and as the right record; 0 where a part is NULL. And one more than the greatest.
-fn key_numbers(data: &Data, left: &[u32], right: &[u32]) -> (Vec<u32>, Vec<u32>, usize) {
-    let part = |fields: &[u32], i: usize| -> Vec<u32> {
-        let at = fields[i] as usize;
-        let ranks = 0..data.row_count();
-        ranks.map(|rank| data.row(rank)[at]).collect()
-    };
-    let (mut of_left, mut of_right) = (part(left, 0), part(right, 0));
+fn key_numbers(columns: &KeyColumns, left: &[u32], right: &[u32]) -> (Vec<u32>, Vec<u32>, usize) {
+    let part = |fields: &[u32], i: usize| columns.get(fields[i]).words.as_slice();
+    let (mut of_left, mut of_right) = (part(left, 0).to_vec(), part(right, 0).to_vec());
     for i in 1..left.len() {
         let mut numbers: HashMap<(u32, u32), u32, RandomState> = HashMap::default();
-        let mut combine = |keys: &mut [u32], next: Vec<u32>| {
+        let mut combine = |keys: &mut [u32], next: &[u32]| {
             for (key, next) in keys.iter_mut().zip(next) {
                 let fresh = number(numbers.len() + 1);
-                *key = match (*key, next) {
+                *key = match (*key, *next) {
                     (0, _) | (_, 0) => 0,
                     both => *numbers.entry(both).or_insert(fresh),
                 };
@@ -142,7 +198,7 @@ fn key_numbers(data: &Data, left: &[u32], right: &[u32]) -> (Vec<u32>, Vec<u32>,
 
 #[cfg(test)]
 mod tests {
-    use super::Groups;
+    use super::{Groups, KeyColumns};
     use crate::pair::Data;
 
     fn listed(groups: &Groups) -> Vec<&[u32]> {
@@ -165,12 +221,18 @@ mod tests {
             width: 3,
             ..Data::default()
         };
-        let of = |at: &[u32]| Groups::of_words(&data, at);
+        for threads in [1, 3] {
+            check(&KeyColumns::of(&data, 0..3, threads));
+        }
+    }
+
+    fn check(columns: &KeyColumns) {
+        let of = |at: &[u32]| Groups::of_words(columns, at);
         assert_eq!(listed(&of(&[0])), [&[0, 1, 2, 3, 5, 6]]);
         assert_eq!(listed(&of(&[0, 1])), [&[0, 1, 2, 3, 6]]);
         assert_eq!(listed(&of(&[0, 1, 2])), [&[0, 3]]);
         assert_eq!(listed(&of(&[1])), [&[0, 1, 2, 3, 4, 6][..], &[]]);
-        let (left, right) = Groups::of_both(&data, &[0], &[2]);
+        let (left, right) = Groups::of_both(columns, &[0], &[2]);
         assert_eq!(listed(&left), [&[0, 1, 2, 3, 5, 6][..], &[]]);
         assert_eq!(listed(&right), [&[0, 3, 4, 5][..], &[6]]);
     }
