@@ -53,6 +53,11 @@ impl Texts {
         self.bags = bags;
     }
 
+    /// How many bytes they take.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes.len() + 8 * self.starts.len() + 16 * self.bags.len()
+    }
+
     pub(crate) fn bag(&self, code: u32) -> Bag {
         let kept = self.bags.get(code as usize);
         kept.map_or_else(|| Bag::of(self.get(code)), |it| Bag::unpacked(*it))

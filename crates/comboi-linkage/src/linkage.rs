@@ -108,7 +108,11 @@ impl Linkage {
             }
         }
         let threads = session.limits().threads.max(1);
+        let rows = table.row_count();
+        let at_least = rows * (4 * u64::from(layout.width) + 8);
+        within_memory(session, rows, at_least)?;
         let loaded = load(&table, &sources, &layout, &lettered, &parts.ids, threads)?;
+        within_memory(session, rows, 8 * rows + loaded.data.bytes())?;
         let mut rank_of = vec![0; loaded.row_of.len()];
         for (rank, row) in (0_u32..).zip(&loaded.row_of) {
             rank_of[*row as usize] = rank;
@@ -225,6 +229,22 @@ impl Linkage {
                 .collect(),
         }
     }
+}
+
+/// What is held of records while they are compared lies in memory, beside DuckDB: it does not spill.
+fn within_memory(session: &Session, rows: u64, bytes: u64) -> Result<(), comboi_engine::Error> {
+    const MIB: u64 = 1 << 20;
+    let limit = session.limits().memory_bytes;
+    if bytes <= limit {
+        return Ok(());
+    }
+    Err(comboi_engine::Error::OutOfMemory {
+        doing: format!(
+            "compare {rows} rows (they take {} MiB)",
+            bytes.div_ceil(MIB)
+        ),
+        limit_mib: limit / MIB,
+    })
 }
 
 impl Comparing {

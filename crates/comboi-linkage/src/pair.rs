@@ -165,6 +165,13 @@ impl Data {
         u32::try_from(rows).unwrap_or(u32::MAX)
     }
 
+    /// How many bytes it takes.
+    pub(crate) fn bytes(&self) -> u64 {
+        let numbers = self.words.len() + self.lists.ends.len() + self.lists.codes.len();
+        let texts: usize = self.texts.iter().map(Texts::bytes).sum();
+        (4 * numbers + texts) as u64
+    }
+
     /// Looks at the records of some pairs and does nothing with them, so that the processor waits for all of them at once and not for one after the other.
     pub(crate) fn fetch(&self, pairs: &[(u32, u32)]) {
         let ends = |rank: u32| {

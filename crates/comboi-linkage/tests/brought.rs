@@ -98,3 +98,20 @@ fn a_model_that_was_written_and_read_again_is_the_same() {
         check("fake_1000", "fake_1000.parquet", after);
     }
 }
+
+#[test]
+fn more_records_than_memory_holds_are_refused() {
+    // 50,578 records of at least 4 bytes for each of ten columns.
+    let given = Given::within(2 << 20);
+    let settings = model("historical_50k");
+    let refused = given.open("historical_50k.parquet", settings, None).err();
+    let said = refused.unwrap().to_string();
+    assert!(
+        said.starts_with("could not compare 50578 rows (they take "),
+        "{said}"
+    );
+    assert!(
+        said.contains("more than the 2 MiB of memory that it may use; raise `engine.memory_limit`"),
+        "{said}"
+    );
+}

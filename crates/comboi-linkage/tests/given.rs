@@ -27,9 +27,13 @@ pub(crate) fn data(name: &str) -> PathBuf {
 
 impl Given {
     pub(crate) fn new() -> Self {
+        Self::within(512 << 20)
+    }
+
+    pub(crate) fn within(memory_bytes: u64) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let limits = Limits {
-            memory_bytes: 512 << 20,
+            memory_bytes,
             threads: 2,
             max_spill_bytes: None,
         };
