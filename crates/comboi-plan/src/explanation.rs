@@ -34,8 +34,10 @@ pub struct ObservedTable {
     pub lake_rows: Option<u64>,
     /// When the table was last read.
     pub last_read: Option<DateTime<Utc>>,
-    /// What a person should know: changed files, files that are gone.
+    /// What a person should know: files that are gone.
     pub notes: Vec<String>,
+    /// Rows or values that may be missing or changed, and what to do.
+    pub warnings: Vec<String>,
     /// Why the look failed. The run would fail there too.
     pub failed: Option<String>,
 }
@@ -89,6 +91,8 @@ pub struct ExplainedTask {
     pub lake_rows: Option<u64>,
     /// What a person should know.
     pub notes: Vec<String>,
+    /// Rows or values that may be missing or changed, and what to do.
+    pub warnings: Vec<String>,
     /// Why it would fail.
     pub failed: Option<String>,
 }
@@ -150,6 +154,7 @@ fn extract(task: &Task, observed: &Observed) -> ExplainedTask {
         bytes: found.bytes,
         lake_rows: found.lake_rows,
         notes: found.notes,
+        warnings: found.warnings,
         failed: found.failed,
     }
 }
@@ -191,6 +196,7 @@ fn build(
         bytes: None,
         lake_rows: found.rows,
         notes: Vec::new(),
+        warnings: Vec::new(),
         failed: None,
     }
 }

@@ -131,18 +131,15 @@ impl Extraction<'_> {
     }
 }
 
-fn as_it_is(latest: Option<&Latest>, why: &str, notes: Vec<String>) -> Done {
-    Done {
+fn as_it_is(latest: Option<&Latest>, why: &str, notes: &[Note]) -> Done {
+    let mut done = Done {
         skipped: Some(why.to_owned()),
         version: latest.map(|latest| latest.version),
         total_rows: latest.map(|latest| latest.row_count),
-        notes,
         ..Done::default()
-    }
-}
-
-pub(crate) fn texts(notes: &[Note]) -> Vec<String> {
-    notes.iter().map(Note::to_string).collect()
+    };
+    done.add_notes(notes);
+    done
 }
 
 /// A table as it is, with files of it on this machine's disk.

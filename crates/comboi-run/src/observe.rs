@@ -10,8 +10,8 @@ use comboi_sources::database::Databases;
 use comboi_sources::{Checkpoint, Look};
 
 use crate::build::{made_anew, why_build};
-use crate::extract::{CHECKPOINT, look_at_database, look_at_files, texts};
-use crate::task::{TaskError, chain};
+use crate::extract::{CHECKPOINT, look_at_database, look_at_files};
+use crate::task::{TaskError, chain, texts};
 
 /// What a plan would meet: what is new in each table, and what the lake has.
 pub async fn observe(
@@ -59,7 +59,7 @@ async fn table(
                 observed.new = true;
                 observed.rows = look.rows;
                 observed.filter = look.filter;
-                observed.notes = texts(&look.notes);
+                (observed.warnings, observed.notes) = texts(&look.notes);
             }
             Err(e) => cant_be_looked_at(&mut observed, &e),
         }
@@ -68,7 +68,7 @@ async fn table(
     match look_at_files(project, id, base).await {
         Ok(Look::NothingNew { notes }) => {
             observed.filter = "nothing new".to_owned();
-            observed.notes = texts(&notes);
+            (observed.warnings, observed.notes) = texts(&notes);
         }
         Ok(Look::Work(work)) => {
             observed.new = true;

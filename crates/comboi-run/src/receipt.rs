@@ -101,8 +101,11 @@ pub struct Receipt {
     /// What came of comparing rows: a [`LinkReport`](crate::LinkReport).
     #[serde(default)]
     pub linkage: Option<serde_json::Value>,
-    /// What a person should know: changed columns, changed files, rows put aside.
+    /// What a person should know: new columns, files that are gone.
     pub notes: Vec<String>,
+    /// Rows or values that may be missing or changed, and what to do; `--fail-on warning` counts them.
+    #[serde(default)]
+    pub warnings: Vec<String>,
     /// The verdicts of the contract's rules.
     pub verdicts: Vec<Verdict>,
     /// Whether the dataset is older than its SLA allows.

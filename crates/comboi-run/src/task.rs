@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use comboi_engine::{DedupeReport, Limits, Session, Verdict};
 use comboi_project::DatasetId;
+use comboi_sources::Note;
 
 use crate::receipt::{Outcome, Receipt};
 use crate::runner::Runner;
@@ -22,6 +23,7 @@ pub(crate) struct Done {
     pub(crate) quarantined_rows: u64,
     pub(crate) published: Option<String>,
     pub(crate) notes: Vec<String>,
+    pub(crate) warnings: Vec<String>,
     pub(crate) dedupe: Option<DedupeReport>,
     pub(crate) linkage: Option<serde_json::Value>,
     pub(crate) verdicts: Vec<Verdict>,
@@ -29,6 +31,13 @@ pub(crate) struct Done {
 }
 
 impl Done {
+    /// Adds what a source said of its rows.
+    pub(crate) fn add_notes(&mut self, notes: &[Note]) {
+        let (warnings, notes) = texts(notes);
+        self.notes.extend(notes);
+        self.warnings.extend(warnings);
+    }
+
     pub(crate) fn put_into(self, receipt: &mut Receipt) {
         receipt.outcome = if self.skipped.is_some() {
             Outcome::Skipped
@@ -43,6 +52,7 @@ impl Done {
         receipt.quarantined_rows = self.quarantined_rows;
         receipt.published = self.published;
         receipt.notes = self.notes;
+        receipt.warnings = self.warnings;
         receipt.dedupe = self.dedupe;
         receipt.linkage = self.linkage;
         receipt.verdicts = self.verdicts;
@@ -122,6 +132,14 @@ impl TaskError {
             | Self::Defect(_) => false,
         }
     }
+}
+
+/// The warnings among notes, and the others.
+pub(crate) fn texts(notes: &[Note]) -> (Vec<String>, Vec<String>) {
+    let (warnings, notes): (Vec<&Note>, Vec<&Note>) =
+        notes.iter().partition(|note| note.is_warning());
+    let texts = |notes: Vec<&Note>| notes.into_iter().map(Note::to_string).collect();
+    (texts(warnings), texts(notes))
 }
 
 /// An error and what caused it, in one line.

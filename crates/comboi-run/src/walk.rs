@@ -149,6 +149,7 @@ impl Runner {
             dedupe: None,
             linkage: None,
             notes: Vec::new(),
+            warnings: Vec::new(),
             verdicts: Vec::new(),
             late: false,
             begun_at,
@@ -238,6 +239,9 @@ fn log_end(receipt: &Receipt) {
         warn!(run, %dataset, "`{dataset}` is older than its SLA allows");
     }
     for note in &receipt.notes {
-        warn!(run, %dataset, "`{dataset}`: {note}");
+        info!(run, %dataset, "`{dataset}`: {note}");
+    }
+    for warning in &receipt.warnings {
+        warn!(run, %dataset, "`{dataset}`: {warning}");
     }
 }

@@ -54,14 +54,6 @@ impl Extract {
         self.quarantined.as_ref().map_or(0, |it| it.row_count)
     }
 
-    /// Everything that a person should hear of, one line each.
-    pub fn notes_for_people(&self) -> Vec<String> {
-        self.drift
-            .iter()
-            .cloned()
-            .chain(self.notes.iter().map(Note::to_string))
-            .collect()
-    }
 }
 
 /// What happens to the files that the table has.
@@ -134,6 +126,26 @@ pub enum Note {
     ReadAnew(&'static str),
     /// Something about the connection: an option that is not known.
     Connection(String),
+}
+
+impl Note {
+    /// Whether rows or values may be missing or changed because of it, so that `--fail-on warning` counts it.
+    pub fn is_warning(&self) -> bool {
+        match self {
+            Self::Changed(_)
+            | Self::MissingColumns { .. }
+            | Self::NullsSkipped { .. }
+            | Self::ColumnsGone(_)
+            | Self::BestEffort { .. } => true,
+            Self::NoFiles(_)
+            | Self::Gone(_)
+            | Self::Reread(_)
+            | Self::Discarded(_)
+            | Self::OpenTransactions { .. }
+            | Self::ReadAnew(_)
+            | Self::Connection(_) => false,
+        }
+    }
 }
 
 impl fmt::Display for Note {

@@ -85,7 +85,7 @@ impl VerdictsOutput {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum FailOn {
-    /// Rules of severity `warning` fail the run too (exit code 3); what they hold is published all the same.
+    /// Warnings and rules of severity `warning` fail the run too (exit code 3); the rows are published all the same.
     Warning,
     /// Rules of severity `error` fail the run.
     Error,

@@ -151,7 +151,12 @@ pub(crate) fn of_run(report: &RunReport, fail_on: FailOn) -> Exit {
     let broken = verdicts.any(|verdict| {
         counts(verdict, fail_on) && !(verdict.is_sla() && verdict.severity == Severity::Error)
     });
-    if failed(FailureKind::Contract) || broken {
+    let warned = fail_on == FailOn::Warning
+        && report
+            .tasks
+            .iter()
+            .any(|task| !task.warnings.is_empty() || task.quarantined_rows > 0);
+    if failed(FailureKind::Contract) || broken || warned {
         return Exit::Contract;
     }
     if report.tasks.iter().any(|task| task.late) {

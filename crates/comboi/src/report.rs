@@ -84,6 +84,9 @@ fn details(receipt: &Receipt, paint: Paint) -> Vec<String> {
         lines.extend(deduplicated(found, receipt));
     }
     lines.extend(receipt.notes.iter().map(|note| format!("note: {note}")));
+    let warning = paint.severity(Severity::Warning);
+    let warnings = receipt.warnings.iter();
+    lines.extend(warnings.map(|text| format!("{warning}: {text}")));
     for severity in [Severity::Error, Severity::Warning, Severity::Info] {
         let broken = receipt.broken(severity);
         lines.extend(broken.flat_map(|verdict| verdict_lines(verdict, paint)));
@@ -186,6 +189,7 @@ pub(crate) fn summary(report: &RunReport, paint: Paint) -> String {
             .filter_map(|stage| stage_line(report, stage)),
     );
     lines.extend(rules_line(report, paint));
+    lines.extend(warnings_line(report, paint));
     lines.extend(report.notes.iter().map(|note| format!("note: {note}")));
     if !report.is_good() {
         lines.push(
@@ -222,6 +226,22 @@ fn stage_line(report: &RunReport, stage: Stage) -> Option<String> {
         rules(&tasks).unwrap_or_default(),
     );
     Some(line.trim_end().to_owned())
+}
+
+/// How many warnings tasks gave, and of which datasets.
+fn warnings_line(report: &RunReport, paint: Paint) -> Option<String> {
+    let warned = || report.tasks.iter().filter(|task| !task.warnings.is_empty());
+    let count: usize = warned().map(|task| task.warnings.len()).sum();
+    if count == 0 {
+        return None;
+    }
+    let datasets: Vec<String> = warned().map(|task| format!("`{}`", task.dataset)).collect();
+    Some(format!(
+        "{}: {} about {}, see above",
+        paint.severity(Severity::Warning),
+        text::counted(count as u64, "warning"),
+        datasets.join(", ")
+    ))
 }
 
 fn rules_line(report: &RunReport, paint: Paint) -> Option<String> {

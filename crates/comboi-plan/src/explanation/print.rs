@@ -89,6 +89,8 @@ impl Explanation {
                 ));
             }
             details.extend(task.notes.iter().map(|note| format!("note: {note}")));
+            let warnings = task.warnings.iter();
+            details.extend(warnings.map(|warning| format!("warning: {warning}")));
             details.extend(task.failed.iter().map(|why| format!("would fail: {why}")));
             for (i, detail) in details.iter().enumerate() {
                 let leaf = if i + 1 == details.len() {

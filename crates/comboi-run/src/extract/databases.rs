@@ -11,7 +11,7 @@ use comboi_sources::database::{
 };
 use comboi_sources::{Extract, Known, Note, Stamp};
 
-use super::{CHECKPOINT, Extraction, TableHere, as_it_is, texts};
+use super::{CHECKPOINT, Extraction, TableHere, as_it_is};
 use crate::event::Phase;
 use crate::runner::Runner;
 use crate::task::{Done, Scratch, TaskError, with_session};
@@ -40,7 +40,7 @@ impl Extraction<'_> {
             Some((run, chunk)) if run == self.order.run && unfinished => chunk + 1,
             Some((run, _)) if run >= self.order.run => {
                 let why = "this run had extracted it";
-                return Ok(as_it_is(latest.as_ref(), why, Vec::new()));
+                return Ok(as_it_is(latest.as_ref(), why, &[]));
             }
             _ => 0,
         };
@@ -53,11 +53,8 @@ impl Extraction<'_> {
         let mut done = self
             .commit_all(reading, latest.as_ref(), first_chunk)
             .await?;
-        done.notes.extend(
-            notes
-                .into_iter()
-                .map(|note| Note::Connection(note).to_string()),
-        );
+        let notes: Vec<Note> = notes.into_iter().map(Note::Connection).collect();
+        done.add_notes(&notes);
         Ok(done)
     }
 
@@ -109,7 +106,7 @@ impl Extraction<'_> {
             let Some(chunk) = reading.next(stamp, &folder).await? else {
                 break;
             };
-            done.notes.extend(texts(chunk.notes()));
+            done.add_notes(chunk.notes());
             let base = self.table.snapshot().await?;
             if base.as_ref().map(|base| base.version) != done.version {
                 return Err(comboi_lake::Error::Overtaken(self.table.name().to_owned()).into());

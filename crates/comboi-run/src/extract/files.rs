@@ -6,7 +6,7 @@ use comboi_lake::{Latest, Operation, Snapshot};
 use comboi_project::{DatasetId, Project, Stage};
 use comboi_sources::{Checkpoint, Extract, FilesReader, Known, Look, Stamp, Work};
 
-use super::{CHECKPOINT, Extraction, TableHere, as_it_is, texts};
+use super::{CHECKPOINT, Extraction, TableHere, as_it_is};
 use crate::event::Phase;
 use crate::quarantine::{QUARANTINE, Quarantine};
 use crate::task::{Done, Scratch, TaskError, with_session};
@@ -23,11 +23,11 @@ impl Extraction<'_> {
             .and_then(|latest| latest.last_commit(&self.runner.project.name));
         if before.is_some_and(|(run, _)| run >= self.order.run) {
             let why = "this run had extracted it";
-            return Ok(as_it_is(latest.as_ref(), why, Vec::new()));
+            return Ok(as_it_is(latest.as_ref(), why, &[]));
         }
         let work = match look(&self.runner.project, self.id, latest.as_ref()).await? {
             Look::NothingNew { notes } => {
-                return Ok(as_it_is(latest.as_ref(), "nothing new", texts(&notes)));
+                return Ok(as_it_is(latest.as_ref(), "nothing new", &notes));
             }
             Look::Work(work) => work,
         };
@@ -54,16 +54,14 @@ impl Extraction<'_> {
         let put_aside = quarantine
             .put(base.as_ref(), files, &extract, by_this_run)
             .await?;
-        let done = Done {
+        let mut done = Done {
             rows: extract.row_count,
             quarantined_rows: extract.quarantined_count(),
-            notes: extract
-                .notes_for_people()
-                .into_iter()
-                .chain(left_out)
-                .collect(),
+            notes: extract.drift.clone(),
             ..Done::default()
         };
+        done.add_notes(&extract.notes);
+        done.notes.extend(left_out);
         let mut change = self.change(extract, 0, here.as_ref())?;
         // Which bad rows were put aside by then.
         let noted = put_aside.map_or_else(String::new, |version| version.to_string());

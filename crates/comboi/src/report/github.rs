@@ -16,6 +16,13 @@ pub(crate) fn of_run(report: &RunReport) -> String {
                 message(&failure.message)
             ));
         }
+        for warning in &task.warnings {
+            text.push_str(&format!(
+                "::warning title={}::{}\n",
+                property(&dataset),
+                message(warning)
+            ));
+        }
         text.push_str(&of_verdicts(&dataset, &task.verdicts));
     }
     text

@@ -18,6 +18,17 @@ pub(crate) fn of_run(report: &RunReport, fail_on: FailOn) -> String {
             case.ended = Ended::Error(failure.message.clone());
             cases.insert(0, case);
         }
+        cases.extend(task.warnings.iter().map(|warning| {
+            let mut case = Case::passed(&dataset, "warning");
+            case.ended = match fail_on {
+                FailOn::Warning => Ended::Failed {
+                    kind: "warning".to_owned(),
+                    message: warning.clone(),
+                },
+                FailOn::Never | FailOn::Error => Ended::Noted(warning.clone()),
+            };
+            case
+        }));
         (!cases.is_empty()).then(|| Suite {
             name: dataset,
             seconds: task.took().as_secs_f64(),
