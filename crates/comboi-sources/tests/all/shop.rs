@@ -121,7 +121,10 @@ impl Shop {
         if extract.quarantined_count() > 0 {
             write!(text, ", {} put aside", extract.quarantined_count()).unwrap();
         }
-        for note in extract.notes_for_people() {
+        for change in &extract.drift {
+            write!(text, "\n{change}").unwrap();
+        }
+        for note in &extract.notes {
             write!(text, "\n{note}").unwrap();
         }
         self.commit(extract);
