@@ -190,7 +190,7 @@ impl<'a> Query<'a> {
         wanted: &[(String, SqlType)],
     ) -> Result<Self, Error> {
         let (mut columns, mut casts, mut problems) = (Vec::new(), Vec::new(), Vec::new());
-        for (i, Column { name, sql_type }) in given.0.iter().enumerate() {
+        for (i, Column { name, sql_type, .. }) in given.0.iter().enumerate() {
             let contract = wanted
                 .iter()
                 .find(|(wanted, _)| wanted.to_lowercase() == name.to_lowercase())
@@ -210,10 +210,7 @@ impl<'a> Query<'a> {
                         .hint(e.hint),
                 ),
             }
-            columns.push(Column {
-                name: name.clone(),
-                sql_type: sql_type.clone(),
-            });
+            columns.push(Column::new(name.clone(), sql_type.clone()));
         }
         if problems.is_empty() {
             Ok(Self {

@@ -116,15 +116,15 @@ pub struct KeyReport {
 pub fn deduped_columns(how: &Deduplication, columns: &Columns) -> Columns {
     let id = columns.get(&how.unique_id).map(|id| id.sql_type.clone());
     let id = id.unwrap_or(SqlType::Varchar(None));
-    let added = how.added_columns().into_iter().map(|name| Column {
-        name: name.to_owned(),
-        sql_type: match name {
+    let added = how.added_columns().into_iter().map(|name| {
+        let sql_type = match name {
             "cluster_id" => id.clone(),
             "merged_ids" => SqlType::List(Box::new(id.clone())),
             "is_survivor" => SqlType::Boolean,
             "match_probability" | "match_weight" => SqlType::Double,
             _ => SqlType::BigInt,
-        },
+        };
+        Column::new(name, sql_type)
     });
     columns.iter().cloned().chain(added).collect()
 }

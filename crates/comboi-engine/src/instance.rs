@@ -178,7 +178,7 @@ pub(crate) fn typed(columns: Vec<(String, String)>) -> Result<Columns, Error> {
             doing: format!("understand the type of column `{name}`"),
             message: format!("DuckDB calls it {text}"),
         })?;
-        Ok(Column { name, sql_type })
+        Ok(Column::new(name, sql_type))
     };
     columns
         .into_iter()

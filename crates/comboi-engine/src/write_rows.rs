@@ -38,7 +38,7 @@ pub fn write_rows(
 }
 
 fn cast(place: usize, column: &Column) -> Result<String, Error> {
-    let Column { name, sql_type } = column;
+    let Column { name, sql_type, .. } = column;
     let kept = sql_type.lake_type().map_err(|e| Error::Internal {
         doing: format!("keep column `{name}`"),
         message: e.to_string(),

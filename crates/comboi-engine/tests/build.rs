@@ -20,10 +20,7 @@ pub(crate) struct Bench {
 pub(crate) fn columns(text: &[(&str, &str)]) -> Columns {
     Columns(
         text.iter()
-            .map(|(name, of)| Column {
-                name: (*name).to_owned(),
-                sql_type: of.parse().unwrap(),
-            })
+            .map(|(name, of)| Column::new(*name, of.parse().unwrap()))
             .collect(),
     )
 }

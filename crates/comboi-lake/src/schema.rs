@@ -1,13 +1,16 @@
 //! Columns as Delta's schema and back, and the columns of a Parquet file.
 //!
 //! The schema has the types in which the lake keeps values; the SQL type that people's queries see
-//! stands beside each in its metadata, under `comboi.type`.
+//! stands beside each in its metadata, under `comboi.type`. What a source calls the column is `comboi.source_name`.
 
 use comboi_project::{Column, Columns, SqlType};
 use deltalake::arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use serde_json::{Value, json};
 
 const SQL_TYPE: &str = "comboi.type";
+const SOURCE_NAME: &str = "comboi.source_name";
+/// For other readers: no file has this column, and its type may still change.
+const UNTYPED: &str = "comboi.untyped";
 
 /// Delta's schema of columns; else why they can't be kept.
 pub(crate) fn to_delta(columns: &Columns) -> Result<Value, String> {
@@ -30,10 +33,21 @@ pub(crate) fn to_delta(columns: &Columns) -> Result<Value, String> {
             .lake_type()
             .map_err(|e| format!("column `{name}`: {e}: {}", e.hint))?;
         let mut field = field(name, &kept)?;
-        field["metadata"] = json!({ SQL_TYPE: column.sql_type.to_string() });
+        field["metadata"] = metadata(column);
         fields.push(field);
     }
     Ok(json!({ "type": "struct", "fields": fields }))
+}
+
+fn metadata(column: &Column) -> Value {
+    let mut metadata = json!({ SQL_TYPE: column.sql_type.to_string() });
+    if let Some(source_name) = &column.source_name {
+        metadata[SOURCE_NAME] = json!(source_name);
+    }
+    if column.is_untyped() {
+        metadata[UNTYPED] = json!(true);
+    }
+    metadata
 }
 
 fn field(name: &str, kept: &SqlType) -> Result<Value, String> {
@@ -97,9 +111,11 @@ fn column(field: &Value) -> Result<Column, String> {
                 .lake_type()
                 .is_ok_and(|type_of_noted| type_of_noted == kept)
         });
+    let source_name = field["metadata"][SOURCE_NAME].as_str().map(str::to_owned);
     Ok(Column {
         name,
         sql_type: noted.unwrap_or(kept),
+        source_name,
     })
 }
 
@@ -155,6 +171,10 @@ pub(crate) fn misfit(before: &Columns, now: &Columns) -> Option<String> {
         let Some(new) = now.iter().find(|new| new.name == *name) else {
             return Some(format!("files that stay have a column `{name}`, which the change leaves out"));
         };
+        // No file has values of it yet.
+        if old.is_untyped() {
+            return None;
+        }
         let (stored, wanted) = (old.sql_type.lake_type(), new.sql_type.lake_type());
         // A column may come to be seen as what is stored; never as something narrower.
         let as_stored = wanted.as_ref().is_ok_and(|wanted| seen_as_stored(&new.sql_type, wanted));
@@ -184,8 +204,15 @@ pub(crate) fn file_misfit(columns: &Columns, file: &Schema) -> Option<String> {
     }
     columns.iter().find_map(|column| {
         let name = &column.name;
-        let Ok(field) = file.field_with_name(name) else {
-            return Some(format!("the file has no column `{name}`"));
+        let field = match (file.field_with_name(name), column.is_untyped()) {
+            (Ok(field), false) => field,
+            (Ok(_), true) => {
+                return Some(format!(
+                    "the file has the column `{name}`, which has no type yet"
+                ));
+            }
+            (Err(_), true) => return None,
+            (Err(_), false) => return Some(format!("the file has no column `{name}`")),
         };
         let expected = column.sql_type.lake_type().ok()?;
         match parquet_type(field) {

@@ -319,10 +319,7 @@ fn check(model: &Value, rows: &[Vec<Value>], whole_ids: bool, pairs_seen: &mut u
     let id_type = if whole_ids { "BIGINT" } else { "VARCHAR" };
     let columns: Columns = std::iter::once(&("id", id_type))
         .chain(&COLUMNS)
-        .map(|(name, of)| Column {
-            name: (*name).to_owned(),
-            sql_type: of.parse().unwrap(),
-        })
+        .map(|(name, of)| Column::new(*name, of.parse().unwrap()))
         .collect();
     // Neither in the order of their places nor, as texts, in that of their numbers.
     let ids: Vec<String> = (0..rows.len())

@@ -17,10 +17,7 @@ struct Table {
 /// Records with `id`, `name` and `town`.
 fn table(rows: &[[Option<&str>; 3]]) -> Table {
     let given = Given::new();
-    let columns = ["id", "name", "town"].map(|name| Column {
-        name: name.to_owned(),
-        sql_type: "VARCHAR".parse().unwrap(),
-    });
+    let columns = ["id", "name", "town"].map(|name| Column::new(name, "VARCHAR".parse().unwrap()));
     let cells: Vec<Vec<Value>> = rows
         .iter()
         .map(|row| row.iter().map(|it| json!(it)).collect())

@@ -91,10 +91,7 @@ struct Table {
 impl Table {
     fn new() -> Self {
         let given = Given::new();
-        let column = |(name, of): &(&str, &str)| Column {
-            name: (*name).to_owned(),
-            sql_type: of.parse().unwrap(),
-        };
+        let column = |(name, of): &(&str, &str)| Column::new(*name, of.parse().unwrap());
         let columns = Columns(COLUMNS.iter().map(column).collect());
         // In two files, so that rows are numbered over both.
         let files: Vec<PathBuf> = ["one", "two"]

@@ -171,15 +171,34 @@ pub struct Column {
     /// What people's SQL sees. What the lake keeps follows from it: [`SqlType::lake_type`].
     #[serde(rename = "type")]
     pub sql_type: SqlType,
+    /// What its source calls it, which decides where values go; empty while no source has had such a column. `None`: it
+    /// is not from a source, or from one that was read before this was noted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_name: Option<String>,
 }
 
 impl Column {
-    /// A column of this name and type.
+    /// A column of this name and type that is not from a source.
     pub fn new(name: impl Into<String>, sql_type: SqlType) -> Self {
         Self {
             name: name.into(),
             sql_type,
+            source_name: None,
         }
+    }
+
+    /// The same column with the name that its source has for it.
+    #[must_use]
+    pub fn of_source(self, source_name: impl Into<String>) -> Self {
+        Self {
+            source_name: Some(source_name.into()),
+            ..self
+        }
+    }
+
+    /// Whether it is a source's column of which no value has come yet, so that its type is not known: no file has it.
+    pub fn is_untyped(&self) -> bool {
+        self.sql_type == SqlType::Null && self.source_name.is_some()
     }
 }
 

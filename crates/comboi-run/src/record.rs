@@ -62,10 +62,7 @@ fn columns(columns: &[(&str, SqlType)]) -> Columns {
     Columns(
         columns
             .iter()
-            .map(|(name, sql_type)| Column {
-                name: (*name).to_owned(),
-                sql_type: sql_type.clone(),
-            })
+            .map(|(name, sql_type)| Column::new(*name, sql_type.clone()))
             .collect(),
     )
 }

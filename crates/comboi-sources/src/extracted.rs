@@ -53,7 +53,6 @@ impl Extract {
     pub fn quarantined_count(&self) -> u64 {
         self.quarantined.as_ref().map_or(0, |it| it.row_count)
     }
-
 }
 
 /// What happens to the files that the table has.

@@ -157,9 +157,6 @@ fn log_columns(id: &SqlType) -> Columns {
 }
 
 fn columns(columns: &[(&str, &SqlType)]) -> Columns {
-    let column = |(name, of): &(&str, &SqlType)| Column {
-        name: (*name).to_owned(),
-        sql_type: (*of).clone(),
-    };
+    let column = |(name, of): &(&str, &SqlType)| Column::new(*name, (*of).clone());
     columns.iter().map(column).collect()
 }

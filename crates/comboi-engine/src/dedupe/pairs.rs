@@ -51,10 +51,7 @@ impl Rows<'_> {
         }));
         self.append("pairs", of_pairs)?;
         let id = self.id_type();
-        let column = |name: &str, sql_type: SqlType| Column {
-            name: name.to_owned(),
-            sql_type,
-        };
+        let column = |name: &str, sql_type: SqlType| Column::new(name, sql_type);
         let mut columns = vec![
             column("match_probability", SqlType::Double),
             column("match_weight", SqlType::Double),

@@ -15,10 +15,10 @@ fn only_columns(staging: &Staging, run: u32, columns: Columns) -> Change {
 /// Commits columns onto nothing and reads them back; else what is said against them.
 async fn check(text: &str, expected: &str) {
     let (table, staging) = (table_in(memory(), ORDERS), staging());
-    let wanted = Columns(vec![comboi_project::Column {
-        name: "c".to_owned(),
-        sql_type: text.parse().unwrap(),
-    }]);
+    let wanted = Columns(vec![comboi_project::Column::new(
+        "c",
+        text.parse().unwrap(),
+    )]);
     let found = match commit(&table, only_columns(&staging, 1, wanted)).await {
         Ok(_) => table.snapshot().await.unwrap().unwrap().columns.0[0]
             .sql_type

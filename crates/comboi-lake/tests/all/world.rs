@@ -43,10 +43,7 @@ pub(crate) fn pipeline() -> PipelineName {
 pub(crate) fn columns(text: &str) -> Columns {
     let column = |text: &str| {
         let (name, sql_type) = text.split_once(' ').unwrap();
-        Column {
-            name: name.to_owned(),
-            sql_type: sql_type.parse().unwrap(),
-        }
+        Column::new(name, sql_type.parse().unwrap())
     };
     text.split("; ").map(column).collect()
 }
