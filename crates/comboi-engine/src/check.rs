@@ -11,7 +11,6 @@ mod custom;
 mod finding;
 mod format;
 mod judge;
-mod number;
 mod predicate;
 mod question;
 mod sample;
@@ -25,13 +24,12 @@ mod words;
 
 use std::path::Path;
 
-use comboi_project::{Contract, Located, Rule};
+use comboi_project::{Contract, Located, Number, Rule};
 
 use crate::instance::Instance;
 use crate::{Error, Input, Session, sql, view};
 
 use judge::Known;
-use number::Number;
 use question::Question;
 use scan::Scan;
 use statistics::Statistics;

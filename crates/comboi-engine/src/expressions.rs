@@ -22,17 +22,45 @@ pub fn parse_expressions(
     texts.iter().map(|text| parse(session, text)).collect()
 }
 
-fn parse(session: &Session, text: &str) -> Result<Result<Value, NotSql>, Error> {
-    const BEFORE: &str = "SELECT (";
-    if text.contains('\0') {
+/// DuckDB's tree of a text that is one expression by itself.
+///
+/// In parentheses `a) OR (b` and a list would be one too, and without them `a AS b`: so it is parsed both ways, and
+/// has to be the same. Then no parenthesis, quote or comment of it reaches beyond its end.
+pub(crate) fn parse(session: &Session, text: &str) -> Result<Result<Value, NotSql>, Error> {
+    if let Some(position) = text.find('\0') {
         return Ok(Err(NotSql {
             message: "it contains a NUL character".to_owned(),
-            position: text.find('\0'),
+            position: Some(position),
         }));
     }
+    let alone = match selected(session, "SELECT ", text, "")? {
+        Ok(expression) => expression,
+        Err(not_sql) => return Ok(Err(not_sql)),
+    };
+    let enclosed = match selected(session, "SELECT (", text, ")")? {
+        Ok(expression) => expression,
+        Err(not_sql) => return Ok(Err(not_sql)),
+    };
+    let same = without_places(alone.clone()) == without_places(enclosed);
+    Ok(if same { Ok(alone) } else { Err(not_one()) })
+}
+
+fn not_one() -> NotSql {
+    NotSql {
+        message: "it is not one expression".to_owned(),
+        position: None,
+    }
+}
+
+/// The only thing that a statement selects, from nothing, whose text ends in a line break: that ends a comment.
+fn selected(
+    session: &Session,
+    before: &str,
+    text: &str,
+    after: &str,
+) -> Result<Result<Value, NotSql>, Error> {
     let parser = session.parser()?;
-    // The line break ends a comment at the text's end.
-    let statement = sql::text(&format!("{BEFORE}{text}\n)"));
+    let statement = sql::text(&format!("{before}{text}\n{after}"));
     let answer = parser
         .rows(&format!("SELECT json_serialize_sql({statement})::VARCHAR"))
         .map_err(|failure| parser.explain(failure, "parse an expression"))?;
@@ -44,26 +72,56 @@ fn parse(session: &Session, text: &str) -> Result<Result<Value, NotSql>, Error> 
             .and_then(|it| it.as_str()?.parse::<usize>().ok());
         return Ok(Err(NotSql {
             message: first_line(message),
-            position: position.and_then(|it| it.checked_sub(BEFORE.len())),
+            position: position.and_then(|it| it.checked_sub(before.len())),
         }));
     }
-    let not_one = NotSql {
-        message: "it is not one expression".to_owned(),
-        position: None,
-    };
     let statements = tree.get("statements").and_then(Value::as_array);
     let Some([statement]) = statements.map(Vec::as_slice) else {
-        return Ok(Err(not_one));
+        return Ok(Err(not_one()));
     };
     let node = statement.get("node").unwrap_or(&Value::Null);
-    let plain = node.pointer("/from_table/type").and_then(Value::as_str) == Some("EMPTY")
-        && node.get("type").and_then(Value::as_str) == Some("SELECT_NODE")
-        && node.get("where_clause").is_none_or(Value::is_null);
     let list = node.get("select_list").and_then(Value::as_array);
     Ok(match list.map(Vec::as_slice) {
-        Some([expression]) if plain => Ok(expression.clone()),
-        _ => Err(not_one),
+        Some([expression]) if selects_alone(node) => Ok(expression.clone()),
+        _ => Err(not_one()),
     })
+}
+
+/// Whether a statement has no part beside what it selects.
+fn selects_alone(node: &Value) -> bool {
+    let empty = |key: &str| match node.get(key) {
+        None | Some(Value::Null) => true,
+        Some(Value::Array(items)) => items.is_empty(),
+        Some(_) => false,
+    };
+    let parts = [
+        "modifiers",
+        "where_clause",
+        "group_expressions",
+        "group_sets",
+    ];
+    node.get("type").and_then(Value::as_str) == Some("SELECT_NODE")
+        && node.pointer("/from_table/type").and_then(Value::as_str) == Some("EMPTY")
+        && parts
+            .into_iter()
+            .chain(["having", "sample", "qualify"])
+            .all(empty)
+}
+
+/// A tree without the places of its parts in the text.
+pub(crate) fn without_places(mut tree: Value) -> Value {
+    fn forget(json: &mut Value) {
+        match json {
+            Value::Object(fields) => {
+                fields.remove("query_location");
+                fields.values_mut().for_each(forget);
+            }
+            Value::Array(items) => items.iter_mut().for_each(forget),
+            _ => {}
+        }
+    }
+    forget(&mut tree);
+    tree
 }
 
 /// Trees of expressions as SQL.

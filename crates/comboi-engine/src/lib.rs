@@ -8,6 +8,7 @@ mod casts;
 mod parquet;
 mod sql;
 
+mod catalog;
 mod failure;
 mod instance;
 mod limits;
@@ -40,6 +41,7 @@ mod records;
 
 pub use ages::{Ages, Older, ages, without_older};
 pub use build::{Built, build, handed_on};
+pub use catalog::changes;
 pub use check::{
     Around, Aside, MOMENT_COLUMN, Names, OtherDataset, RULES_COLUMN, RUN_COLUMN, Sample, SetAside,
     Verdict, VerdictOutcome, bind_contract_sql, check, check_contract_sql, quarantine_columns,
@@ -64,6 +66,7 @@ pub use records::{Form, Records};
 pub use select::{check_sql, column_names, needs_key, uses_the_clock};
 pub use session::{Interrupter, Session};
 pub use show::{Rows, count_items, show};
+pub use sql::unless_blank;
 pub use view::unreadable;
 pub use write_rows::write_rows;
 

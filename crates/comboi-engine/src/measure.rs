@@ -144,7 +144,7 @@ impl Measuring<'_> {
         if matches!(kind, SqlType::Varchar(_)) {
             asked.push(format!("min(length({name}))"));
             asked.push(format!("max(length({name}))"));
-            asked.push(format!("count(*) FILTER (WHERE trim({name}) = '')"));
+            asked.push(format!("count(*) FILTER (WHERE {})", sql::is_blank(&name)));
         }
         asked
     }

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use comboi_project::{Column, Columns, Place, Problem, Problems};
+use comboi_project::{Column, Columns, Place, Problem, Problems, SqlType};
 use duckdb::arrow::array::{ArrayRef, RecordBatch, UInt32Array};
 
 use crate::failure::{Failure, Kind, first_line, without_values};
@@ -43,13 +43,15 @@ pub enum Form {
 }
 
 impl Records {
-    /// Opens files that are alike; `columns` are the types that people's SQL sees, else the files' own count.
+    /// Opens files that are alike; `columns` are the types that people's SQL sees, else the files' own count. Blank texts
+    /// are NULL in all columns but `blanks_but`, where that is given.
     ///
     /// `place` is where the expressions come from: problems with values that an expression meets are told of it.
     pub fn open(
         session: &Session,
         files: &[PathBuf],
         columns: Option<&Columns>,
+        blanks_but: Option<&str>,
         place: &Place,
     ) -> Result<Self, Error> {
         let reached: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
@@ -75,7 +77,11 @@ impl Records {
                 .map_err(unreadable)?;
             let stored = typed(stored)?;
             let columns = shown.get_or_insert_with(|| stored.clone());
-            let cells: Vec<String> = columns.0.iter().map(|it| cell(it, &stored)).collect();
+            let cells: Vec<String> = columns
+                .0
+                .iter()
+                .map(|it| cell(it, &stored, blanks_but))
+                .collect();
             parts.push(format!(
                 "SELECT CAST(file_row_number + {row_count} AS UINTEGER) AS {ROW}, {} FROM {scan}",
                 cells.join(", ")
@@ -404,7 +410,7 @@ impl Records {
     }
 }
 
-fn cell(column: &Column, stored: &Columns) -> String {
+fn cell(column: &Column, stored: &Columns, blanks_but: Option<&str>) -> String {
     let found = stored
         .0
         .iter()
@@ -413,6 +419,13 @@ fn cell(column: &Column, stored: &Columns) -> String {
         || format!("CAST(NULL AS {})", column.sql_type),
         |it| casts::from_lake(&sql::ident(&it.name), &it.sql_type, &column.sql_type),
     );
+    let blank_is_null = blanks_but.is_some_and(|it| !it.eq_ignore_ascii_case(&column.name))
+        && matches!(column.sql_type, SqlType::Varchar(_));
+    let value = if blank_is_null {
+        sql::unless_blank(&value)
+    } else {
+        value
+    };
     format!("{value} AS {}", sql::ident(&column.name))
 }
 

@@ -12,11 +12,14 @@ use std::path::Path;
 
 use comboi_project::{Place, Problem, Problems};
 
+use crate::catalog::{Catalog, is_clock_word};
 use crate::failure::{Failure, Kind, first_line};
 use crate::given::HMAC;
 use crate::instance::Instance;
 use crate::{Error, Session, SqlFile, sql};
-use tree::{Node, Tree};
+use tree::Node;
+
+pub(crate) use tree::Tree;
 
 pub(crate) use clean::{in_sql, place_of, said_of};
 
@@ -33,7 +36,7 @@ const TABLE_FUNCTIONS: [&str; 8] = [
 ];
 
 /// Scalar functions that do something beside giving a value.
-const FORBIDDEN_FUNCTIONS: [&str; 9] = [
+pub(crate) const FORBIDDEN_FUNCTIONS: [&str; 9] = [
     "current_connection_id",
     "current_query",
     "currval",
@@ -43,32 +46,6 @@ const FORBIDDEN_FUNCTIONS: [&str; 9] = [
     "setseed",
     "sleep_ms",
     "write_log",
-];
-
-/// Functions whose value differs from run to run.
-const CLOCK_FUNCTIONS: [&str; 22] = [
-    "age",
-    "clock_timestamp",
-    "current_date",
-    "current_localtime",
-    "current_localtimestamp",
-    "current_time",
-    "current_timestamp",
-    "current_transaction_id",
-    "gen_random_uuid",
-    "get_current_time",
-    "get_current_timestamp",
-    "localtime",
-    "localtimestamp",
-    "now",
-    "random",
-    "statement_timestamp",
-    "today",
-    "transaction_timestamp",
-    "txid_current",
-    "uuid",
-    "uuidv4",
-    "uuidv7",
 ];
 
 /// One `SELECT`, found to be nothing else.
@@ -104,7 +81,7 @@ impl Select {
             text: clean.to_owned(),
             tree: whole,
         };
-        let problems = select.problems(sql, inputs);
+        let problems = select.problems(Catalog::of(session)?, sql, inputs);
         if problems.is_empty() {
             Ok(select)
         } else {
@@ -113,15 +90,13 @@ impl Select {
     }
 
     /// Whether its result differs from run to run with the same inputs.
-    fn uses_the_clock(&self) -> bool {
+    fn uses_the_clock(&self, catalog: &Catalog) -> bool {
         self.tree.nodes().any(|node| {
-            let function = node.text("function_name").is_some_and(|name| {
-                in_list(&CLOCK_FUNCTIONS, &name) && !(name == "age" && node.arguments() > 1)
-            });
+            let function = node
+                .text("function_name")
+                .is_some_and(|name| catalog.changes(&name, node.arguments()));
             // `CURRENT_TIMESTAMP` looks like a column until it is bound.
-            let column = node
-                .column()
-                .is_some_and(|name| in_list(&CLOCK_FUNCTIONS, &name));
+            let column = node.column().is_some_and(|name| is_clock_word(&name));
             let sample = node.text("seed").is_some_and(|seed| seed == "-1");
             function || column || sample
         })
@@ -151,7 +126,7 @@ impl Select {
         })
     }
 
-    fn problems(&self, sql: &SqlFile<'_>, inputs: &[&str]) -> Vec<Problem> {
+    fn problems(&self, catalog: &Catalog, sql: &SqlFile<'_>, inputs: &[&str]) -> Vec<Problem> {
         let known: BTreeSet<String> = inputs
             .iter()
             .map(|name| name.to_lowercase())
@@ -161,7 +136,7 @@ impl Select {
             .tree
             .nodes()
             .filter_map(|node| {
-                let (message, hint) = node_problem(&node, &known, inputs)?;
+                let (message, hint) = node_problem(&node, catalog, &known, inputs)?;
                 let place = node
                     .location()
                     .map_or_else(|| Place::file(sql.path), |at| place_of(sql, at));
@@ -181,8 +156,9 @@ pub fn check_sql(session: &Session, sql: &SqlFile<'_>, inputs: &[&str]) -> Resul
 
 /// Whether a query's result differs from run to run with the same inputs.
 ///
-/// It does when it asks for the time, for a random number or for a sample without a seed. A column that is called
-/// like such a function counts too; that is a false alarm which costs a rebuild.
+/// It does when it asks for the time, for a random number or for a sample without a seed; the catalogue of the
+/// engine says which functions do. A column that is called like one of SQL's words for the time (`current_date`)
+/// counts too; that is a false alarm which costs a rebuild.
 pub fn uses_the_clock(session: &Session, sql: &SqlFile<'_>) -> Result<bool, Error> {
     let text = sql.text.strip_prefix('\u{feff}').unwrap_or(sql.text);
     let tree = tree_of(session.parser()?, sql, text)?;
@@ -190,7 +166,7 @@ pub fn uses_the_clock(session: &Session, sql: &SqlFile<'_>) -> Result<bool, Erro
         text: String::new(),
         tree,
     }
-    .uses_the_clock())
+    .uses_the_clock(Catalog::of(session)?))
 }
 
 /// The names of all columns that a query spells out, in small letters.
@@ -214,6 +190,7 @@ pub fn needs_key(session: &Session, sql: &SqlFile<'_>) -> Result<Option<Place>, 
 
 fn node_problem(
     node: &Node<'_>,
+    catalog: &Catalog,
     known: &BTreeSet<String>,
     inputs: &[&str],
 ) -> Option<(String, String)> {
@@ -240,7 +217,12 @@ fn node_problem(
         )),
         "FUNCTION" => {
             let name = node.text("function_name")?;
-            in_list(&FORBIDDEN_FUNCTIONS, &name).then(|| {
+            let calls = || {
+                catalog
+                    .calls(&name)
+                    .any(|it| in_list(&FORBIDDEN_FUNCTIONS, it))
+            };
+            (in_list(&FORBIDDEN_FUNCTIONS, &name) || calls()).then(|| {
                 (
                     format!("the function `{name}` can't be used here"),
                     "a transformation only computes from its inputs".into(),

@@ -21,6 +21,20 @@ pub(crate) fn text(value: &str) -> String {
     }
 }
 
+/// What a text that is not blank has: a character that is neither white space of any kind (tabs, line breaks and no-break
+/// spaces too) nor a control or format character, such as a space of no width.
+const VISIBLE: &str = r"[^\pZ\p{Cc}\p{Cf}]";
+
+/// Whether a text is empty or blank, as a condition. NULL for NULL.
+pub(crate) fn is_blank(value: &str) -> String {
+    format!("(NOT regexp_matches({value}, '{VISIBLE}'))")
+}
+
+/// A value of any type, or NULL where its text is empty or blank, which says as little.
+pub fn unless_blank(value: &str) -> String {
+    format!("CASE WHEN regexp_matches(CAST({value} AS VARCHAR), '{VISIBLE}') THEN {value} END")
+}
+
 /// A path as a literal, for a place where DuckDB takes it as it is (`COPY … TO`, `allowed_paths`).
 pub(crate) fn path(path: &Path) -> String {
     text(&path.to_string_lossy())

@@ -41,6 +41,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let records = Records {
         files: &files,
         columns: None,
+        blank_is_null: false,
     };
     let mut linkage = Linkage::open(&session, &records, settings, training.as_ref())?;
     println!("open {:.3}", begun.elapsed().as_secs_f64());

@@ -39,7 +39,7 @@ pub(crate) fn conditions(
         let before = problems.len();
         let condition = match parsed {
             Ok(tree) => {
-                if let Some(wrong) = expression::refused(&tree) {
+                if let Some(wrong) = expression::refused(session, &tree)? {
                     problems.push(Problem::at(
                         place,
                         format!("the condition `{text}` {wrong}"),

@@ -25,14 +25,14 @@ pub struct Easy {
 }
 
 impl Easy {
-    /// The settings that this stands for, not trained. The session only parses.
+    /// The settings that this stands for, not trained, for records in which a blank text is NULL. The session only parses.
     pub fn settings(&self, session: &Session) -> Result<Settings, Error> {
         Ok(Settings {
             link: LinkType::Dedupe,
             source: SOURCE.to_owned(),
             lambda: None,
             unique_id: self.unique_id.clone(),
-            rules: rules_of_keys(session, &self.keys_or_columns(), &self.place)?,
+            rules: rules_of_keys(session, &self.keys_or_columns(), None, &self.place)?,
             comparisons: self
                 .comparisons
                 .iter()

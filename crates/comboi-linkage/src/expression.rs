@@ -1,7 +1,10 @@
 //! DuckDB's trees of conditions: which record a part of one is about, and what it is.
 
+use comboi_engine::{Session, changes};
 use comboi_project::did_you_mean;
 use serde_json::{Value, json};
+
+use crate::Error;
 
 /// One of two records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -18,24 +21,6 @@ pub(crate) enum Naming {
     /// `l.surname`, in rules.
     Prefix,
 }
-
-/// Functions whose value is another each time.
-const VOLATILE: [&str; 14] = [
-    "random",
-    "uuid",
-    "gen_random_uuid",
-    "uuidv4",
-    "uuidv7",
-    "now",
-    "today",
-    "current_date",
-    "current_timestamp",
-    "get_current_timestamp",
-    "transaction_timestamp",
-    "nextval",
-    "getenv",
-    "getvariable",
-];
 
 pub(crate) fn text<'a>(node: &'a Value, key: &str) -> &'a str {
     node.get(key).and_then(Value::as_str).unwrap_or_default()
@@ -84,24 +69,31 @@ pub(crate) fn apart(rule: &Value, of: &str) -> Value {
 }
 
 /// What keeps a tree from being a condition over two records; completes "the condition …".
-pub(crate) fn refused(tree: &Value) -> Option<String> {
-    let mut found = None;
+pub(crate) fn refused(session: &Session, tree: &Value) -> Result<Option<String>, Error> {
+    let (mut found, mut calls) = (None, Vec::new());
     each(tree, &mut |node| {
-        let class = text(node, "class");
-        let function = text(node, "function_name").to_lowercase();
-        let what = match class {
+        let what = match text(node, "class") {
             "SUBQUERY" => Some("has a subquery, which can't be used here".to_owned()),
             "WINDOW" => Some("has a window function, which can't be used here".to_owned()),
             "PARAMETER" => Some("has a parameter, which has no value here".to_owned()),
             "STAR" => Some("has a `*`, which can't be used here".to_owned()),
-            "FUNCTION" if VOLATILE.contains(&function.as_str()) => Some(format!(
-                "uses `{function}`, so that it would be another each time"
-            )),
+            "FUNCTION" => {
+                let function = text(node, "function_name").to_lowercase();
+                calls.push((function, children(node).len()));
+                None
+            }
             _ => None,
         };
         found = found.take().or(what);
     });
-    found
+    for (function, arguments) in calls {
+        if found.is_none() && changes(session, &function, arguments)? {
+            found = Some(format!(
+                "uses `{function}`, so that it would be another each time"
+            ));
+        }
+    }
+    Ok(found)
 }
 
 fn each(node: &Value, visit: &mut dyn FnMut(&Value)) {

@@ -28,6 +28,8 @@ pub struct Records<'a> {
     pub files: &'a [PathBuf],
     /// The columns as people's SQL sees them; None: as the files have them.
     pub columns: Option<&'a Columns>,
+    /// Whether a blank text counts as NULL, in all columns but the one that tells records apart.
+    pub blank_is_null: bool,
 }
 
 /// How a comparison or a rule is computed.
@@ -85,7 +87,13 @@ impl Linkage {
         settings: Settings,
         training: Option<&Training>,
     ) -> Result<Self, Error> {
-        let table = Table::open(session, records.files, records.columns, &settings.place)?;
+        let table = Table::open(
+            session,
+            records.files,
+            records.columns,
+            records.blank_is_null.then_some(settings.unique_id.as_str()),
+            &settings.place,
+        )?;
         if table.row_count() >= u64::from(u32::MAX) {
             return Err(Error::TooManyRecords {
                 rows: table.row_count(),

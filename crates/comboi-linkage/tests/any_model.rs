@@ -369,6 +369,7 @@ fn check(model: &Value, rows: &[Vec<Value>], whole_ids: bool, pairs_seen: &mut u
     let records = Records {
         files: &files,
         columns: Some(&columns),
+        blank_is_null: false,
     };
     let again = settings.to_json(SplinkVersion::V5);
     assert_eq!(

@@ -55,13 +55,14 @@ impl Given {
         let records = Records {
             files: &files,
             columns: None,
+            blank_is_null: false,
         };
         Linkage::open(&self.session, &records, settings, training)
     }
 
     /// Columns of a file, as text, by row.
     pub(crate) fn columns(&self, file: &Path, names: &[&str]) -> Vec<Vec<Option<String>>> {
-        let table = Table::open(&self.session, &[file.to_owned()], None, &place()).unwrap();
+        let table = Table::open(&self.session, &[file.to_owned()], None, None, &place()).unwrap();
         let wanted: Vec<(String, Form)> = names
             .iter()
             .map(|it| ((*it).to_owned(), Form::Text))

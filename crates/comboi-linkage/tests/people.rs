@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use comboi_engine::write_rows;
-use comboi_linkage::{Easy, Error, Linkage, Predict, Records, Settings, Training};
+use comboi_linkage::{Easy, Error, Linkage, Predict, Records, Settings, Training, rules_of_keys};
 use comboi_project::{Column, Columns, Likeness};
 use serde_json::{Value, json};
 
@@ -51,6 +51,7 @@ impl Table {
         let records = Records {
             files: &self.files,
             columns: None,
+            blank_is_null: false,
         };
         Linkage::open(&self.given.session, &records, settings, training)
     }
@@ -539,4 +540,68 @@ fn what_is_computed_from_a_column_knows_its_nulls() {
         &[Some("york"), None, Some("york"), None],
         &[0, 2, 0, 0, 1, 0],
     );
+}
+
+impl Table {
+    /// The pairs that the rules of settings give, by id.
+    fn pairs(&self, settings: Settings, blank_is_null: bool) -> String {
+        let records = Records {
+            files: &self.files,
+            columns: None,
+            blank_is_null,
+        };
+        let linkage = Linkage::open(&self.given.session, &records, settings, None).unwrap();
+        let pairs = linkage.predict(&all_pairs()).unwrap();
+        let id = |row: u32| char::from(b'a' + u8::try_from(row).unwrap());
+        let pair = |i: usize| format!("{}{}", id(pairs.l[i]), id(pairs.r[i]));
+        let mut all: Vec<String> = (0..pairs.len()).map(pair).collect();
+        all.sort();
+        all.join(" ")
+    }
+}
+
+/// `b` and `d` are called Ann; what the others share is white space.
+#[test]
+fn blank_texts_agree_with_nothing() {
+    let table = table(&[
+        [Some("a"), Some("\t"), Some("Ely")],
+        [Some("b"), Some("Ann"), Some("\u{a0}")],
+        [Some("c"), Some("\t"), Some("\u{a0}")],
+        [Some("d"), Some("Ann"), Some("Ely")],
+        [Some("e"), Some("\n "), Some("\u{200b}")],
+        [Some("f"), Some("\n "), Some("\u{200b}")],
+    ]);
+    let town = [("town", Likeness::Exact)];
+    assert_eq!(table.pairs(table.easy(&town, &["name"]), true), "bd");
+    // An expression gives blanks that no column has.
+    let keys = ["replace(name, 'Ann', ' ')"];
+    assert_eq!(table.pairs(table.easy(&town, &keys), true), "");
+    // Keys beside a model of Splink's, whose rows are as they are.
+    let columns = ["id", "name", "town"].map(|name| Column::new(name, "VARCHAR".parse().unwrap()));
+    let columns = Columns(columns.to_vec());
+    let keys = [vec!["name".to_owned()]];
+    let beside = |columns| Settings {
+        rules: rules_of_keys(&table.given.session, &keys, columns, &place()).unwrap(),
+        ..table.easy(&town, &["name"])
+    };
+    assert_eq!(table.pairs(beside(Some(&columns)), false), "bd");
+    assert_eq!(table.pairs(beside(None), false), "ac bd ef");
+}
+
+#[test]
+fn a_key_that_asks_for_the_time_is_refused() {
+    let given = Given::new();
+    for key in [
+        "ago(INTERVAL 1 DAY)",
+        "uuidv7()",
+        "name || current_setting('threads')",
+    ] {
+        let keys = [vec![key.to_owned()]];
+        let said = rules_of_keys(&given.session, &keys, None, &place()).unwrap_err();
+        assert!(
+            said.to_string()
+                .contains("so that it would be another each time"),
+            "{said}"
+        );
+    }
 }

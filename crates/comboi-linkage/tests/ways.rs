@@ -112,6 +112,7 @@ impl Table {
         let records = Records {
             files: &self.files,
             columns: Some(&self.columns),
+            blank_is_null: false,
         };
         Linkage::open(&self.given.session, &records, settings, None).unwrap()
     }

@@ -6,6 +6,7 @@ mod config;
 mod contract;
 mod dedupe;
 mod names;
+mod number;
 mod problem;
 mod project;
 mod read;
@@ -43,6 +44,7 @@ pub use names::{
     Alias, BadDatasetId, BadName, BadStage, Companion, DatasetId, DatasetName, MAX_NAME_LENGTH,
     PipelineName, RunId, SourceName, Stage, TableName,
 };
+pub use number::Number;
 pub use problem::{Place, Problem, Problems};
 pub use project::{
     Dataset, Deduplication, HeldAgainst, Input, NamedContract, Project, SqlText, folder_of,

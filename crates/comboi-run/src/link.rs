@@ -177,7 +177,7 @@ fn prepare(
     how: &Deduplication,
     learn: Learn,
 ) -> Result<Prepared, Error> {
-    let (mut settings, mut notes) = settings(session, how)?;
+    let (mut settings, mut notes) = settings(session, how, rows.columns)?;
     settings.unique_id.clone_from(&how.unique_id.value);
     if let Some(source) = &how.how.source {
         settings.source.clone_from(&source.value);
@@ -190,9 +190,9 @@ fn prepare(
     };
     let lambda = trains || wanted.lambda == Lambda::Reestimate;
     let mut training = Training {
-        deterministic_rules: rules(session, &how.how.deterministic_rules, how)?,
+        deterministic_rules: rules(session, &how.how.deterministic_rules, how, rows.columns)?,
         recall: wanted.recall.value,
-        em_rules: rules(session, &how.how.em_rules, how)?,
+        em_rules: rules(session, &how.how.em_rules, how, rows.columns)?,
         max_pairs: Training::default().max_pairs,
         seed: wanted.seed,
         pairs_budget: None,
@@ -203,6 +203,8 @@ fn prepare(
     let records = Records {
         files: rows.files,
         columns: Some(rows.columns),
+        // A model of Splink's says itself what is NULL.
+        blank_is_null: how.model.is_none(),
     };
     let mut linkage = Linkage::open(session, &records, settings, Some(&training))?;
     let mut budget = u64::from(linkage.row_count())
@@ -231,7 +233,11 @@ fn prepare(
 }
 
 /// The model as it was brought, or made of `comparisons`; and what is odd about it.
-fn settings(session: &Session, how: &Deduplication) -> Result<(Settings, Vec<String>), Error> {
+fn settings(
+    session: &Session,
+    how: &Deduplication,
+    columns: &Columns,
+) -> Result<(Settings, Vec<String>), Error> {
     let Some(model) = &how.model else {
         let easy = Easy {
             unique_id: how.unique_id.value.clone(),
@@ -257,7 +263,9 @@ fn settings(session: &Session, how: &Deduplication) -> Result<(Settings, Vec<Str
     settings
         .rules
         .extend(added.map(|rule| Rule::new(rule.value.clone(), &rule.place)));
-    settings.rules.extend(rules(session, &how.how.keys, how)?);
+    settings
+        .rules
+        .extend(rules(session, &how.how.keys, how, columns)?);
     if settings.rules.is_empty() {
         let problem = Problem::at(&model.place, "no rule says which rows are compared");
         return Err(Problems(vec![problem.hint(
@@ -276,10 +284,12 @@ fn rules(
     session: &Session,
     keys: &[Located<LinkKey>],
     how: &Deduplication,
+    columns: &Columns,
 ) -> Result<Vec<Rule>, Error> {
     let parts: Vec<Vec<String>> = keys.iter().map(|key| parts(key)).collect();
     let place = keys.first().map_or(&how.place, |key| &key.place);
-    rules_of_keys(session, &parts, place)
+    let columns = how.model.is_some().then_some(columns);
+    rules_of_keys(session, &parts, columns, place)
 }
 
 fn parts(key: &LinkKey) -> Vec<String> {

@@ -2,7 +2,7 @@
 //!
 //! What a rule sets aside by its own action is left to it: there the rows are counted and can be looked at.
 
-use comboi_project::{Action, Contract, Literal, Rule, RuleKind, SqlType};
+use comboi_project::{Action, Contract, Literal, Number, Rule, RuleKind, SqlType};
 
 use super::column::Selected;
 
@@ -169,6 +169,41 @@ fn condition(columns: &[Selected<'_>], rule: &Rule) -> Option<String> {
     }
 }
 
+/// A number between two values of the column is the one beside it that holds for the same rows, and in digits: DuckDB
+/// would compare `1e3` as DOUBLE.
+fn number(sql_type: &SqlType, operator: &str, text: &str) -> String {
+    const DIGITS: usize = 38;
+    let scale = match sql_type {
+        SqlType::Decimal(_, scale) => usize::from(*scale),
+        whole if whole.is_integer() => 0,
+        _ => return text.to_owned(),
+    };
+    let beside = Number::parse(text).map(|it| match operator {
+        ">=" | "<" => it.ceil(scale),
+        _ => it.floor(scale),
+    });
+    match beside.filter(|it| it.whole_digits() + scale <= DIGITS) {
+        Some(number) => number.to_string(),
+        None => text.to_owned(),
+    }
+}
+
+/// A value of a column that has no numbers. A cast to DATE drops the time of day, and one to TIMESTAMP the offset.
+fn other(sql_type: &SqlType, text: &str) -> String {
+    let quoted = format!("'{}'", text.replace('\'', "''"));
+    let time = text.split_once(['T', ' ']).map(|(_, time)| time);
+    let has_offset = time.is_some_and(|it| it.ends_with('Z') || it.contains(['+', '-']));
+    match (sql_type, time) {
+        (SqlType::Varchar(_), _) => quoted,
+        (SqlType::TimestampTz, _) => format!("CAST({quoted} AS {sql_type})"),
+        (moment, _) if moment.is_moment() && has_offset => {
+            format!("(CAST({quoted} AS TIMESTAMPTZ) AT TIME ZONE 'UTC')")
+        }
+        (SqlType::Date, Some(_)) => format!("CAST({quoted} AS TIMESTAMP)"),
+        _ => format!("CAST({quoted} AS {sql_type})"),
+    }
+}
+
 fn bound(
     columns: &[Selected<'_>],
     column: &str,
@@ -178,13 +213,10 @@ fn bound(
     let column = find(columns, column)?;
     let name = column.name();
     let sql_type = &column.column.sql_type.value;
-    let text = format!("'{}'", value.text.replace('\'', "''"));
     let literal = if sql_type.is_number() {
-        value.text.clone()
-    } else if matches!(sql_type, SqlType::Varchar(_)) {
-        text
+        number(sql_type, operator, &value.text)
     } else {
-        format!("CAST({text} AS {sql_type})")
+        other(sql_type, &value.text)
     };
     let inside = format!("{name} {operator} {literal}");
     // NaN is greater than everything, and outside of all bounds.

@@ -218,3 +218,36 @@ fn a_contract_without_columns_takes_them_as_they_come() {
         "{part}"
     );
 }
+
+#[test]
+fn bounds_between_two_values_of_a_column_hold_for_the_same_rows() {
+    let check = |sql_type: &str, constraint: &str, expected: &str| {
+        let yaml = format!(
+            "dataset: t\nschema: {{columns: [{{name: x, type: '{sql_type}', nullable: false, constraints: {{{constraint}}}}}]}}"
+        );
+        let sql = place_in(None, &generated(&yaml), false).unwrap();
+        let expected = format!("AND {expected}  --");
+        assert!(sql.contains(&expected), "{expected} is not in\n{sql}");
+    };
+    check("BIGINT", "max_value: 11.1", "x <= 11");
+    check("BIGINT", "less_than: 11.1", "x < 12");
+    check("BIGINT", "min_value: -0.5", "x >= 0");
+    check("BIGINT", "greater_than: 1e3", "x > 1000");
+    check("DECIMAL(10,2)", "min_value: 0.005", "x >= 0.01");
+    check("DOUBLE", "max_value: 11.1", "x <= 11.1");
+    check(
+        "DATE",
+        "max_value: 2024-02-29",
+        "x <= CAST('2024-02-29' AS DATE)",
+    );
+    check(
+        "DATE",
+        "less_than: '2024-02-29T12:00:00'",
+        "x < CAST('2024-02-29T12:00:00' AS TIMESTAMP)",
+    );
+    check(
+        "TIMESTAMP",
+        "less_than: '2024-02-29T12:00:00+01:00'",
+        "x < (CAST('2024-02-29T12:00:00+01:00' AS TIMESTAMPTZ) AT TIME ZONE 'UTC')",
+    );
+}

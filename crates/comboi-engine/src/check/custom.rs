@@ -7,6 +7,7 @@
 use comboi_project::{Contract, Located, Place, Problem, RuleKind};
 use serde_json::Value;
 
+use crate::expressions::{self, without_places};
 use crate::failure::Failure;
 use crate::instance::Instance;
 use crate::select::Select;
@@ -94,7 +95,10 @@ pub(super) fn condition_on(
     );
     Ok(
         match Query::read(session, dataset, &query, &written.place)? {
-            Query::Counts { condition, .. } => Ok(condition),
+            Query::Counts { condition, .. } => match expressions::parse(session, &written.value)? {
+                Ok(_) => Ok(condition),
+                Err(not_sql) => Err(format!("it is not a condition: {}", not_sql.message)),
+            },
             Query::Alone(_) => Err(
                 "it looks at more than one row: a condition has no subquery, aggregate or window"
                     .to_owned(),
@@ -218,10 +222,10 @@ fn tree(parser: &Instance, query: &str) -> Result<Option<Value>, Error> {
         .next()
         .flatten()
         .unwrap_or_default();
-    let Ok(mut json) = serde_json::from_str::<Value>(&text) else {
+    let Ok(json) = serde_json::from_str::<Value>(&text) else {
         return Ok(None);
     };
-    forget_places(&mut json);
+    let mut json = without_places(json);
     Ok(
         match json
             .get_mut("statements")
@@ -232,17 +236,6 @@ fn tree(parser: &Instance, query: &str) -> Result<Option<Value>, Error> {
             _ => None,
         },
     )
-}
-
-fn forget_places(json: &mut Value) {
-    match json {
-        Value::Object(fields) => {
-            fields.remove("query_location");
-            fields.values_mut().for_each(forget_places);
-        }
-        Value::Array(items) => items.iter_mut().for_each(forget_places),
-        _ => {}
-    }
 }
 
 /// The `WHERE` of a plain `SELECT count(*)`, if nothing in it looks at other rows.

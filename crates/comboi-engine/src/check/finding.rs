@@ -1,8 +1,7 @@
 //! What a rule came to, before it has its name.
 
-use comboi_project::{Literal, Rule, RuleKind, Unit};
+use comboi_project::{Literal, Number, Rule, RuleKind, Unit};
 
-use super::number::Number;
 use super::verdict::{Sample, Verdict, VerdictOutcome};
 use super::words::grouped;
 

@@ -1,11 +1,10 @@
 //! From what the data answered to what a rule came to.
 
-use comboi_project::{Rule, Unit};
+use comboi_project::{Number, Rule, Unit};
 
 use super::Data;
 use super::custom::{self, NoNumber};
 use super::finding::Finding;
-use super::number::Number;
 use super::question::{self, Breaks, Compared, Numeric, Question, Rows, Sees, Unique, named};
 use super::scan::{Answers, unless_stopped};
 use super::threshold::{Threshold, broken};

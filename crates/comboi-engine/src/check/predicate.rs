@@ -2,9 +2,8 @@
 //!
 //! A NULL breaks none of them but `not_null`: the comparison is then NULL, and no filter keeps such a row.
 
-use comboi_project::{Column, SqlType};
+use comboi_project::{Column, Number, SqlType};
 
-use super::number::Number;
 use crate::sql;
 
 /// A value of a contract, ready to be compared with a column.
@@ -16,10 +15,26 @@ enum Bound {
     BelowAll,
 }
 
+/// Which neighbour stands for a bound that lies between two values of a column.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Towards {
+    Below,
+    Above,
+}
+
+impl Towards {
+    fn whole(self, number: &Number, scale: usize) -> Number {
+        match self {
+            Self::Below => number.floor(scale),
+            Self::Above => number.ceil(scale),
+        }
+    }
+}
+
 /// Rows whose value is less than the least allowed one. NaN is no number, so it breaks the rule too.
 pub(super) fn below(column: &Column, least: &str) -> Result<String, String> {
     let name = sql::ident(&column.name);
-    Ok(match bound(&column.sql_type, least, Number::ceil)? {
+    Ok(match bound(&column.sql_type, least, Towards::Above)? {
         Bound::Literal(least) if is_float(&column.sql_type) => {
             format!("({name} < {least} OR isnan({name}))")
         }
@@ -32,7 +47,7 @@ pub(super) fn below(column: &Column, least: &str) -> Result<String, String> {
 /// Rows whose value is greater than the greatest allowed one; DuckDB sorts NaN above every number.
 pub(super) fn above(column: &Column, greatest: &str) -> Result<String, String> {
     let name = sql::ident(&column.name);
-    Ok(match bound(&column.sql_type, greatest, Number::floor)? {
+    Ok(match bound(&column.sql_type, greatest, Towards::Below)? {
         Bound::Literal(greatest) => format!("({name} > {greatest})"),
         Bound::BelowAll => format!("({name} IS NOT NULL)"),
         Bound::AboveAll => "false".to_owned(),
@@ -42,7 +57,7 @@ pub(super) fn above(column: &Column, greatest: &str) -> Result<String, String> {
 /// Rows whose value is not greater than this.
 pub(super) fn not_greater(column: &Column, than: &str) -> Result<String, String> {
     let name = sql::ident(&column.name);
-    Ok(match bound(&column.sql_type, than, Number::floor)? {
+    Ok(match bound(&column.sql_type, than, Towards::Below)? {
         Bound::Literal(than) if is_float(&column.sql_type) => {
             format!("({name} <= {than} OR isnan({name}))")
         }
@@ -55,7 +70,7 @@ pub(super) fn not_greater(column: &Column, than: &str) -> Result<String, String>
 /// Rows whose value is not less than this.
 pub(super) fn not_less(column: &Column, than: &str) -> Result<String, String> {
     let name = sql::ident(&column.name);
-    Ok(match bound(&column.sql_type, than, Number::ceil)? {
+    Ok(match bound(&column.sql_type, than, Towards::Above)? {
         Bound::Literal(than) => format!("({name} >= {than})"),
         Bound::BelowAll => format!("({name} IS NOT NULL)"),
         Bound::AboveAll => "false".to_owned(),
@@ -121,9 +136,9 @@ pub(super) fn missing(column: &Column, values: &[&str]) -> Result<String, String
     ))
 }
 
-/// Rows whose text is empty or nothing but white space.
+/// Rows whose text is empty or blank.
 pub(super) fn empty(column: &Column) -> String {
-    format!("(NOT regexp_matches({}, '\\S'))", as_text(column))
+    sql::is_blank(&as_text(column))
 }
 
 /// Rows whose value is none of these.
@@ -204,18 +219,14 @@ pub(super) fn as_text(column: &Column) -> String {
     }
 }
 
-fn bound(
-    sql_type: &SqlType,
-    text: &str,
-    to_whole: fn(&Number, usize) -> Number,
-) -> Result<Bound, String> {
+fn bound(sql_type: &SqlType, text: &str, towards: Towards) -> Result<Bound, String> {
     let number = || Number::parse(text).ok_or_else(|| format!("`{text}` is not a number"));
     let literal = |sql: String| Ok(Bound::Literal(sql));
     match sql_type {
-        SqlType::BigNum => literal(format!("'{}'::BIGNUM", to_whole(&number()?, 0))),
-        _ if sql_type.is_integer() => Ok(whole_bound(sql_type, &to_whole(&number()?, 0))),
+        SqlType::BigNum => literal(format!("'{}'::BIGNUM", towards.whole(&number()?, 0))),
+        _ if sql_type.is_integer() => Ok(whole_bound(sql_type, &towards.whole(&number()?, 0))),
         SqlType::Decimal(precision, scale) => {
-            let number = to_whole(&number()?, usize::from(*scale));
+            let number = towards.whole(&number()?, usize::from(*scale));
             Ok(if number.whole_digits() > usize::from(precision - scale) {
                 beyond(&number)
             } else {
@@ -225,9 +236,49 @@ fn bound(
         SqlType::Float | SqlType::Double if text.trim().eq_ignore_ascii_case("nan") => {
             Err("`nan` is not a number".to_owned())
         }
-        SqlType::Float | SqlType::Double => literal(typed(text, sql_type)),
-        _ => literal(moment(sql_type, text).unwrap_or_else(|| typed(text, sql_type))),
+        SqlType::Float | SqlType::Double => literal(float_bound(sql_type, text, towards)),
+        _ => {
+            literal(moment_bound(sql_type, text, towards).unwrap_or_else(|| typed(text, sql_type)))
+        }
     }
+}
+
+/// The nearest number of the type. Beyond its greatest number there is infinity, which is a value too.
+fn float_bound(sql_type: &SqlType, text: &str, towards: Towards) -> String {
+    let greatest = match sql_type {
+        SqlType::Float => f64::from(f32::MAX),
+        _ => f64::MAX,
+    };
+    let beyond = match sql_type {
+        SqlType::Float => text.trim().parse::<f32>().is_ok_and(f32::is_infinite),
+        _ => text.trim().parse::<f64>().is_ok_and(f64::is_infinite),
+    };
+    match Number::parse(text).filter(|_| beyond) {
+        Some(number) if number.is_negative() == (towards == Towards::Above) => {
+            let sign = if number.is_negative() { "-" } else { "" };
+            format!("'{sign}{greatest:e}'::{sql_type}")
+        }
+        _ => typed(text, sql_type),
+    }
+}
+
+/// A date or timestamp; one between two microseconds is the one on that side.
+fn moment_bound(sql_type: &SqlType, text: &str, towards: Towards) -> Option<String> {
+    let literal = moment(sql_type, text)?;
+    let exact = *sql_type == SqlType::TimestampNs || nanoseconds(text) == 0;
+    Some(if exact || towards == Towards::Below {
+        literal
+    } else {
+        format!("({literal} + INTERVAL 1 MICROSECOND)")
+    })
+}
+
+/// The nanoseconds of a time beyond its last whole microsecond.
+fn nanoseconds(text: &str) -> u32 {
+    let fraction = text.split_once('.').map_or("", |(_, rest)| rest);
+    let digits = fraction.chars().take_while(char::is_ascii_digit);
+    let beyond: String = digits.chain("000000000".chars()).skip(6).take(3).collect();
+    beyond.parse().unwrap_or(0)
 }
 
 fn whole_bound(sql_type: &SqlType, number: &Number) -> Bound {
@@ -269,6 +320,11 @@ fn member(sql_type: &SqlType, text: &str) -> Result<Option<String>, String> {
         SqlType::Decimal(_, scale) => usize::from(*scale),
         _ if sql_type.is_integer() => 0,
         SqlType::Enum(_) => return Ok(Some(sql::text(text))),
+        moment
+            if moment.is_moment() && *moment != SqlType::TimestampNs && nanoseconds(text) != 0 =>
+        {
+            return Ok(None);
+        }
         _ => {
             return Ok(Some(
                 moment(sql_type, text).unwrap_or_else(|| typed(text, sql_type)),
@@ -279,17 +335,21 @@ fn member(sql_type: &SqlType, text: &str) -> Result<Option<String>, String> {
     if !number.fits_scale(scale) {
         return Ok(None);
     }
-    Ok(match bound(sql_type, text, Number::floor)? {
+    Ok(match bound(sql_type, text, Towards::Below)? {
         Bound::Literal(literal) => Some(literal),
         Bound::AboveAll | Bound::BelowAll => None,
     })
 }
 
 /// A date or timestamp. DuckDB's own cast of a text to `DATE` drops the time of day and the one to `TIMESTAMP`
-/// drops the offset, so both go through an instant in UTC.
+/// drops the offset, so both go through an instant in UTC, which has whole microseconds: the rest is cut off.
 pub(super) fn moment(sql_type: &SqlType, text: &str) -> Option<String> {
     let instant = format!("{}::TIMESTAMPTZ", sql::text(text.trim()));
     match sql_type {
+        SqlType::TimestampNs if nanoseconds(text) != 0 => Some(format!(
+            "make_timestamp_ns(epoch_ns({instant}) + {})",
+            nanoseconds(text)
+        )),
         SqlType::Date if text.trim().len() <= 10 => Some(typed(text, sql_type)),
         SqlType::Date
         | SqlType::Timestamp

@@ -1,8 +1,6 @@
 //! What is measured, held against what was written: digit by digit, never through a float.
 
-use comboi_project::{Comparison, Located};
-
-use super::number::Number;
+use comboi_project::{Comparison, Located, Number};
 
 /// A comparison and the numbers in it.
 pub(super) struct Threshold {

@@ -2,10 +2,9 @@
 
 use std::fmt;
 
-use comboi_project::{Action, Place, Severity};
+use comboi_project::{Action, Number, Place, Severity};
 use serde::{Deserialize, Serialize};
 
-use super::number::Number;
 use super::words::counted;
 
 /// What the check of one rule came to.

@@ -5,7 +5,7 @@ use comboi_project::{Columns, LinkKey, Located, Place, Problem, Problems, SqlTyp
 use crate::build::columns_of;
 use crate::select::{Select, uses_the_clock};
 use crate::view::show_empty;
-use crate::{Error, Input, Session, SqlFile, sql};
+use crate::{Error, Input, Session, SqlFile, expressions, sql};
 
 /// What people's expressions call the rows.
 pub(super) const ROWS: &str = "rows";
@@ -41,12 +41,10 @@ fn expression(part: &str, columns: &Columns) -> String {
     )
 }
 
-/// A text of nothing but spaces says as little as NULL.
+/// A text that is blank says as little as NULL.
 pub(super) fn not_blank(value: &str, of: &SqlType) -> String {
     match of {
-        SqlType::Varchar(_) => {
-            format!("CASE WHEN trim({value}) = '' THEN NULL ELSE {value} END")
-        }
+        SqlType::Varchar(_) => sql::unless_blank(value),
         _ => value.to_owned(),
     }
 }
@@ -102,6 +100,9 @@ fn check_expression(
         text: &text,
     };
     let select = Select::read(session, &sql, &[ROWS])?;
+    if let Err(not_sql) = expressions::parse(session, part)? {
+        return Err(Problems(vec![Problem::at(place, not_sql.message)]).into());
+    }
     if uses_the_clock(session, &sql)? {
         let problem = Problem::at(place, "a key can't ask for the time or for chance");
         return Err(Problems(vec![problem]).into());

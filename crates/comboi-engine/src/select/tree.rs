@@ -3,7 +3,7 @@
 
 /// The tree of a statement.
 #[derive(PartialEq, Eq)]
-pub(super) struct Tree {
+pub(crate) struct Tree {
     /// In the order of the JSON; the first is the outermost object.
     entries: Vec<Entry>,
 }
@@ -19,14 +19,14 @@ struct Entry {
 }
 
 /// An object of the tree.
-pub(super) struct Node<'a> {
+pub(crate) struct Node<'a> {
     tree: &'a Tree,
     id: usize,
 }
 
 impl Tree {
     /// Out of well-formed JSON, as DuckDB writes it. Nulls are left out.
-    pub(super) fn of(json: &str) -> Self {
+    pub(crate) fn of(json: &str) -> Self {
         let mut tree = Self {
             entries: Vec::new(),
         };
@@ -93,12 +93,12 @@ impl Tree {
     }
 
     /// A value of the outermost object.
-    pub(super) fn root(&self, key: &str) -> Option<String> {
+    pub(crate) fn root(&self, key: &str) -> Option<String> {
         Node { tree: self, id: 0 }.text(key)
     }
 
     /// Whether both are of the same statement, wherever each part of it stands.
-    pub(super) fn is_alike(&self, other: &Self) -> bool {
+    pub(crate) fn is_alike(&self, other: &Self) -> bool {
         fn parts(tree: &Tree) -> impl Iterator<Item = (&str, Option<&str>, usize)> {
             let entries = tree.entries.iter();
             let placeless = entries.filter(|it| it.key != "query_location");
@@ -107,14 +107,14 @@ impl Tree {
         parts(self).eq(parts(other))
     }
 
-    pub(super) fn statements(&self) -> usize {
+    pub(crate) fn statements(&self) -> usize {
         Node { tree: self, id: 0 }
             .child("statements")
             .map_or(0, |list| list.children().count())
     }
 
     /// Every object and list.
-    pub(super) fn nodes(&self) -> impl Iterator<Item = Node<'_>> {
+    pub(crate) fn nodes(&self) -> impl Iterator<Item = Node<'_>> {
         let inner = self
             .entries
             .iter()
@@ -124,7 +124,7 @@ impl Tree {
     }
 
     /// The names of the common table expressions, wherever they are.
-    pub(super) fn ctes(&self) -> impl Iterator<Item = String> + '_ {
+    pub(crate) fn ctes(&self) -> impl Iterator<Item = String> + '_ {
         let maps = self
             .nodes()
             .filter_map(|node| node.child("cte_map")?.child("map"));
@@ -154,7 +154,7 @@ impl<'a> Node<'a> {
     }
 
     /// A text or number of this object.
-    pub(super) fn text(&self, key: &str) -> Option<String> {
+    pub(crate) fn text(&self, key: &str) -> Option<String> {
         self.children()
             .find(|(_, entry)| entry.key == key)?
             .1
@@ -163,7 +163,7 @@ impl<'a> Node<'a> {
     }
 
     /// The byte of the statement that it stands at.
-    pub(super) fn location(&self) -> Option<usize> {
+    pub(crate) fn location(&self) -> Option<usize> {
         let at: u64 = self.text("query_location")?.parse().ok()?;
         if at == u64::MAX {
             None
@@ -173,17 +173,17 @@ impl<'a> Node<'a> {
     }
 
     /// The function that a `TABLE_FUNCTION` calls.
-    pub(super) fn table_function(&self) -> Option<String> {
+    pub(crate) fn table_function(&self) -> Option<String> {
         self.child("function")?.text("function_name")
     }
 
-    pub(super) fn arguments(&self) -> usize {
+    pub(crate) fn arguments(&self) -> usize {
         self.child("children")
             .map_or(0, |list| list.children().count())
     }
 
     /// The last part of the name of a column reference.
-    pub(super) fn column(&self) -> Option<String> {
+    pub(crate) fn column(&self) -> Option<String> {
         if self.text("type")? != "COLUMN_REF" {
             return None;
         }

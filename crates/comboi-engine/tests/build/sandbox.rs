@@ -197,6 +197,13 @@ fn queries_that_ask_for_the_time_are_known() {
         "FROM t USING SAMPLE 10%",
         "SELECT Today()",
         "SELECT get_current_timestamp() FROM t;",
+        "SELECT ago(INTERVAL 1 HOUR)",
+        "SELECT i.ago() FROM t",
+        "SELECT system.main.ago(i) FROM t",
+        "SELECT current_setting('temp_directory')",
+        "SELECT LOCALTIMESTAMP",
+        "SELECT current_localtime()",
+        "SELECT uuidv7() FROM t",
     ] {
         assert!(clock(sql), "{sql}");
     }
@@ -204,6 +211,10 @@ fn queries_that_ask_for_the_time_are_known() {
         "SELECT d FROM t",
         "SELECT 'now()' AS x",
         "SELECT age(d, e) FROM t",
+        // Columns, whatever functions there are.
+        "SELECT uuid, today, now, random FROM t",
+        "SELECT CASE WHEN a THEN error('no') END FROM t",
+        "SELECT json_group_object(k, v), nullif(a, b), comboi_run_at(), comboi_hmac(a) FROM t",
         "FROM t USING SAMPLE reservoir(10 ROWS) REPEATABLE (42)",
         "SELECT date_trunc('day', d) FROM t -- now()",
     ] {

@@ -281,3 +281,55 @@ fn a_dataset_may_be_called_like_a_word_of_sql() {
     ",
     );
 }
+
+fn with_rule(rule: &str) -> comboi_project::Contract {
+    contract(&format!(
+        "schema: {{ columns: [{{ name: a, type: INTEGER }}, {{ name: b, type: VARCHAR }}] }}\nquality_rules:\n  - {{ name: q, {rule} }}\n"
+    ))
+}
+
+/// PostgreSQL and DuckDB refuse each of these behind `SELECT … WHERE`, or take it for more than a condition.
+#[test]
+fn a_condition_is_parsed_alone() {
+    let bench = Bench::new();
+    for condition in [
+        "a > 0) OR (1=1",
+        "a > 0) OR (1=1 --",
+        "a > 0 /*",
+        "a > 0) /* (",
+        "true) UNION (SELECT 1",
+        "a > 0; SELECT 1",
+        "a > 0;",
+        "b = ''x) OR (1=1",
+        "b = $$x) OR (1=1",
+        "a > 0) -- (",
+        "a AS c",
+        "a, b",
+        "a > 0 GROUP BY a",
+    ] {
+        for rule in [
+            format!("type: expression, expression: '{condition}'"),
+            format!("type: not_null, column: a, where: '{condition}'"),
+        ] {
+            let contract = with_rule(&rule);
+            let found = comboi_engine::check_contract_sql(&bench.session, &contract).unwrap();
+            assert_eq!(found.len(), 1, "{rule}: {found:?}");
+            let all = verdicts(&bench, &contract, ROWS).unwrap();
+            let verdict = told(&all[1..]);
+            assert!(verdict.contains("could not"), "{rule}: {verdict}");
+        }
+    }
+    for condition in [
+        "a > 0 -- as it should be",
+        "(a > 0) OR (b = '')'')",
+        "/* ( */ a > 0",
+        "b = ''a;b'' OR a > 0",
+        "a IN (1, 2, 3)",
+    ] {
+        let contract = with_rule(&format!("type: expression, expression: '{condition}'"));
+        let found = comboi_engine::check_contract_sql(&bench.session, &contract).unwrap();
+        assert!(found.is_empty(), "{condition}: {found:?}");
+        let all = verdicts(&bench, &contract, ROWS).unwrap();
+        assert_eq!(told(&all[1..]), "q: passed (3 rows)", "{condition}");
+    }
+}

@@ -377,3 +377,128 @@ fn literal(text: &str) -> Literal {
         quoted: true,
     }
 }
+
+/// Of one column, the values that break a constraint, sorted as they stand.
+fn check_bound(sql_type: &str, constraint: &str, values: &str, expected: &str) {
+    let yaml = format!(
+        "schema: {{columns: [{{name: x, type: '{sql_type}', constraints: {{{constraint}}}}}]}}"
+    );
+    let rows = format!("SELECT x::{sql_type} AS x FROM (SELECT unnest([{values}]) AS x)");
+    let all = super::verdicts(&crate::build::Bench::new(), &contract(&yaml), &rows).unwrap();
+    let told = super::told(&all[1..]);
+    let broken = told.lines().filter_map(|line| line.split_once(", x "));
+    let broken: Vec<&str> = broken.map(|(_, value)| value).collect();
+    assert_eq!(
+        broken.join(" "),
+        expected,
+        "{sql_type} {constraint}\n{told}"
+    );
+    assert_eq!(
+        told.contains(": passed ("),
+        expected.is_empty(),
+        "{sql_type} {constraint}\n{told}"
+    );
+}
+
+/// dbt-utils tests its `accepted_range` with `max_value: 11.1` on whole numbers.
+#[test]
+fn bounds_that_are_no_values_of_the_type_are_exact() {
+    check_bound("BIGINT", "max_value: 11.1", "11, 12", "12");
+    check_bound("BIGINT", "less_than: 11.1", "11, 12", "12");
+    check_bound("BIGINT", "min_value: 11.1", "11, 12", "11");
+    check_bound("BIGINT", "greater_than: -11.1", "-12, -11", "-12");
+    check_bound("INTEGER", "max_value: -11.1", "-12, -11", "-11");
+    check_bound("TINYINT", "max_value: 300", "-128, 127", "");
+    check_bound("TINYINT", "min_value: 127.5", "-128, 127", "-128 127");
+    check_bound("BIGINT", "max_value: 1e30", "9223372036854775807", "");
+    check_bound("HUGEINT", "min_value: -1e60", "-1, 1", "");
+    check_bound("UBIGINT", "min_value: -0.5", "0, 1", "");
+    // No double has this number.
+    let values = "9007199254740992, 9007199254740993";
+    let bound = "less_than: 9007199254740992.5";
+    check_bound("BIGINT", bound, values, "9007199254740993");
+    check_bound("DECIMAL(10,2)", "max_value: 0.0049", "0.00, 0.01", "0.01");
+    check_bound("FLOAT", "max_value: 1e300", "'1', 'inf'", "inf");
+    check_bound("DOUBLE", "min_value: -1e400", "'-inf', '-1.5'", "-inf");
+    check_bound("BIGINT", "allowed_values: [7.0, 1e1]", "7, 10, 70", "70");
+}
+
+#[test]
+fn bounds_between_two_dates_are_exact() {
+    let days = "'2024-02-29', '2024-03-01'";
+    let noon = "2024-02-29T12:00:00";
+    let (first, second) = ("2024-02-29", "2024-03-01");
+    check_bound("DATE", &format!("less_than: '{noon}'"), days, second);
+    check_bound("DATE", &format!("max_value: '{noon}'"), days, second);
+    check_bound("DATE", &format!("min_value: '{noon}'"), days, first);
+    check_bound("DATE", &format!("greater_than: '{noon}'"), days, first);
+    // That is 2024-02-29T23:30:00 in UTC.
+    let berlin = "min_value: '2024-03-01T00:30:00+01:00'";
+    check_bound("DATE", berlin, days, first);
+    let times = "'2024-02-29 12:00:00.123456', '2024-02-29 12:00:00.123457'";
+    let bound = |key: &str| format!("{key}: '2024-02-29T12:00:00.1234565'");
+    let (first, second) = ("2024-02-29 12:00:00.123456", "2024-02-29 12:00:00.123457");
+    check_bound("TIMESTAMP", &bound("max_value"), times, second);
+    check_bound("TIMESTAMP", &bound("less_than"), times, second);
+    check_bound("TIMESTAMP", &bound("min_value"), times, first);
+    check_bound("TIMESTAMP", &bound("greater_than"), times, first);
+}
+
+#[test]
+fn blobs_lists_and_maps_have_a_length() {
+    // The letter is two bytes and one character.
+    check_column(
+        "BLOB",
+        "min_length: 2, max_length: 3",
+        r"'\xC3\xA9', 'a', 'abcd', NULL",
+        "
+        x_min_length: failed (error): 1 row: `x` has less than 2 bytes (4 rows)
+          row 2, x a
+        x_max_length: failed (error): 1 row: `x` has more than 3 bytes (4 rows)
+          row 3, x abcd
+        ",
+    );
+    check_column(
+        "INTEGER[]",
+        "min_length: 1, max_length: 2",
+        "[], [1, NULL], [1, 2, 3], NULL",
+        "
+        x_min_length: failed (error): 1 row: `x` has less than 1 element (4 rows)
+          row 1, x []
+        x_max_length: failed (error): 1 row: `x` has more than 2 elements (4 rows)
+          row 3, x [1, 2, 3]
+        ",
+    );
+    check_column(
+        "MAP(VARCHAR, INTEGER)",
+        "max_length: 1",
+        "map {'a': 1}, map {'a': 1, 'b': 2}",
+        "
+        x_max_length: failed (error): 1 row: `x` has more than 1 entry (2 rows)
+          row 2, x {a=1, b=2}
+        ",
+    );
+}
+
+/// By Unicode's property White_Space, and characters that show nothing.
+#[test]
+fn texts_of_nothing_but_white_space_are_empty() {
+    let blank = [
+        9, 10, 11, 12, 13, 32, 133, 160, 5760, 8195, 8203, 8232, 8239, 8287, 12288, 65279,
+    ];
+    let blank: Vec<String> = blank.iter().map(|code| format!("chr({code})")).collect();
+    let blank = blank.join(", ");
+    check(
+        "
+schema: {columns: [{name: x, type: VARCHAR}]}
+quality_rules: [{name: r, type: not_empty, column: x, must_be: 17}]
+",
+        &format!(
+            "SELECT unnest(['', {blank}, '.', chr(160) || 'a', chr(10) || '0', 'é', NULL]) AS x"
+        ),
+        "
+        schema: passed (1 column)
+        r: passed (22 rows, 17 of which break it)
+        ",
+    );
+}

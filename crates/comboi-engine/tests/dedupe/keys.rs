@@ -41,6 +41,26 @@ fn nothing_and_blanks_connect_nobody() {
     );
 }
 
+/// As the contracts' `not_empty` has it: a text is blank if it has nothing but white space and characters that show nothing.
+#[test]
+fn white_space_of_any_kind_connects_nobody() {
+    for code in [9, 10, 13, 160, 8203, 12288, 65279] {
+        let blank = format!("chr({code})");
+        check(
+            "keys: [email]",
+            &format!(
+                "(1, {blank}, 'Ann', 1), (2, {blank}, 'Bob', 1), (3, ' ' || {blank}, 'Cy', 1), (4, 'a' || {blank}, 'Di', 1), (5, 'a' || {blank}, 'Ed', 1)"
+            ),
+            "1:1 2:2 3:3 4:4 5:4",
+        );
+        check(
+            "keys: [\"substr(email, 2)\"]",
+            &format!("(1, 'a' || {blank}, 'Ann', 1), (2, 'b' || {blank}, 'Bob', 1)"),
+            "1:1 2:2",
+        );
+    }
+}
+
 #[test]
 fn a_key_may_be_an_expression() {
     check(

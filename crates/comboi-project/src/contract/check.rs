@@ -311,19 +311,21 @@ fn wrong_constraint(name: &str, sql_type: &SqlType, constraint: &Constraint) -> 
             .iter()
             .find_map(|one| value::not_a_value(sql_type, one)),
         Constraint::MultipleOf(of) => not_a_factor(name, sql_type, &of.text),
-        Constraint::MinLength(_)
-        | Constraint::MaxLength(_)
-        | Constraint::Pattern(_)
-        | Constraint::Format(_)
-            if !sql_type.is_text() =>
-        {
-            Some(format!(
-                "`{name}` is {sql_type}, and only texts have a `{key}`"
-            ))
-        }
+        Constraint::MinLength(_) | Constraint::MaxLength(_) if !has_length(sql_type) => Some(
+            format!("`{name}` is {sql_type}, and only texts, BLOB, lists and maps have a `{key}`"),
+        ),
+        Constraint::Pattern(_) | Constraint::Format(_) if !sql_type.is_text() => Some(format!(
+            "`{name}` is {sql_type}, and only texts have a `{key}`"
+        )),
         Constraint::MinLength(_) | Constraint::MaxLength(_) | Constraint::Format(_) => None,
         Constraint::Pattern(text) => pattern::not_a_pattern(text),
     }
+}
+
+/// Whether values of a type have a length: characters of texts, bytes of a BLOB, elements of a list, entries of a map.
+fn has_length(sql_type: &SqlType) -> bool {
+    use SqlType::{Array, Blob, List, Map};
+    sql_type.is_text() || matches!(sql_type, Blob | List(_) | Array(..) | Map(..))
 }
 
 fn not_a_factor(name: &str, sql_type: &SqlType, of: &str) -> Option<String> {

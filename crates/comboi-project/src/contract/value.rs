@@ -2,8 +2,8 @@
 
 use std::cmp::Ordering;
 
-use crate::SqlType;
 use crate::read::Literal;
+use crate::{Number, SqlType};
 
 /// Why values of a column can't be compared with a bound, if they can't.
 pub(in crate::contract) fn not_a_bound(sql_type: &SqlType, bound: &Literal) -> Option<String> {
@@ -23,6 +23,9 @@ pub(in crate::contract) fn not_a_bound(sql_type: &SqlType, bound: &Literal) -> O
         nested if nested.is_nested() => Some(format!(
             "the column is {sql_type}, whose values have no least and greatest"
         )),
+        // A bound may lie between two values, and beyond all of them.
+        whole if whole.is_integer() && is_number(&bound.text) => None,
+        SqlType::Date if is_moment(&bound.text) => None,
         _ => not_a_value(sql_type, bound),
     }
 }
@@ -41,7 +44,9 @@ pub(in crate::contract) fn not_a_value(sql_type: &SqlType, value: &Literal) -> O
                     .any(|word| text.eq_ignore_ascii_case(word))
         }
         SqlType::Decimal(..) => is_number(text),
-        whole if whole.is_integer() => is_whole(text),
+        whole if whole.is_integer() => {
+            Number::parse(text).is_some_and(|it| is_number(text) && it.fits_scale(0))
+        }
         SqlType::Date => is_date(text),
         SqlType::Time | SqlType::TimeNs | SqlType::TimeTz => is_time(text),
         moment if moment.is_moment() => is_moment(text),
@@ -87,47 +92,8 @@ fn is_whole(text: &str) -> bool {
 }
 
 pub(in crate::contract) fn number_order(a: &str, b: &str) -> Option<Ordering> {
-    let (a, b) = (plain_number(a)?, plain_number(b)?);
-    Some(match (a.negative, b.negative) {
-        (false, true) => Ordering::Greater,
-        (true, false) => Ordering::Less,
-        (false, false) => a.size(&b),
-        (true, true) => b.size(&a),
-    })
-}
-
-/// A number without an exponent, in its digits.
-struct PlainNumber<'a> {
-    negative: bool,
-    whole: &'a str,
-    fraction: &'a str,
-}
-
-impl PlainNumber<'_> {
-    fn size(&self, other: &Self) -> Ordering {
-        let longer = self.whole.len().cmp(&other.whole.len());
-        longer
-            .then_with(|| self.whole.cmp(other.whole))
-            .then_with(|| self.fraction.cmp(other.fraction))
-    }
-}
-
-fn plain_number(text: &str) -> Option<PlainNumber<'_>> {
-    if !is_number(text) || text.contains(['e', 'E']) {
-        return None;
-    }
-    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
-    let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));
-    let (whole, fraction) = (
-        whole.trim_start_matches('0'),
-        fraction.trim_end_matches('0'),
-    );
-    let zero = whole.is_empty() && fraction.is_empty();
-    Some(PlainNumber {
-        negative: text.starts_with('-') && !zero,
-        whole,
-        fraction,
-    })
+    let number = |text| Number::parse(text).filter(|_| is_number(text));
+    Some(number(a)?.cmp(&number(b)?))
 }
 
 fn digits(text: &str, count: usize) -> Option<u32> {
@@ -221,6 +187,20 @@ mod tests {
         }
     }
 
+    #[test]
+    fn listed_values_are_values_of_the_type() {
+        let fits = |sql_type: &str, it: &str| {
+            not_a_value(&sql_type.parse().unwrap(), &literal(it)).is_none()
+        };
+        for good in ["7", "7.0", "1e3", "-0"] {
+            assert!(fits("BIGINT", good), "{good}");
+        }
+        for bad in ["7.5", "1e-1", "x", ""] {
+            assert!(!fits("BIGINT", bad), "{bad}");
+        }
+        assert!(!fits("DATE", "2024-02-29T12:00:00"));
+    }
+
     fn fits(sql_type: &str, bound: &str) -> bool {
         not_a_bound(&sql_type.parse().unwrap(), &literal(bound)).is_none()
     }
@@ -229,6 +209,10 @@ mod tests {
     fn bounds_are_values_of_the_type() {
         for (sql_type, good) in [
             ("INTEGER", "-5"),
+            ("INTEGER", "11.1"),
+            ("TINYINT", "300"),
+            ("BIGINT", "1e30"),
+            ("DATE", "2024-02-29T12:00:00"),
             ("HUGEINT", "170141183460469231731687303715884105727"),
             ("DECIMAL(10,2)", "0.01"),
             ("DECIMAL(10,2)", "1e3"),
@@ -246,7 +230,6 @@ mod tests {
             assert!(fits(sql_type, good), "{sql_type} {good}");
         }
         for (sql_type, bad) in [
-            ("INTEGER", "0.5"),
             ("INTEGER", "ten"),
             ("INTEGER", "-"),
             ("DECIMAL(10,2)", "1,5"),
@@ -280,6 +263,7 @@ mod tests {
             Ordering::Less,
         );
         check("007", "6.99", Ordering::Greater);
-        assert_eq!(number_order("1e3", "1"), None);
+        check("1e3", "1", Ordering::Greater);
+        assert_eq!(number_order("inf", "1"), None);
     }
 }

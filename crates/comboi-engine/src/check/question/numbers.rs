@@ -1,10 +1,9 @@
 //! What is computed of a whole column.
 
-use comboi_project::{AggregateFunction, Column, Rule, RuleKind, SqlType};
+use comboi_project::{AggregateFunction, Column, Number, Rule, RuleKind, SqlType};
 
 use super::super::{Data, predicate};
 use super::{Question, one};
-use crate::check::number::Number;
 use crate::check::scan::{Asked, Scan};
 use crate::check::threshold::Threshold;
 use crate::sql;

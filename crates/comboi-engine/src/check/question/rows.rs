@@ -209,7 +209,8 @@ fn nulls(columns: &[&Column]) -> Uncounted {
 }
 
 fn compared(column: &Column, how: &str, value: &Literal, breaks: String) -> Uncounted {
-    let literal = format!("{}::{}", sql::text(&value.text), column.sql_type);
+    let literal = predicate::moment(&column.sql_type, &value.text)
+        .unwrap_or_else(|| format!("{}::{}", sql::text(&value.text), column.sql_type));
     Uncounted {
         probe: (!column.sql_type.is_number()).then(|| format!("SELECT ({literal})::VARCHAR")),
         ..plain(column, &format!("is {how} {}", value.text), breaks)

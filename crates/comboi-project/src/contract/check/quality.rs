@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::threshold::Domain;
-use super::{Checker, not_a_factor, wrong_constraint};
+use super::{Checker, has_length, not_a_factor, wrong_constraint};
 use crate::contract::quality::{AggregateFunction, QualityRule, SequentialRule};
 use crate::contract::rules::{Rule, RuleKind};
 use crate::contract::{Constraint, ContractColumn, pattern, value};
@@ -214,7 +214,15 @@ impl<'a> Checker<'a> {
                 }
             }
             QualityRule::Length(rule) => {
-                self.text(&rule.column, "have a length");
+                if let Some(found) = self.column(&rule.column)
+                    && !has_length(&found.sql_type)
+                {
+                    let message = format!(
+                        "`{}` is {}, and only texts, BLOB, lists and maps have a length",
+                        rule.column.value, found.sql_type.value
+                    );
+                    self.report(&rule.column.place, message, None);
+                }
                 match (&rule.min_length, &rule.max_length) {
                     (None, None) => self.report(
                         place,

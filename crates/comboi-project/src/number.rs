@@ -8,7 +8,7 @@ const MAX_EXPONENT: i32 = 400;
 
 /// A decimal number of any length.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Number {
+pub struct Number {
     negative: bool,
     /// Without leading zeros; empty below 1.
     whole: String,
@@ -18,7 +18,7 @@ pub(super) struct Number {
 
 impl Number {
     /// `-12`, `+0.50`, `.5`, `1e3`, `1_000`.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim().replace('_', "");
         let (negative, text) = match text.strip_prefix('-') {
             Some(rest) => (true, rest),
@@ -69,7 +69,8 @@ impl Number {
         }
     }
 
-    pub(super) fn zero() -> Self {
+    /// 0.
+    pub fn zero() -> Self {
         Self {
             negative: false,
             whole: String::new(),
@@ -78,7 +79,7 @@ impl Number {
     }
 
     /// So many hundredths of a whole that a part of it is, cut off after 12 digits. `None`: there is no whole.
-    pub(super) fn percent(part: i128, whole: u64) -> Option<Self> {
+    pub fn percent(part: i128, whole: u64) -> Option<Self> {
         const DIGITS: usize = 12;
         let scaled = part.unsigned_abs().checked_mul(100_000_000_000_000)?;
         let digits = scaled.checked_div(u128::from(whole))?.to_string();
@@ -92,12 +93,12 @@ impl Number {
     }
 
     /// A whole number.
-    pub(super) fn whole(number: i128) -> Self {
+    pub fn whole(number: i128) -> Self {
         Self::new(number < 0, number.unsigned_abs().to_string(), String::new())
     }
 
     /// How many units of this scale it is, in digits; the number must fit it.
-    pub(super) fn units(&self, scale: usize) -> String {
+    pub fn units(&self, scale: usize) -> String {
         let sign = if self.negative { "-" } else { "" };
         let digits = format!("{}{:0<scale$}", self.whole, self.fraction);
         let digits = digits.trim_start_matches('0');
@@ -106,7 +107,7 @@ impl Number {
     }
 
     /// For people: with at most so many digits after the point, the rest cut off.
-    pub(super) fn shortened(&self, digits: usize) -> String {
+    pub fn shortened(&self, digits: usize) -> String {
         let short = Self::new(
             self.negative,
             self.whole.clone(),
@@ -115,27 +116,28 @@ impl Number {
         short.to_string()
     }
 
-    pub(super) fn is_negative(&self) -> bool {
+    /// Whether it is below 0.
+    pub fn is_negative(&self) -> bool {
         self.negative
     }
 
     /// Digits before the point.
-    pub(super) fn whole_digits(&self) -> usize {
+    pub fn whole_digits(&self) -> usize {
         self.whole.len()
     }
 
     /// Whether it can be written with this many digits after the point.
-    pub(super) fn fits_scale(&self, scale: usize) -> bool {
+    pub fn fits_scale(&self, scale: usize) -> bool {
         self.fraction.len() <= scale
     }
 
     /// The least number of this scale that is not below this one.
-    pub(super) fn ceil(&self, scale: usize) -> Self {
+    pub fn ceil(&self, scale: usize) -> Self {
         self.rounded(scale, !self.negative)
     }
 
     /// The greatest number of this scale that is not above this one.
-    pub(super) fn floor(&self, scale: usize) -> Self {
+    pub fn floor(&self, scale: usize) -> Self {
         self.rounded(scale, self.negative)
     }
 
