@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use comboi_project::{Column, Columns};
 
 use crate::read_files::{
-    Error as ReadError, Known, LOADED_AT_COLUMN, RUN_ID_COLUMN, To, copy, run,
+    Error as ReadError, FILE_COLUMN, Known, LOADED_AT_COLUMN, RUN_ID_COLUMN, To, copy, run,
 };
 use crate::{Session, sql};
 
@@ -76,8 +76,45 @@ pub fn merge(
     match (known.files.is_empty(), is_unique) {
         (true, true) => Ok(None),
         (true, false) => one_for_each_key(session, incoming, to).map(Some),
-        (false, _) => newest(session, known, incoming, is_unique, to).map(Some),
+        (false, _) => {
+            let rule = Rule {
+                is_unique,
+                ..Rule::default()
+            };
+            newest(session, known, incoming, rule, to).map(Some)
+        }
     }
+}
+
+/// The same for rows of files, each of which has a key of its own. A row without a value in the cursor is older than one that has
+/// one. With `by_file`, a row that comes from another file than the same one of the table takes its place.
+pub fn merge_unique(
+    session: &Session,
+    known: &Known,
+    incoming: &Incoming<'_>,
+    by_file: bool,
+    to: &To,
+) -> Result<Option<Merged>, Error> {
+    if known.files.is_empty() || incoming.files.is_empty() {
+        return Ok(None);
+    }
+    let rule = Rule {
+        is_unique: true,
+        null_is_oldest: true,
+        by_file,
+    };
+    newest(session, known, incoming, rule, to).map(Some)
+}
+
+/// Which rows take the place of others.
+#[derive(Clone, Copy, Default)]
+struct Rule {
+    /// Every row that comes has a key of its own.
+    is_unique: bool,
+    /// Without a value in the cursor a row is older than one that has one.
+    null_is_oldest: bool,
+    /// Rows of different files are different.
+    by_file: bool,
 }
 
 /// Whether every row that comes has a key of its own. Where that is a mistake, it is an error.
@@ -134,7 +171,7 @@ fn newest(
     session: &Session,
     known: &Known,
     incoming: &Incoming<'_>,
-    is_unique: bool,
+    rule: Rule,
     to: &To,
 ) -> Result<Merged, Error> {
     let present = known.present(session)?;
@@ -150,25 +187,34 @@ fn newest(
         })
         .collect();
     let names = list(incoming.key);
-    let coming = coming(incoming, is_unique);
-    let own = own_columns(session, incoming)?;
+    let own = own_columns(session, incoming, &present)?;
+    let coming = coming(incoming, rule.is_unique);
     let instance = session.free()?;
     let own_statement = |doing: &str, text: &str| -> Result<(), Error> {
         run(instance, doing, text).map(drop).map_err(Error::from)
     };
     // Rows of the table that stay, although a row with their key comes: the same, or newer. A key that the table has more than once
     // (a load that was interrupted) is put in order.
+    let by_file = rule.by_file && own.iter().any(|it| it.name == FILE_COLUMN && it.comes);
+    let file = by_file.then_some(FILE_COLUMN);
     let same: Vec<String> = incoming
         .compared()
-        .map(|column| {
-            let name = sql::ident(&column.name);
-            format!("had.{name} IS NOT DISTINCT FROM came.{name}")
-        })
+        .map(|column| sql::ident(&column.name))
+        .chain(file.map(str::to_owned))
+        .map(|name| format!("had.{name} IS NOT DISTINCT FROM came.{name}"))
         .collect();
     let newer = incoming.cursor.map_or_else(String::new, |cursor| {
-        format!(" OR had.{0} > came.{0}", sql::ident(cursor))
+        let cursor = sql::ident(cursor);
+        let newer = format!(" OR had.{cursor} > came.{cursor}");
+        if rule.null_is_oldest {
+            format!("{newer} OR (had.{cursor} IS NOT NULL AND came.{cursor} IS NULL)")
+        } else {
+            newer
+        }
     });
-    let candidates = known.values(&all, &present, None)?;
+    let file = own.iter().find(|it| by_file && it.name == FILE_COLUMN);
+    let file = file.map_or_else(String::new, |it| format!(", {}", it.of(&present)));
+    let candidates = known.values_and(&all, &present, &file)?;
     own_statement(
         "compare new rows with the table",
         &format!(
@@ -207,32 +253,25 @@ fn newest(
         .flatten()
         .map(PathBuf::from)
         .collect();
-    let selected: Vec<String> = incoming
-        .columns
-        .names()
-        .map(sql::ident)
-        .chain(own.iter().map(|name| (*name).to_owned()))
-        .collect();
+    let selected: Vec<String> = incoming.columns.names().map(sql::ident).collect();
     let selected = selected.join(", ");
+    let came: String = own.iter().map(|it| format!(", {}", it.coming())).collect();
     let mut query =
-        format!("SELECT {selected} FROM ({coming}) SEMI JOIN _comboi_came USING ({names})");
+        format!("SELECT {selected}{came} FROM ({coming}) SEMI JOIN _comboi_came USING ({names})");
     if !removed.is_empty() {
         let touched = Known {
             columns: known.columns.clone(),
             files: removed.clone(),
         };
         let in_them = touched.present(session)?;
-        let kept_own: Vec<String> = own
+        let kept: String = own
             .iter()
-            .map(|name| match in_them.get(name) {
-                Some(_) => format!(", {name}"),
-                None if *name == RUN_ID_COLUMN => format!(", CAST(NULL AS BIGINT) AS {name}"),
-                None => format!(", CAST(NULL AS TIMESTAMPTZ) AS {name}"),
-            })
+            .map(|it| format!(", {}", it.of(&in_them)))
             .collect();
-        let stay = touched.values_and(&all, &in_them, &kept_own.join(""))?;
+        let stay = touched.values_and(&all, &in_them, &kept)?;
+        let own: String = own.iter().map(|it| format!(", {}", it.name)).collect();
         query = format!(
-            "{query} UNION ALL SELECT {selected} FROM ({stay}) ANTI JOIN _comboi_came USING ({names})"
+            "{query} UNION ALL SELECT {selected}{own} FROM ({stay}) ANTI JOIN _comboi_came USING ({names})"
         );
     }
     let staged = copy(session, &query, &known.files, to)?;
@@ -273,16 +312,59 @@ fn coming(incoming: &Incoming<'_>, is_unique: bool) -> String {
     )
 }
 
-/// Those of comboi's own columns that the rows have which come.
-fn own_columns(session: &Session, incoming: &Incoming<'_>) -> Result<Vec<&'static str>, Error> {
+/// One of comboi's own columns.
+struct Own {
+    name: &'static str,
+    sql_type: &'static str,
+    /// Whether the rows that come have it.
+    comes: bool,
+}
+
+impl Own {
+    fn coming(&self) -> String {
+        if self.comes {
+            self.name.to_owned()
+        } else {
+            self.none()
+        }
+    }
+
+    /// As files have it that have these columns.
+    fn of(&self, present: &Columns) -> String {
+        match present.get(self.name) {
+            Some(_) => self.name.to_owned(),
+            None => self.none(),
+        }
+    }
+
+    fn none(&self) -> String {
+        format!("CAST(NULL AS {}) AS {}", self.sql_type, self.name)
+    }
+}
+
+/// Those of comboi's own columns that the rows have which come, or those of the table.
+fn own_columns(
+    session: &Session,
+    incoming: &Incoming<'_>,
+    present: &Columns,
+) -> Result<Vec<Own>, Error> {
     let files = Known {
         columns: Columns::default(),
         files: incoming.files.to_vec(),
     };
-    let present = files.present(session)?;
-    Ok([LOADED_AT_COLUMN, RUN_ID_COLUMN]
-        .into_iter()
-        .filter(|name| present.get(name).is_some())
+    let coming = files.present(session)?;
+    let all = [
+        (FILE_COLUMN, "VARCHAR"),
+        (LOADED_AT_COLUMN, "TIMESTAMPTZ"),
+        (RUN_ID_COLUMN, "BIGINT"),
+    ];
+    let own = all.into_iter().map(|(name, sql_type)| Own {
+        name,
+        sql_type,
+        comes: coming.get(name).is_some(),
+    });
+    Ok(own
+        .filter(|it| it.comes || present.get(it.name).is_some())
         .collect())
 }
 

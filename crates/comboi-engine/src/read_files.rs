@@ -22,7 +22,7 @@ mod unfit;
 
 use std::path::{Path, PathBuf};
 
-use comboi_project::{Columns, SqlType};
+use comboi_project::{Column, Columns, SqlType};
 
 pub use infer::{Found, infer};
 pub use known::{Known, files_with_rows_of, max_value, null_count, rewrite};
@@ -30,7 +30,7 @@ pub use new_rows::{Boundary, Nulls, Rows, edge};
 pub use parquet::parquet_groups;
 pub(crate) use run::run;
 pub(crate) use stage::copy;
-pub use stage::{Staged, StagedFile, Stamp, To, stage};
+pub use stage::{Staged, StagedFile, Stamp, To, stage, stage_last};
 pub use survey::{Survey, survey};
 pub use unfit::{UnfitRow, UnfitRows, stage_unfit, unfit};
 
@@ -206,9 +206,16 @@ pub struct Reading {
     pub ignore_unknown_keys: bool,
     /// Columns whose types somebody wrote down: fields of nested values that are not in them are passed over.
     pub declared: Vec<String>,
+    /// Columns that tell rows apart: a row without a value in one of them does not fit.
+    pub key: Vec<String>,
 }
 
 impl Reading {
+    pub(crate) fn is_of_key(&self, column: &Column) -> bool {
+        let mut key = self.key.iter();
+        key.any(|name| name.eq_ignore_ascii_case(&column.name))
+    }
+
     fn parquet_files(&self) -> Vec<&Path> {
         let groups = self.groups.iter();
         groups

@@ -65,17 +65,16 @@ pub struct Work {
     pub replaces: bool,
     notes: Vec<Note>,
     checkpoint: Option<Checkpoint>,
+    has_key: bool,
 }
 
 impl Work {
     /// Whether what is read is compared with the rows that the table has. Else they are needed only if a column
     /// gets another type ([`Error::TableNeeded`]).
     pub fn compares(&self) -> bool {
-        let watermark = self
-            .checkpoint
-            .as_ref()
-            .and_then(|it| it.watermark.as_ref());
-        !self.replaces && (watermark.is_some() || !self.changed.is_empty())
+        let by_column = |it: &Checkpoint| it.mode == Incremental::Column;
+        let by_column = self.checkpoint.as_ref().is_some_and(by_column);
+        !self.replaces && (by_column || self.has_key || !self.changed.is_empty())
     }
 }
 
@@ -271,6 +270,7 @@ impl FilesReader<'_> {
             replaces: checkpoint.is_none() || self.table.incremental() == Incremental::Full,
             notes: Vec::new(),
             checkpoint: checkpoint.cloned(),
+            has_key: !self.table.key().is_empty(),
         }
     }
 }

@@ -15,5 +15,7 @@ mod changes;
 mod folders;
 #[path = "all/formats.rs"]
 mod formats;
+#[path = "all/keyed.rs"]
+mod keyed;
 #[path = "all/new_rows.rs"]
 mod new_rows;

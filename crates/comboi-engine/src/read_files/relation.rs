@@ -18,22 +18,28 @@ pub(super) struct Relation {
     pub(super) fits: Vec<(Column, Fit)>,
     /// Whether the record as a whole is something else than it should be.
     pub(super) no_record: Option<String>,
+    /// For each column of the key, that a row has no value in it.
+    pub(super) no_key: Vec<(String, String)>,
     /// Ends the statement for such a record.
     strict_filter: Option<String>,
 }
 
 const PATH: &str = "_comboi_path";
 
+/// The line of a row, where rows have a key and know their lines.
+pub(super) const LINE: &str = "_comboi_line_of";
+
 pub(super) fn relation(group: &Group, reading: &Reading) -> Relation {
     let json_values = reading
         .columns
         .iter()
         .any(|column| column.sql_type == SqlType::Json || column.sql_type.is_nested());
-    let fits = reading
+    let fits: Vec<(Column, Fit)> = reading
         .columns
         .iter()
         .map(|column| (column.clone(), fit_of(group, column, json_values, reading)))
         .collect();
+    let no_key = no_key(&fits, reading);
     let null = || "NULL".to_owned();
     let own_file = || sql::ident(super::RECORD_COLUMNS[0]);
     let plain = Relation {
@@ -44,6 +50,7 @@ pub(super) fn relation(group: &Group, reading: &Reading) -> Relation {
         text: null(),
         fits,
         no_record: None,
+        no_key,
         strict_filter: None,
     };
     match &group.layout {
@@ -85,9 +92,18 @@ impl Relation {
         &self,
         value: impl Fn(&Column, String) -> Result<String, crate::Error>,
     ) -> Result<String, crate::Error> {
-        self.select(self.strict_filter.clone(), |column, fit| {
-            value(column, fit.strict())
-        })
+        let no_key: Vec<&str> = self.no_key.iter().map(|(_, no)| no.as_str()).collect();
+        let filter = if no_key.is_empty() {
+            self.strict_filter.clone()
+        } else {
+            let record = self.strict_filter.as_deref().unwrap_or("true");
+            Some(format!(
+                "CASE WHEN {} THEN CAST(error({}) AS BOOLEAN) ELSE {record} END",
+                no_key.join(" OR "),
+                sql::text(UNFIT)
+            ))
+        };
+        self.select(filter, |column, fit| value(column, fit.strict()))
     }
 
     /// The rows that fit.
@@ -115,6 +131,9 @@ impl Relation {
             ));
         }
         columns.push(format!("{} AS {}", self.file, super::FILE_COLUMN));
+        if !self.no_key.is_empty() {
+            columns.push(format!("CAST({} AS BIGINT) AS {LINE}", self.line));
+        }
         let filter = filter
             .map(|filter| format!(" WHERE {filter}"))
             .unwrap_or_default();
@@ -128,9 +147,17 @@ impl Relation {
     /// Whether a row does not fit, if that can happen at all.
     pub(super) fn unfit(&self) -> Option<String> {
         let columns = self.fits.iter().filter_map(|(_, fit)| fit.unfit());
-        let conditions: Vec<String> = self.no_record.clone().into_iter().chain(columns).collect();
+        let no_key = self.no_key.iter().map(|(_, no)| no.clone());
+        let record = self.no_record.clone().into_iter();
+        let conditions: Vec<String> = record.chain(no_key).chain(columns).collect();
         (!conditions.is_empty()).then(|| conditions.join(" OR "))
     }
+}
+
+fn no_key(fits: &[(Column, Fit)], reading: &Reading) -> Vec<(String, String)> {
+    let key = fits.iter().filter(|(column, _)| reading.is_of_key(column));
+    key.map(|(column, fit)| (column.name.clone(), format!("(({}) IS NULL)", fit.value)))
+        .collect()
 }
 
 fn fit_of(group: &Group, column: &Column, json_values: bool, reading: &Reading) -> Fit {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use comboi_project::Column;
 
 use super::new_rows::{Rows, new_rows};
-use super::relation::relation;
+use super::relation::{LINE, relation};
 use super::run::run_over;
 use super::{Error, FILE_COLUMN, Group, LOADED_AT_COLUMN, RUN_ID_COLUMN, Reading, lake};
 use crate::failure::Failure;
@@ -68,8 +68,66 @@ pub fn stage(
     stamp: Option<&Stamp>,
     to: &To,
 ) -> Result<Staged, Error> {
-    if reading.groups.is_empty() || reading.columns.is_empty() {
+    let Some(wanted) = wanted(session, reading, rows, leave_unfit)? else {
         return Ok(Staged::default());
+    };
+    let columns = columns(reading, stamp);
+    copy(
+        session,
+        &format!("SELECT {columns} FROM ({wanted})"),
+        &reading.parquet_files(),
+        to,
+    )
+}
+
+/// Stages of all rows with the same [key](Reading::key) the one with the greatest value in `cursor`, of these the one from the
+/// last file by name, and of these the last.
+pub fn stage_last(
+    session: &Session,
+    reading: &Reading,
+    rows: &Rows<'_>,
+    leave_unfit: bool,
+    stamp: Option<&Stamp>,
+    cursor: Option<&str>,
+    to: &To,
+) -> Result<Staged, Error> {
+    let Some(wanted) = wanted(session, reading, rows, leave_unfit)? else {
+        return Ok(Staged::default());
+    };
+    let columns = columns(reading, stamp);
+    let key: Vec<String> = reading.key.iter().map(|name| sql::ident(name)).collect();
+    let cursor = cursor.map_or_else(String::new, |cursor| {
+        format!("{} DESC NULLS LAST, ", sql::ident(cursor))
+    });
+    let query = format!(
+        "SELECT {columns} FROM (SELECT *, row_number() OVER () AS _comboi_place FROM ({wanted})) \
+         QUALIFY row_number() OVER (PARTITION BY {} \
+         ORDER BY {cursor}{FILE_COLUMN} DESC, {LINE} DESC NULLS LAST, _comboi_place DESC) = 1",
+        key.join(", ")
+    );
+    let instance = session.free()?;
+    // Else rows come in any order, which is faster.
+    let in_order = |whether: bool| {
+        instance.own(
+            "keep the order of rows",
+            &format!("SET preserve_insertion_order = {whether}"),
+        )
+    };
+    in_order(true)?;
+    let staged = copy(session, &query, &reading.parquet_files(), to);
+    in_order(false)?;
+    staged
+}
+
+/// The rows that are wanted, with the file of each; `None` if there can't be any.
+fn wanted(
+    session: &Session,
+    reading: &Reading,
+    rows: &Rows<'_>,
+    leave_unfit: bool,
+) -> Result<Option<String>, Error> {
+    if reading.groups.is_empty() || reading.columns.is_empty() {
+        return Ok(None);
     }
     let selects: Result<Vec<String>, Error> = reading
         .groups
@@ -77,18 +135,16 @@ pub fn stage(
         .map(|group| select(group, reading, leave_unfit))
         .collect();
     let all = selects?.join(" UNION ALL ");
-    let wanted = match rows {
+    Ok(Some(match rows {
         Rows::All => all,
         Rows::New(boundary) => new_rows(session, &all, &reading.columns, boundary)?,
-    };
+    }))
+}
+
+fn columns(reading: &Reading, stamp: Option<&Stamp>) -> String {
     let mut columns: Vec<String> = reading.columns.names().map(sql::ident).collect();
     columns.extend(stamp.into_iter().flat_map(stamped));
-    copy(
-        session,
-        &format!("SELECT {} FROM ({wanted})", columns.join(", ")),
-        &reading.parquet_files(),
-        to,
-    )
+    columns.join(", ")
 }
 
 pub(super) fn stamped(stamp: &Stamp) -> [String; 3] {

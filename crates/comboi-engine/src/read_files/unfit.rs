@@ -115,6 +115,21 @@ fn unfit_rows_of(relation: &Relation) -> Option<String> {
             "CASE WHEN {no_record} THEN 'not a JSON object' END"
         ));
     }
+    for (column, no_key) in &relation.no_key {
+        let fit = relation.fits.iter().find(|(it, _)| it.name == *column);
+        let unfit = fit.and_then(|(_, fit)| fit.unfit());
+        let parts = relation.no_record.iter().chain(&unfit);
+        let others: String = parts.map(|it| format!(" AND NOT {it}")).collect();
+        names.push(format!(
+            "CASE WHEN {no_key}{others} THEN {} END",
+            sql::text(column)
+        ));
+        let reason = format!("`{column}` has no value, and it is part of the primary key");
+        reasons.push(format!(
+            "CASE WHEN {no_key}{others} THEN {} END",
+            sql::text(&reason)
+        ));
+    }
     for (column, fit) in &relation.fits {
         if let Some(unfit) = fit.unfit() {
             let reason = format!(

@@ -212,6 +212,8 @@ fn files_table(source: &FilesSource, table: &FilesTable, reader: &mut Reader) {
         );
     }
     same_column_twice(table.columns.iter().map(|(column, _)| column), reader);
+    let key = table.primary_key.iter().flat_map(|it| it.iter());
+    same_column_twice(key, reader);
     retention(table.data_retention.as_ref(), &table.columns, reader);
     csv(&table.csv, reader);
 }

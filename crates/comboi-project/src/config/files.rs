@@ -52,7 +52,8 @@ record! {
         pub incremental_column: Option<Located<String>>,
         /// How far below the checkpoint is read again, for rows that arrive late: `3d`, `12h`, or a number.
         pub lookback: Option<Located<Lookback>>,
-        /// The columns that tell rows apart.
+        /// The columns that tell rows apart. With them the last row of each key takes the place of the one that the table has;
+        /// without them every row is added.
         pub primary_key: Option<OneOrMany<Located<String>>>,
         /// What happens to a row whose incremental column is NULL.
         pub on_null: NullPolicy = NullPolicy::Load,
@@ -107,6 +108,12 @@ impl FilesSource {
 }
 
 impl FilesTable {
+    /// The columns that tell rows apart; empty when nobody said.
+    pub fn key(&self) -> Vec<String> {
+        let columns = self.primary_key.iter().flat_map(|it| it.iter());
+        columns.map(|it| it.value.clone()).collect()
+    }
+
     /// How a run finds what is new.
     pub fn incremental(&self) -> Incremental {
         match (&self.incremental, &self.incremental_column) {

@@ -70,6 +70,18 @@ impl Before {
         })
     }
 
+    /// Rows come that take the place of others.
+    async fn rows_with_a_key() -> Arc<Self> {
+        let (shop, store) = (Shop::keyed(1), memory());
+        shop.run(&store).await;
+        shop.add_changed_orders();
+        Arc::new(Self {
+            shop,
+            store,
+            rebuild: false,
+        })
+    }
+
     /// Nothing is new, and everything is built all the same.
     async fn a_rebuild() -> Arc<Self> {
         let (shop, store) = (Shop::with_days(2), memory());
@@ -331,4 +343,26 @@ async fn of_rows_aside_by_death() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_rows_aside_by_a_wrong_answer() {
     check(Before::rows_aside().await, &[Fault::Lies], Then::Retry).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_with_a_key_end_once() {
+    let (_, state) = Before::rows_with_a_key().await.calm().await;
+    let (_, clean) = state.split_once("silver/orders_clean\n").unwrap();
+    let (clean, _) = clean.split_once("gold/daily").unwrap();
+    assert_eq!(
+        clean,
+        "  1,2024-05-04,11.00\n  2,2024-05-01,20.50\n  8,2024-05-04,2.00\n"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_rows_with_a_key_by_death() {
+    let before = Before::rows_with_a_key().await;
+    check(before, &[Fault::DiesAfter], Then::Run).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_rows_with_a_key_by_a_wrong_answer() {
+    check(Before::rows_with_a_key().await, &[Fault::Lies], Then::Retry).await;
 }

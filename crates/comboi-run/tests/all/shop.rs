@@ -119,6 +119,22 @@ impl Shop {
         shop
     }
 
+    /// One whose orders have a key, so that a later file may say something else of them.
+    pub(crate) fn keyed(days: usize) -> Self {
+        let shop = Self::with_days(days);
+        shop.write(
+            "configs/shop.yml",
+            &CONFIG.replace("incremental_column: id", "primary_key: id"),
+        );
+        shop
+    }
+
+    /// A file with an order that was there, one twice, and one without an id.
+    pub(crate) fn add_changed_orders(&self) {
+        let rows = "id,day,amount\n1,2024-05-04,11.00\n8,2024-05-04,1.00\n8,2024-05-04,2.00\n,2024-05-04,3.00\n";
+        self.write("in/late.csv", rows);
+    }
+
     /// One whose contract sets orders aside that are too small or too large, and drops one.
     pub(crate) fn strict(days: usize) -> Self {
         let shop = Self::with_days(days);

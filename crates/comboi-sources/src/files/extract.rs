@@ -6,6 +6,7 @@
 
 mod bad_rows;
 mod commit;
+mod keyed;
 mod new_rows;
 mod values;
 
@@ -149,6 +150,7 @@ impl Job<'_> {
         let mut decision = self.decide(None, &found, &empty_names)?;
         self.note_columns(&pieces, &decision);
         self.check_incremental_column(&decision.columns)?;
+        self.check_key(&decision.columns)?;
         if let Some(staged) = self.try_stage(&pieces, &decision.columns)? {
             return Ok(Read {
                 staged,
@@ -223,6 +225,7 @@ impl Job<'_> {
             rules: self.rules.clone(),
             ignore_unknown_keys,
             declared,
+            key: self.key(columns),
         }
     }
 

@@ -172,6 +172,14 @@ impl Piece {
         })
     }
 
+    /// Whether its files are blocks of others.
+    pub(super) fn is_in_blocks(&self) -> bool {
+        match &self.how {
+            How::Csv(_, _, starts) | How::JsonLines(starts) => !starts.is_empty(),
+            How::JsonArray | How::Located => false,
+        }
+    }
+
     /// Which of its files are so large that it is worth while to find the block that matters.
     pub(super) fn large(&self) -> Vec<usize> {
         let is_text = match &self.how {

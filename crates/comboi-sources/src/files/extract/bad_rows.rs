@@ -74,6 +74,17 @@ impl Job<'_> {
             Some(suspects) => suspects,
             None => self.survey(piece, columns)?.files,
         };
+        if !self.reader.table.key().is_empty() {
+            // Which row of a file is the last is known if all of it is taken apart, or nothing.
+            let all = 0..piece.group.files.len();
+            let suspects = if piece.is_in_blocks() {
+                all.collect()
+            } else {
+                suspects
+            };
+            closer.push(piece.take(&suspects).into_records(&mut self.rejects)?);
+            return Ok(());
+        }
         let mut suspects = piece.take(&suspects);
         let large = suspects.take(&suspects.large());
         if !large.group.files.is_empty() {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use comboi_engine::read_files::{self, FILE_COLUMN, LOADED_AT_COLUMN, RUN_ID_COLUMN, Staged};
 use comboi_project::{Column, Columns, Incremental, SqlType};
 
+use super::keyed::Joined;
 use super::{Job, Read};
 use crate::columns::Decision;
 use crate::{Checkpoint, Error, Extract, ExtractChange, Known, Watermark};
@@ -17,13 +18,18 @@ impl Job<'_> {
             quarantined,
             decision,
         } = read;
-        let checkpoint = self.checkpoint(&staged, &decision.columns)?;
         let (again, change) = self.rows_written_anew(&decision)?;
+        let Joined {
+            files,
+            row_count,
+            change,
+        } = self.joined(&staged, &again, change, &decision)?;
+        let checkpoint = self.checkpoint(&staged, row_count, &decision.columns)?;
         let mut columns = decision.columns.clone();
         columns.0.extend(self.own_columns(table));
         Ok(Extract {
-            row_count: staged.row_count(),
-            staged: again.paths().into_iter().chain(staged.paths()).collect(),
+            row_count,
+            staged: files,
             columns,
             change,
             checkpoint: checkpoint.to_string(),
@@ -49,7 +55,12 @@ impl Job<'_> {
         .collect()
     }
 
-    fn checkpoint(&mut self, staged: &Staged, columns: &Columns) -> Result<Checkpoint, Error> {
+    fn checkpoint(
+        &mut self,
+        staged: &Staged,
+        row_count: u64,
+        columns: &Columns,
+    ) -> Result<Checkpoint, Error> {
         let mode = self.reader.table.incremental();
         let before = self
             .work
@@ -68,7 +79,7 @@ impl Job<'_> {
                 .iter()
                 .map(|file| (file.name.clone(), file.seen())),
         );
-        checkpoint.row_count += staged.row_count();
+        checkpoint.row_count += row_count;
         if let Some(column) = self.incremental_column(columns) {
             let at_least = self.watermark().map(|it| it.value.clone());
             let value =

@@ -13,10 +13,8 @@ impl Job<'_> {
         reading: &Reading,
         leave_unfit: bool,
     ) -> Result<Staged, read_files::Error> {
-        let stamp = self.policies.metadata_columns.then_some(&self.stamp);
-        let to = self.to("new");
         let Some(column) = self.incremental_column(&reading.columns) else {
-            return read_files::stage(self.session, reading, &Rows::All, leave_unfit, stamp, &to);
+            return self.stage_rows(reading, &Rows::All, leave_unfit);
         };
         let watermark = self.watermark().map(|it| it.value.as_str());
         let lookback = self.lookback(&column.sql_type);
@@ -39,16 +37,10 @@ impl Job<'_> {
             watermark,
             from: from.as_deref(),
             nulls,
-            known: self.known.as_ref(),
+            // Rows with a key are merged.
+            known: self.known.as_ref().filter(|_| reading.key.is_empty()),
         };
-        read_files::stage(
-            self.session,
-            reading,
-            &Rows::New(boundary),
-            leave_unfit,
-            stamp,
-            &to,
-        )
+        self.stage_rows(reading, &Rows::New(boundary), leave_unfit)
     }
 
     pub(super) fn note_rows_left_out(&mut self, reading: &Reading) -> Result<(), Error> {

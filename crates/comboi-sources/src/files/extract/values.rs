@@ -24,7 +24,8 @@ impl Job<'_> {
     ) -> Result<Vec<Column>, Error> {
         let mut found = Vec::new();
         for piece in pieces {
-            if piece.group.files.len() == 1 && piece.large() == [0] {
+            let in_order = !self.reader.table.key().is_empty();
+            if piece.group.files.len() == 1 && piece.large() == [0] && !in_order {
                 // It is this file, so that what matters is where in it.
                 *piece = piece.take(&[0]).into_blocks(&mut self.rejects)?;
             }
