@@ -64,6 +64,9 @@ fn told(mistake: Mistake) -> &'static str {
     match mistake {
         Mistake::Empty => "the query is empty",
         Mistake::TwoStatements => "the query holds more than one statement; write one SELECT",
+        Mistake::Unbalanced => {
+            "the query has a parenthesis, a text or a comment without its end, or without its beginning"
+        }
         Mistake::NoQuery => {
             "the query does not return rows: it has to begin with SELECT, WITH, VALUES or TABLE"
         }

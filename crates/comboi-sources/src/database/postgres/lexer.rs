@@ -8,6 +8,8 @@ pub(super) enum Mistake {
     TwoStatements,
     /// It does not begin like something that returns rows.
     NoQuery,
+    /// A parenthesis, a text or a comment has no end, or no beginning.
+    Unbalanced,
 }
 
 /// The query without a semicolon at its end. Comments stay.
@@ -15,8 +17,16 @@ pub(super) fn one_query(text: &str) -> Result<&str, Mistake> {
     let mut end = text.len();
     let mut first_word: Option<&str> = None;
     let mut semicolon = false;
-    let mut at = 0;
+    let (mut at, mut depth) = (0, 0_i32);
     while let Some(token) = next(text, at) {
+        depth += match token.text {
+            "(" => 1,
+            ")" => -1,
+            _ => 0,
+        };
+        if !token.is_closed || depth < 0 {
+            return Err(Mistake::Unbalanced);
+        }
         if token.is_space {
         } else if token.text == ";" {
             if !semicolon {
@@ -29,6 +39,9 @@ pub(super) fn one_query(text: &str) -> Result<&str, Mistake> {
             first_word = Some(token.text);
         }
         at += token.text.len();
+    }
+    if depth != 0 {
+        return Err(Mistake::Unbalanced);
     }
     let first = first_word.ok_or(Mistake::Empty)?;
     if !["select", "with", "values", "table"]
@@ -43,6 +56,8 @@ pub(super) fn one_query(text: &str) -> Result<&str, Mistake> {
 struct Token<'a> {
     text: &'a str,
     is_space: bool,
+    /// Whether the text or comment that it is has its end.
+    is_closed: bool,
 }
 
 fn next(text: &str, at: usize) -> Option<Token<'_>> {
@@ -50,25 +65,24 @@ fn next(text: &str, at: usize) -> Option<Token<'_>> {
     let mut chars = rest.chars();
     let first = chars.next()?;
     let second = chars.next();
-    let space = |length: usize| Token {
-        text: rest.get(..length).unwrap_or(rest),
-        is_space: true,
+    let token = |is_space: bool, length: Option<usize>| Token {
+        text: length.and_then(|it| rest.get(..it)).unwrap_or(rest),
+        is_space,
+        is_closed: length.is_some(),
     };
-    let solid = |length: usize| Token {
-        text: rest.get(..length).unwrap_or(rest),
-        is_space: false,
-    };
+    let space = |length: usize| token(true, Some(length));
+    let solid = |length: usize| token(false, Some(length));
     Some(match (first, second) {
         (c, _) if c.is_whitespace() => space(
             rest.find(|c: char| !c.is_whitespace())
                 .unwrap_or(rest.len()),
         ),
         ('-', Some('-')) => space(rest.find('\n').unwrap_or(rest.len())),
-        ('/', Some('*')) => space(comment(rest)),
-        ('\'', _) => solid(quoted(rest, 1, '\'', false)),
-        ('e' | 'E', Some('\'')) => solid(quoted(rest, 2, '\'', true)),
-        ('"', _) => solid(quoted(rest, 1, '"', false)),
-        ('$', _) => solid(dollar(rest).unwrap_or(1)),
+        ('/', Some('*')) => token(true, comment(rest)),
+        ('\'', _) => token(false, quoted(rest, 1, '\'', false)),
+        ('e' | 'E', Some('\'')) => token(false, quoted(rest, 2, '\'', true)),
+        ('"', _) => token(false, quoted(rest, 1, '"', false)),
+        ('$', _) => token(false, dollar(rest)),
         (c, _) if c.is_alphanumeric() || c == '_' => solid(
             rest.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$'))
                 .unwrap_or(rest.len()),
@@ -77,8 +91,8 @@ fn next(text: &str, at: usize) -> Option<Token<'_>> {
     })
 }
 
-/// Comments nest.
-fn comment(rest: &str) -> usize {
+/// Comments nest. `None`: it has no end.
+fn comment(rest: &str) -> Option<usize> {
     let bytes = rest.as_bytes();
     let (mut depth, mut at) = (0, 0);
     while at < bytes.len() {
@@ -88,14 +102,14 @@ fn comment(rest: &str) -> usize {
             _ => at += 1,
         }
         if depth == 0 {
-            return at;
+            return Some(at);
         }
     }
-    rest.len()
+    None
 }
 
 /// A doubled quote stands for itself; with `escapes`, a backslash takes the next character with it.
-fn quoted(rest: &str, begin: usize, quote: char, escapes: bool) -> usize {
+fn quoted(rest: &str, begin: usize, quote: char, escapes: bool) -> Option<usize> {
     let mut chars = rest.char_indices().skip(begin).peekable();
     while let Some((at, c)) = chars.next() {
         if escapes && c == '\\' {
@@ -105,25 +119,27 @@ fn quoted(rest: &str, begin: usize, quote: char, escapes: bool) -> usize {
                 Some((_, next)) if *next == quote => {
                     chars.next();
                 }
-                _ => return at + c.len_utf8(),
+                _ => return Some(at + c.len_utf8()),
             }
         }
     }
-    rest.len()
+    None
 }
 
-/// `$tag$ … $tag$`
+/// `$tag$ … $tag$`; a `$` that begins no such text is a token of its own.
 fn dollar(rest: &str) -> Option<usize> {
-    let tag_end = rest.get(1..)?.find('$')? + 2;
-    let tag = rest.get(..tag_end)?;
+    let end = rest.get(1..).and_then(|after| after.find('$'));
+    let Some((tag_end, tag)) = end.and_then(|it| Some((it + 2, rest.get(..it + 2)?))) else {
+        return Some(1);
+    };
     let inner = tag.trim_matches('$');
     let is_tag = !inner.starts_with(|c: char| c.is_ascii_digit())
         && inner.chars().all(|c| c.is_alphanumeric() || c == '_');
-    is_tag.then(|| {
-        let body = rest.get(tag_end..).unwrap_or_default();
-        body.find(tag)
-            .map_or(rest.len(), |at| tag_end + at + tag.len())
-    })
+    if !is_tag {
+        return Some(1);
+    }
+    let body = rest.get(tag_end..).unwrap_or_default();
+    body.find(tag).map(|at| tag_end + at + tag.len())
 }
 
 #[cfg(test)]
@@ -153,6 +169,20 @@ mod tests {
         check("SELECT 1; drop table x", Err(Mistake::TwoStatements));
         check("  -- nothing\n", Err(Mistake::Empty));
         check("DELETE FROM x", Err(Mistake::NoQuery));
-        check("SELECT '; drop", Ok("SELECT '; drop"));
+        // None of these is a query by itself, and in parentheses some would be.
+        for text in [
+            "SELECT '; drop",
+            "SELECT 1) AS a, (SELECT 2",
+            "SELECT (1",
+            "SELECT 1)",
+            "SELECT \"a",
+            "SELECT $a$ x $b$",
+            "SELECT E'\\'",
+            "SELECT 1 /* /* */",
+            "SELECT 1 -- )\n)",
+        ] {
+            check(text, Err(Mistake::Unbalanced));
+        }
+        check("SELECT ')', $1, $(, 1)", Ok("SELECT ')', $1, $(, 1)"));
     }
 }
