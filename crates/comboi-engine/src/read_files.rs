@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 use comboi_project::{Column, Columns, SqlType};
 
 pub use infer::{Found, infer};
-pub use known::{Known, files_with_rows_of, max_value, null_count, rewrite};
+pub use known::{Known, count_later, files_with_rows_of, max_value, null_count, rewrite};
 pub use new_rows::{Boundary, Nulls, Rows, edge};
 pub use parquet::parquet_groups;
 pub(crate) use run::run;

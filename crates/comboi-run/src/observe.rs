@@ -10,6 +10,7 @@ use comboi_sources::database::Databases;
 use comboi_sources::{Checkpoint, Look};
 
 use crate::build::{made_anew, why_build};
+use crate::clock::Clock;
 use crate::extract::{CHECKPOINT, look_at_database, look_at_files};
 use crate::task::{TaskError, chain, texts};
 
@@ -65,7 +66,7 @@ async fn table(
         }
         return observed;
     }
-    match look_at_files(project, id, base).await {
+    match look_at_files(project, id, base, Clock::system().now()).await {
         Ok(Look::NothingNew { notes }) => {
             observed.filter = "nothing new".to_owned();
             (observed.warnings, observed.notes) = texts(&notes);
@@ -75,6 +76,7 @@ async fn table(
             observed.bytes = Some(work.estimated_bytes);
             observed.rows = estimate(work.estimated_bytes, base);
             observed.filter = work.filter.clone();
+            (observed.warnings, observed.notes) = texts(work.notes());
         }
         Err(e) => cant_be_looked_at(&mut observed, &e),
     }

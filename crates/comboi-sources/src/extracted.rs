@@ -109,6 +109,29 @@ pub enum Note {
         /// How many.
         row_count: u64,
     },
+    /// Rows of new files that lie below the checkpoint, and were left out.
+    BelowCheckpoint {
+        /// The incremental column.
+        column: String,
+        /// How many.
+        row_count: u64,
+    },
+    /// Rows of the table whose date or time is later than the clock of this machine and `max_future`.
+    InTheFuture {
+        /// The incremental column.
+        column: String,
+        /// How many.
+        row_count: u64,
+    },
+    /// The checkpoint of a table of files is such a date or time.
+    CheckpointInTheFuture {
+        /// The incremental column.
+        column: String,
+        /// The checkpoint's value.
+        value: String,
+        /// The options of a command that name the table.
+        table: String,
+    },
     /// Columns of the table that the database does not have any more.
     ColumnsGone(Vec<String>),
     /// The login may not see everybody's transactions.
@@ -134,6 +157,9 @@ impl Note {
             Self::Changed(_)
             | Self::MissingColumns { .. }
             | Self::NullsSkipped { .. }
+            | Self::BelowCheckpoint { .. }
+            | Self::InTheFuture { .. }
+            | Self::CheckpointInTheFuture { .. }
             | Self::ColumnsGone(_)
             | Self::BestEffort { .. } => true,
             Self::NoFiles(_)
@@ -187,6 +213,22 @@ impl fmt::Display for Note {
                     "rows without a value in `{column}` that were left out: {row_count}"
                 )
             }
+            Self::BelowCheckpoint { column, row_count } => write!(
+                f,
+                "rows of new files that were not loaded, because their `{column}` is below the checkpoint: {row_count}; a longer `lookback` loads such rows, and so does `comboi reset-checkpoint`, which reads everything again"
+            ),
+            Self::InTheFuture { column, row_count } => write!(
+                f,
+                "rows whose `{column}` is later than this machine's clock and `max_future`: {row_count}. They are loaded and do not move the checkpoint; correct them in the files"
+            ),
+            Self::CheckpointInTheFuture {
+                column,
+                value,
+                table,
+            } => write!(
+                f,
+                "the checkpoint is `{column}` = {value}, which is in the future: rows below it are not loaded; `comboi reset-checkpoint {table}` makes the next run read everything again"
+            ),
             Self::ColumnsGone(columns) => write!(
                 f,
                 "the database has no {} any more: NULL from now on",

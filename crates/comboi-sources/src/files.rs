@@ -15,6 +15,7 @@ mod text;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use chrono::{DateTime, Datelike as _, NaiveDate, NaiveTime, TimeDelta, Utc};
 use comboi_engine::Session;
 use comboi_project::{ByteSize, ChangedFilePolicy, FilesSource, FilesTable, Incremental};
 
@@ -78,10 +79,17 @@ impl Work {
     }
 }
 
+impl Work {
+    /// What people should know before anything is read.
+    pub fn notes(&self) -> &[Note] {
+        &self.notes
+    }
+}
+
 impl FilesReader<'_> {
     /// Looks at the folder, and at no file's content: what is new since the checkpoint? Without a checkpoint,
-    /// everything is.
-    pub fn look(&self, checkpoint: Option<&Checkpoint>) -> Result<Look, Error> {
+    /// everything is. `now`: by this machine's clock.
+    pub fn look(&self, checkpoint: Option<&Checkpoint>, now: DateTime<Utc>) -> Result<Look, Error> {
         let files = self.found()?;
         let mode = self.table.incremental();
         if let Some(checkpoint) = checkpoint {
@@ -110,6 +118,7 @@ impl FilesReader<'_> {
             .iter()
             .map(|file| (file.name.as_str(), file.seen()))
             .collect();
+        let ahead = self.note_ahead(checkpoint, now);
         let gone = checkpoint
             .files
             .iter()
@@ -119,8 +128,9 @@ impl FilesReader<'_> {
         match mode {
             Incremental::NewFiles => self.new_files(files, &news, gone, checkpoint),
             _ if news.is_empty() && (gone.is_empty() || mode == Incremental::Column) => {
+                let gone = gone.into_iter().map(Note::Gone);
                 Ok(Look::NothingNew {
-                    notes: gone.into_iter().map(Note::Gone).collect(),
+                    notes: ahead.into_iter().chain(gone).collect(),
                 })
             }
             Incremental::Column => {
@@ -134,6 +144,7 @@ impl FilesReader<'_> {
                     filter.unwrap_or_else(|| "everything".into()),
                     gone,
                 );
+                work.notes.extend(ahead);
                 work.notes.extend(work.gone.iter().cloned().map(Note::Gone));
                 Ok(Look::Work(work))
             }
@@ -159,6 +170,35 @@ impl FilesReader<'_> {
         scratch: &Path,
     ) -> Result<Extract, Error> {
         extract::extract(self, work, known, session, stamp, scratch)
+    }
+
+    /// What is later than this is not the time of a row that is there.
+    fn limit(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+        let span = TimeDelta::from_std(self.table.max_future());
+        let limit = span.ok().and_then(|it| now.checked_add_signed(it));
+        limit
+            .filter(|it| it.year() <= LAST_YEAR)
+            .unwrap_or_else(|| {
+                let end = NaiveDate::from_ymd_opt(LAST_YEAR, 12, 31).unwrap_or(NaiveDate::MAX);
+                end.and_time(NaiveTime::MIN).and_utc()
+            })
+    }
+
+    /// A checkpoint in the future keeps rows away until then. It is of an older comboi, or of a clock that was wrong.
+    fn note_ahead(&self, checkpoint: &Checkpoint, now: DateTime<Utc>) -> Option<Note> {
+        let watermark = checkpoint.watermark.as_ref()?;
+        let limit = self.limit(now).format("%Y-%m-%d %H:%M:%S").to_string();
+        let is_later = watermark.sql_type.is_moment() && is_later(&watermark.value, &limit);
+        (is_later && self.table.incremental() == Incremental::Column).then(|| {
+            Note::CheckpointInTheFuture {
+                column: watermark.column.clone(),
+                value: watermark.value.clone(),
+                table: format!(
+                    "--source {} --table {}",
+                    self.source.name.value, self.table.name.value
+                ),
+            }
+        })
     }
 
     fn found(&self) -> Result<Vec<FoundFile>, Error> {
@@ -273,6 +313,19 @@ impl FilesReader<'_> {
             has_key: !self.table.key().is_empty(),
         }
     }
+}
+
+/// Years have four digits until then.
+const LAST_YEAR: i32 = 9999;
+
+/// Whether a date or time, as DuckDB writes it, is later than a time of a year of four digits.
+fn is_later(value: &str, limit: &str) -> bool {
+    if value.starts_with('-') || value.ends_with("(BC)") {
+        return false;
+    }
+    let year = value.find('-').unwrap_or(value.len());
+    // A day is the beginning of the day, and as a text less than any time of it.
+    value == "infinity" || year > 4 || (year == 4 && value > limit)
 }
 
 /// Files that the checkpoint does not know as they are.

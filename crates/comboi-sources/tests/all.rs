@@ -15,6 +15,8 @@ mod changes;
 mod folders;
 #[path = "all/formats.rs"]
 mod formats;
+#[path = "all/future.rs"]
+mod future;
 #[path = "all/keyed.rs"]
 mod keyed;
 #[path = "all/new_rows.rs"]

@@ -189,20 +189,23 @@ fn texts(values: &[String]) -> String {
 }
 
 /// The greatest value of a column in staged files (and `at_least` this one), as text that is that very value again
-/// when it is read as the column's type.
+/// when it is read as the column's type. Values later than `limit` do not count.
 pub fn max_value(
     session: &Session,
     staged: &[PathBuf],
     column: &Column,
     at_least: Option<&str>,
+    limit: Option<&str>,
 ) -> Result<Option<String>, Error> {
     if staged.is_empty() {
         return Ok(at_least.map(str::to_owned));
     }
-    let greatest = lake::back(
-        &format!("max({})", sql::ident(&column.name)),
-        &column.sql_type,
-    )?;
+    let name = sql::ident(&column.name);
+    let filter = match limit {
+        None => String::new(),
+        Some(limit) => format!(" FILTER ({name} <= {})", literal(limit, column)?),
+    };
+    let greatest = lake::back(&format!("max({name}){filter}"), &column.sql_type)?;
     let before = at_least
         .map(|text| format!(", CAST({} AS {})", sql::text(text), column.sql_type))
         .unwrap_or_default();
@@ -220,6 +223,34 @@ pub fn max_value(
         .next()
         .and_then(|mut row| row.pop())
         .flatten())
+}
+
+/// How many rows of a table lie beyond a limit.
+pub fn count_later(
+    session: &Session,
+    table: &Known,
+    column: &Column,
+    limit: &str,
+) -> Result<u64, Error> {
+    if table.files.is_empty() {
+        return Ok(0);
+    }
+    let later = format!("{} > {}", sql::ident(&column.name), literal(limit, column)?);
+    let present = table.present(session)?;
+    let later = table.values(&[column], &present, Some(&later))?;
+    let query = format!("SELECT count(*) FROM ({later})");
+    let rows = run(session.free()?, "count rows in the future", &query)?;
+    let count = rows.into_iter().flatten().next().flatten();
+    Ok(count.and_then(|it| it.parse().ok()).unwrap_or(0))
+}
+
+/// A value of a column, as the lake keeps it.
+fn literal(text: &str, column: &Column) -> Result<String, Error> {
+    let of = &column.sql_type;
+    Ok(lake::kept(
+        &format!("CAST({} AS {of})", sql::text(text)),
+        of,
+    )?)
 }
 
 /// How many rows of the files have no value in this column.

@@ -5,7 +5,7 @@ use comboi_project::{Column, Columns, SqlType};
 use super::fit::NULL_FOUND;
 use super::known::Known;
 use super::run::run;
-use super::{Error, lake};
+use super::{Error, FILE_COLUMN, lake};
 use crate::{Session, sql};
 
 /// Which of the rows are wanted.
@@ -28,8 +28,11 @@ pub struct Boundary<'a> {
     pub from: Option<&'a str>,
     /// What becomes of rows without a value.
     pub nulls: Nulls,
-    /// What the table has: rows at the boundary are left out as often as it has them.
+    /// What the table has: rows at the boundary are left out as often as it has them, and so are rows beyond it that were loaded
+    /// and did not move it.
     pub known: Option<&'a Known>,
+    /// Files that no earlier run has read: their rows below the boundary are counted ([`Staged::below`](super::Staged::below)).
+    pub new_files: &'a [String],
 }
 
 /// What becomes of rows without a value in the incremental column.
@@ -41,6 +44,42 @@ pub enum Nulls {
     Skip,
     /// They are an error.
     Fail,
+}
+
+/// The sequence that counts rows of new files below the boundary while they are read.
+pub(super) const BELOW: &str = "_comboi_below";
+
+impl Boundary<'_> {
+    /// Whether a row lies at the boundary or beyond it. Below it, rows of new files are counted.
+    fn reached(&self, name: &str, from: &str) -> String {
+        if self.new_files.is_empty() {
+            return format!("{name} >= {from}");
+        }
+        let files: Vec<String> = self.new_files.iter().map(|it| sql::text(it)).collect();
+        format!(
+            "CASE WHEN {name} >= {from} THEN true WHEN {name} IS NOT NULL AND {FILE_COLUMN} IN ({}) THEN nextval('{BELOW}') < 0 ELSE false END",
+            files.join(", ")
+        )
+    }
+}
+
+/// The least value of the table that is greater than the watermark.
+fn ahead(
+    session: &Session,
+    known: &Known,
+    present: &Columns,
+    column: &Column,
+    watermark: Option<&str>,
+) -> Result<Option<String>, Error> {
+    let name = sql::ident(&column.name);
+    let filter = watermark.map(|watermark| format!("{name} > {watermark}"));
+    let had = known.values(&[column], present, filter.as_deref())?;
+    let query = format!("SELECT CAST(min({name}) AS VARCHAR) FROM ({had})");
+    let doing = "find rows beyond the checkpoint";
+    let least = run(session.free()?, doing, &query)?;
+    let least = least.into_iter().flatten().next().flatten();
+    let lake_type = lake::lake_type(&column.sql_type)?;
+    Ok(least.map(|least| format!("CAST({} AS {lake_type})", sql::text(&least))))
 }
 
 /// The rows beyond the watermark, and those at the boundary as often as the table does not have them yet. Rows are
@@ -57,6 +96,7 @@ pub(super) fn new_rows(
         from,
         nulls,
         known,
+        ..
     } = boundary;
     let name = sql::ident(&column.name);
     let value = |text: &str| {
@@ -65,22 +105,23 @@ pub(super) fn new_rows(
             &column.sql_type,
         )
     };
-    let beyond = from.map(value).transpose()?.map_or_else(
-        || format!("{name} IS NOT NULL"),
-        |from| format!("{name} >= {from}"),
-    );
+    let any = format!("{name} IS NOT NULL");
+    let from = from.map(value).transpose()?;
+    let reached = |from: &String| boundary.reached(&name, from);
+    let reached = from.as_ref().map_or_else(|| any.clone(), reached);
     let filter = match nulls {
-        Nulls::Load => format!("({beyond} OR {name} IS NULL)"),
-        Nulls::Skip => format!("({beyond})"),
+        Nulls::Load => format!("({name} IS NULL OR {reached})"),
+        Nulls::Skip => format!("({reached})"),
         Nulls::Fail => format!(
-            "CASE WHEN {name} IS NULL THEN CAST(error({}) AS BOOLEAN) ELSE {beyond} END",
+            "CASE WHEN {name} IS NULL THEN CAST(error({}) AS BOOLEAN) ELSE {reached} END",
             sql::text(NULL_FOUND)
         ),
     };
     let source = format!("SELECT * FROM ({all}) WHERE {filter}");
-    let (Some(watermark), Some(known)) = (watermark, known) else {
+    let Some(known) = known else {
         return Ok(source);
     };
+    let beyond = from.map_or_else(|| any.clone(), |from| format!("{name} >= {from}"));
     let present = known.present(session)?;
     let compared: Vec<&Column> = columns
         .iter()
@@ -113,12 +154,23 @@ pub(super) fn new_rows(
         .enumerate()
         .map(|(i, column)| format!("{} AS h{i}", sql::ident(&column.name)))
         .collect();
-    let watermark = value(watermark)?;
+    let watermark = watermark.map(value).transpose()?;
+    let ahead = ahead(session, known, &present, column, watermark.as_deref())?;
+    let (mut at_edge, mut between) = (vec![format!("{name} IS NULL")], vec![any]);
+    if let Some(watermark) = watermark {
+        at_edge.push(format!("{name} <= {watermark}"));
+        between.push(format!("{name} > {watermark}"));
+    }
+    if let Some(ahead) = ahead {
+        at_edge.push(format!("{name} >= {ahead}"));
+        between.push(format!("{name} < {ahead}"));
+    }
+    let (at_edge, between) = (at_edge.join(" OR "), between.join(" AND "));
     Ok(format!(
-        "WITH looked_at AS ({source}), \
-         edge AS (SELECT *, row_number() OVER (PARTITION BY {names}) AS _comboi_n FROM looked_at WHERE {name} <= {watermark} OR {name} IS NULL), \
+        "WITH looked_at AS MATERIALIZED ({source}), \
+         edge AS (SELECT *, row_number() OVER (PARTITION BY {names}) AS _comboi_n FROM looked_at WHERE {at_edge}), \
          had AS (SELECT {}, count(*) AS _comboi_had FROM ({had}) GROUP BY ALL) \
-         SELECT * FROM looked_at WHERE {name} > {watermark} \
+         SELECT * FROM looked_at WHERE {between} \
          UNION ALL SELECT edge.* EXCLUDE (_comboi_n) FROM edge LEFT JOIN had ON {} WHERE _comboi_n > coalesce(_comboi_had, 0)",
         renamed.join(", "),
         same.join(" AND "),

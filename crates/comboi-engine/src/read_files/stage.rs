@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use comboi_project::Column;
 
-use super::new_rows::{Rows, new_rows};
+use super::new_rows::{BELOW, Rows, new_rows};
 use super::relation::{LINE, relation};
-use super::run::run_over;
+use super::run::{run, run_over};
 use super::{Error, FILE_COLUMN, Group, LOADED_AT_COLUMN, RUN_ID_COLUMN, Reading, lake};
 use crate::failure::Failure;
 use crate::parquet::COMPRESSION;
@@ -36,6 +36,8 @@ pub struct Stamp {
 pub struct Staged {
     /// No file without a row.
     pub files: Vec<StagedFile>,
+    /// Rows of new files that were left out, as they lie below the boundary.
+    pub below: u64,
 }
 
 /// A Parquet file that is not in the lake yet.
@@ -72,12 +74,9 @@ pub fn stage(
         return Ok(Staged::default());
     };
     let columns = columns(reading, stamp);
-    copy(
-        session,
-        &format!("SELECT {columns} FROM ({wanted})"),
-        &reading.parquet_files(),
-        to,
-    )
+    let query = format!("SELECT {columns} FROM ({wanted})");
+    let staged = copy(session, &query, &reading.parquet_files(), to)?;
+    with_count(session, staged)
 }
 
 /// Stages of all rows with the same [key](Reading::key) the one with the greatest value in `cursor`, of these the one from the
@@ -99,24 +98,40 @@ pub fn stage_last(
     let cursor = cursor.map_or_else(String::new, |cursor| {
         format!("{} DESC NULLS LAST, ", sql::ident(cursor))
     });
-    let query = format!(
-        "SELECT {columns} FROM (SELECT *, row_number() OVER () AS _comboi_place FROM ({wanted})) \
-         QUALIFY row_number() OVER (PARTITION BY {} \
-         ORDER BY {cursor}{FILE_COLUMN} DESC, {LINE} DESC NULLS LAST, _comboi_place DESC) = 1",
-        key.join(", ")
-    );
     let instance = session.free()?;
-    // Else rows come in any order, which is faster.
-    let in_order = |whether: bool| {
-        instance.own(
-            "keep the order of rows",
-            &format!("SET preserve_insertion_order = {whether}"),
-        )
-    };
-    in_order(true)?;
-    let staged = copy(session, &query, &reading.parquet_files(), to);
-    in_order(false)?;
-    staged
+    let set = |statement: &str| instance.own("keep the order of rows", statement);
+    // Else rows come in any order, which is faster; and Parquet files of a given size are written in no other.
+    set("SET preserve_insertion_order = true")?;
+    let ordered = run_over(
+        instance,
+        "find the last row of each key",
+        &format!(
+            "CREATE OR REPLACE TEMP TABLE _comboi_last AS \
+             SELECT {columns} FROM (SELECT *, row_number() OVER () AS _comboi_place FROM ({wanted})) \
+             QUALIFY row_number() OVER (PARTITION BY {} \
+             ORDER BY {cursor}{FILE_COLUMN} DESC, {LINE} DESC NULLS LAST, _comboi_place DESC) = 1",
+            key.join(", ")
+        ),
+        &reading.parquet_files(),
+        |_| None,
+    );
+    set("SET preserve_insertion_order = false")?;
+    ordered?;
+    let staged = copy::<&Path>(session, "FROM _comboi_last", &[], to)?;
+    set("DROP TABLE _comboi_last")?;
+    with_count(session, staged)
+}
+
+/// With the number of rows that were counted meanwhile.
+fn with_count(session: &Session, staged: Staged) -> Result<Staged, Error> {
+    let query =
+        format!("SELECT last_value FROM duckdb_sequences() WHERE sequence_name = '{BELOW}'");
+    let rows = run(session.free()?, "count rows below the boundary", &query)?;
+    let count = rows.into_iter().flatten().next().flatten();
+    Ok(Staged {
+        below: count.and_then(|it| it.parse().ok()).unwrap_or(0),
+        ..staged
+    })
 }
 
 /// The rows that are wanted, with the file of each; `None` if there can't be any.
@@ -135,6 +150,10 @@ fn wanted(
         .map(|group| select(group, reading, leave_unfit))
         .collect();
     let all = selects?.join(" UNION ALL ");
+    let count = format!("CREATE OR REPLACE TEMP SEQUENCE {BELOW}");
+    session
+        .free()?
+        .own("count rows below the boundary", &count)?;
     Ok(Some(match rows {
         Rows::All => all,
         Rows::New(boundary) => new_rows(session, &all, &reading.columns, boundary)?,
@@ -206,5 +225,5 @@ pub(crate) fn copy<P: AsRef<Path>>(
         }
     }
     files.sort_by(|a, b| a.path.cmp(&b.path));
-    Ok(Staged { files })
+    Ok(Staged { files, below: 0 })
 }

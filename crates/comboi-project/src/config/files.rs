@@ -1,6 +1,7 @@
 //! `type: files`: tables that are files in a folder.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::Lookback;
 use crate::contract::Retention;
@@ -112,6 +113,12 @@ impl FilesTable {
     pub fn key(&self) -> Vec<String> {
         let columns = self.primary_key.iter().flat_map(|it| it.iter());
         columns.map(|it| it.value.clone()).collect()
+    }
+
+    /// How far beyond the clock a date or time of the incremental column may lie and still become the checkpoint.
+    pub fn max_future(&self) -> Duration {
+        const DAY: Duration = Duration::from_secs(86_400);
+        DAY
     }
 
     /// How a run finds what is new.

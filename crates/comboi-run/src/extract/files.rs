@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use comboi_lake::{Latest, Operation, Snapshot};
 use comboi_project::{DatasetId, Project, Stage};
 use comboi_sources::{Checkpoint, Extract, FilesReader, Known, Look, Stamp, Work};
@@ -25,7 +26,14 @@ impl Extraction<'_> {
             let why = "this run had extracted it";
             return Ok(as_it_is(latest.as_ref(), why, &[]));
         }
-        let work = match look(&self.runner.project, self.id, latest.as_ref()).await? {
+        let work = match look(
+            &self.runner.project,
+            self.id,
+            latest.as_ref(),
+            self.runner.clock.now(),
+        )
+        .await?
+        {
             Look::NothingNew { notes } => {
                 return Ok(as_it_is(latest.as_ref(), "nothing new", &notes));
             }
@@ -135,6 +143,7 @@ pub(crate) async fn look(
     project: &Arc<Project>,
     id: &DatasetId,
     latest: Option<&Latest>,
+    now: DateTime<Utc>,
 ) -> Result<Look, TaskError> {
     let checkpoint = latest
         .and_then(|latest| latest.properties.get(CHECKPOINT))
@@ -143,8 +152,9 @@ pub(crate) async fn look(
         .transpose()
         .map_err(|e| TaskError::Damaged(id.clone(), e))?;
     let (project, id) = (Arc::clone(project), id.clone());
-    let looking =
-        tokio::task::spawn_blocking(move || Ok(reader(&project, &id)?.look(checkpoint.as_ref())?));
+    let looking = tokio::task::spawn_blocking(move || {
+        Ok(reader(&project, &id)?.look(checkpoint.as_ref(), now)?)
+    });
     looking
         .await
         .unwrap_or_else(|e| Err(TaskError::Defect(e.to_string())))

@@ -6,6 +6,7 @@
 
 mod bad_rows;
 mod commit;
+mod future;
 mod keyed;
 mod new_rows;
 mod values;
@@ -13,6 +14,7 @@ mod values;
 use std::fs;
 use std::path::Path;
 
+use chrono::{DateTime, Utc};
 use comboi_engine::Session;
 use comboi_engine::read_files::{self, Group, Reading, Staged, TextRules, To};
 use comboi_project::{Column, Columns, Policies, SchemaChangePolicy, SqlType};
@@ -78,6 +80,8 @@ pub(super) struct Job<'a> {
     /// Whether that has all of the table's files.
     is_whole: bool,
     stamp: read_files::Stamp,
+    /// When the run is.
+    now: DateTime<Utc>,
     notes: Vec<Note>,
     rejects: Rejects,
     attempts: u32,
@@ -114,6 +118,7 @@ impl<'a> Job<'a> {
                 run_id: stamp.run.0,
                 loaded_at: stamp.loaded_at.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string(),
             },
+            now: stamp.loaded_at,
             notes: work.notes.clone(),
             rejects: rejects(&scratch.join("apart"))?,
             attempts: 0,

@@ -1,8 +1,9 @@
-//! Dates and times in the future, which the checkpoint does not follow, and rows that it left behind. It is November 2023.
+//! Dates and times in the future, which the checkpoint does not follow, and rows that it left behind. It is January 2027.
 
 use crate::shop::{Shop, touch};
 
-const BELOW: &str = "rows of new files that were not loaded, because their `at` is below the checkpoint: ";
+const BELOW: &str =
+    "rows of new files that were not loaded, because their `at` is below the checkpoint: ";
 
 fn future(count: u32) -> String {
     format!(
@@ -49,11 +50,15 @@ fn a_sentinel_is_loaded_once_and_does_not_become_the_checkpoint() {
 
 #[test]
 fn a_day_is_what_a_clock_may_be_ahead() {
-    // The first run is at 2023-11-14 22:13:21.
+    // The first run is at 2027-01-15 08:00:01.
     for (sql_type, in_time, late) in [
-        ("TIMESTAMP", "2023-11-15 22:13:21", "2023-11-15 22:13:22"),
-        ("TIMESTAMPTZ", "2023-11-15 22:13:21+00", "2023-11-15 22:13:22+00"),
-        ("DATE", "2023-11-15", "2023-11-16"),
+        ("TIMESTAMP", "2027-01-16 08:00:01", "2027-01-16 08:00:02"),
+        (
+            "TIMESTAMPTZ",
+            "2027-01-16 08:00:01+00",
+            "2027-01-16 08:00:02+00",
+        ),
+        ("DATE", "2027-01-16", "2027-01-17"),
     ] {
         let mut shop = shop(&format!("columns: {{at: {sql_type}}}"));
         shop.put("1.csv", format!("at,v\n{in_time},a\n{late},b\n"));

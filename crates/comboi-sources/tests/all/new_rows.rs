@@ -12,7 +12,7 @@ fn only_new_files_are_read() {
     assert_eq!(shop.run(), "1 rows");
     assert_eq!(
         shop.rows("id _comboi_file _comboi_run_id _comboi_loaded_at"),
-        "1|1.csv|1|2023-11-14 22:13:21+00\n2|1.csv|1|2023-11-14 22:13:21+00\n2|2.csv|2|2023-11-14 22:13:22+00"
+        "1|1.csv|1|2027-01-15 08:00:01+00\n2|1.csv|1|2027-01-15 08:00:01+00\n2|2.csv|2|2027-01-15 08:00:02+00"
     );
     // A reset reads everything anew.
     shop.checkpoint = None;

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use chrono::DateTime;
+use chrono::{DateTime, Utc};
 use comboi_engine::{Input, Limits, Session, show};
 use comboi_project::{Columns, Project, RunId, Source, Stage};
 use comboi_sources::{
@@ -84,7 +84,7 @@ impl Shop {
             .checkpoint
             .as_ref()
             .map(|text| text.parse::<Checkpoint>().unwrap());
-        reader.look(checkpoint.as_ref())
+        reader.look(checkpoint.as_ref(), now(self.run + 1))
     }
 
     /// Looks, extracts and commits. What happened, and what there was to say.
@@ -113,7 +113,7 @@ impl Shop {
         let session = self.session();
         let stamp = Stamp {
             run: RunId(self.run),
-            loaded_at: DateTime::from_timestamp(1_700_000_000 + i64::from(self.run), 0).unwrap(),
+            loaded_at: now(self.run),
         };
         let scratch = self.path(&format!("scratch-{}", self.run));
         let extract = reader.extract(work, self.known.as_ref(), &session, stamp, &scratch)?;
@@ -238,6 +238,11 @@ impl Shop {
     pub(crate) fn row_count(&self) -> usize {
         self.rows("_comboi_run_id").lines().count()
     }
+}
+
+/// When a run is: in January 2027, a second after the one before.
+fn now(run: u32) -> DateTime<Utc> {
+    DateTime::from_timestamp(1_800_000_000 + i64::from(run), 0).unwrap()
 }
 
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {

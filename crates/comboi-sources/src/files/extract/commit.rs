@@ -24,6 +24,8 @@ impl Job<'_> {
             row_count,
             change,
         } = self.joined(&staged, &again, change, &decision)?;
+        self.note_rows_below(&staged, &decision.columns);
+        self.note_rows_in_the_future(&files, &change, &decision.columns)?;
         let checkpoint = self.checkpoint(&staged, row_count, &decision.columns)?;
         let mut columns = decision.columns.clone();
         columns.0.extend(self.own_columns(table));
@@ -82,8 +84,13 @@ impl Job<'_> {
         checkpoint.row_count += row_count;
         if let Some(column) = self.incremental_column(columns) {
             let at_least = self.watermark().map(|it| it.value.clone());
-            let value =
-                read_files::max_value(self.session, &staged.paths(), column, at_least.as_deref())?;
+            let value = read_files::max_value(
+                self.session,
+                &staged.paths(),
+                column,
+                at_least.as_deref(),
+                self.limit(column).as_deref(),
+            )?;
             let (column, sql_type) = (column.name.clone(), column.sql_type.clone());
             checkpoint.watermark = value.map(|value| Watermark {
                 column,

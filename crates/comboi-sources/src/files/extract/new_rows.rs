@@ -32,6 +32,7 @@ impl Job<'_> {
             NullPolicy::Skip => Nulls::Skip,
             NullPolicy::Fail => Nulls::Fail,
         };
+        let new_files = self.new_files();
         let boundary = Boundary {
             column,
             watermark,
@@ -39,6 +40,7 @@ impl Job<'_> {
             nulls,
             // Rows with a key are merged.
             known: self.known.as_ref().filter(|_| reading.key.is_empty()),
+            new_files: &new_files,
         };
         self.stage_rows(reading, &Rows::New(boundary), leave_unfit)
     }
