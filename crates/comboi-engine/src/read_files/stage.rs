@@ -10,7 +10,7 @@ use super::relation::{LINE, relation};
 use super::run::{run, run_over};
 use super::{Error, FILE_COLUMN, Group, LOADED_AT_COLUMN, RUN_ID_COLUMN, Reading, lake};
 use crate::failure::Failure;
-use crate::parquet::COMPRESSION;
+use crate::parquet::FORMAT;
 use crate::{Session, sql};
 
 /// Where staged files go and how large they get.
@@ -202,7 +202,7 @@ pub(crate) fn copy<P: AsRef<Path>>(
     // A file ends with a row group. These are measured as they are in memory, uncompressed.
     let file_bytes = to.file_bytes.max(1);
     let statement = format!(
-        "COPY ({query}) TO {} (FORMAT parquet, {COMPRESSION}, FILE_SIZE_BYTES {file_bytes}, ROW_GROUP_SIZE_BYTES {}, RETURN_STATS true)",
+        "COPY ({query}) TO {} ({FORMAT}, FILE_SIZE_BYTES {file_bytes}, ROW_GROUP_SIZE_BYTES {}, RETURN_STATS true)",
         sql::path(&to.folder),
         file_bytes.min(ROW_GROUP_BYTES),
     );
