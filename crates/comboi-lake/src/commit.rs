@@ -6,13 +6,17 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use comboi_project::{Columns, PipelineName, RunId};
 use deltalake::kernel::{Add, Remove as Removed};
+use futures::StreamExt;
 use object_store::PutMode;
 use uuid::Uuid;
 
+use crate::checked::Version;
+use crate::digest::TAG;
 use crate::draft::{Draft, attempt};
 use crate::error::Error;
 use crate::footer::{self, Staged, Unfit};
@@ -20,8 +24,11 @@ use crate::latest::Latest;
 use crate::layout::{self, PartName};
 use crate::notes::{CHUNKS, reserved, unpacked};
 use crate::schema::misfit;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Snapshot, added as as_added};
 use crate::table::{Table, unanswered};
+
+/// Staged files that are read for their digests at once.
+const AT_ONCE: usize = 4;
 
 /// What a commit does, for the history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,6 +150,7 @@ impl Table {
         for (n, file) in staged.iter().enumerate() {
             let name = part.file(&attempt, n);
             self.upload(&file.path, &name).await?;
+            self.know_link(file, &name);
             add.push(added(&change, name, file));
         }
         let mut properties = base.map(|base| base.properties.clone()).unwrap_or_default();
@@ -231,20 +239,34 @@ impl Table {
     }
 
     async fn looked_through(&self, change: &Change) -> Result<Vec<Staged>, Error> {
-        let (files, columns) = (change.add.clone(), change.columns.clone());
-        let look = move || {
-            files
-                .iter()
-                .map(|file| footer::look(file, &columns))
-                .collect::<Result<Vec<_>, _>>()
+        let columns = Arc::new(change.columns.clone());
+        let look = |file: PathBuf| {
+            let columns = Arc::clone(&columns);
+            tokio::task::spawn_blocking(move || footer::look(&file, &columns))
         };
-        let looked = tokio::task::spawn_blocking(look)
-            .await
-            .map_err(|e| self.unavailable("look through the files of", e.into()))?;
-        looked.map_err(|unfit| match unfit {
-            Unfit::Unreadable(source) => self.unavailable("read a staged file of", source),
-            Unfit::Wrong(why) => self.refused(why),
-        })
+        let files = futures::stream::iter(change.add.clone());
+        let mut looks = files.map(look).buffered(AT_ONCE);
+        let mut staged = Vec::new();
+        while let Some(looked) = looks.next().await {
+            let looked =
+                looked.map_err(|e| self.unavailable("look through the files of", e.into()))?;
+            staged.push(looked.map_err(|unfit| match unfit {
+                Unfit::Unreadable(source) => self.unavailable("read a staged file of", source),
+                Unfit::Wrong(why) => self.refused(why),
+            })?);
+        }
+        Ok(staged)
+    }
+
+    /// A link is the very file that was read for its digest. A copy is checked when it is read.
+    fn know_link(&self, staged: &Staged, name: &str) {
+        if let Some(path) = self.root.file(&self.key.clone().join(name))
+            && let Ok(metadata) = std::fs::metadata(&path)
+            && Version::of(&metadata) == staged.version
+        {
+            let checked = &self.root.checked;
+            checked.add(path, staged.version.clone(), staged.digest);
+        }
     }
 
     /// Writes the log entry, and looks after the log. The draft's files are in place.
@@ -306,8 +328,12 @@ pub(crate) fn removals(
     base.views()
         .filter(|view| gone.iter().any(|name| *name == view.path()))
         .map(|view| {
+            let was = as_added(&view);
             let mut removed = view.remove_action(operation != Operation::Rewrite);
             removed.deletion_timestamp = Some(at.timestamp_millis());
+            removed.tags = was.tags;
+            removed.base_row_id = was.base_row_id;
+            removed.default_row_commit_version = was.default_row_commit_version;
             let rows = row_count(&removed.path);
             (removed, rows)
         })
@@ -321,6 +347,7 @@ fn added(change: &Change, name: String, file: &Staged) -> Add {
         modification_time: change.at.timestamp_millis(),
         data_change: change.operation != Operation::Rewrite,
         stats: Some(file.stats.clone()),
+        tags: Some([(TAG.to_owned(), Some(file.digest.to_string()))].into()),
         ..Add::default()
     }
 }

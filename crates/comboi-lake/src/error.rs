@@ -1,6 +1,6 @@
 //! What can go wrong in the lake, told apart by what the caller does next.
 
-use comboi_project::RunId;
+use comboi_project::{Companion, DatasetId, RunId};
 
 /// An error of a library below: shown in the chain, never looked into by callers.
 pub type Source = Box<dyn std::error::Error + Send + Sync>;
@@ -56,6 +56,29 @@ pub enum Error {
         /// What is wrong with it.
         what: String,
     },
+    /// A file that only earlier versions have is not what was written. The current version is sound.
+    #[error(
+        "earlier versions of `{dataset}` are damaged and can't be read or restored: {what} (`{file}`); bring the file back from a backup, or delete what only earlier versions have: `comboi vacuum {} --keep 0d`",
+        without_suffix(dataset)
+    )]
+    DamagedBefore {
+        /// The dataset.
+        dataset: String,
+        /// The object, below the dataset's folder.
+        file: String,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// The published copy of the dataset's file is not what was copied. The dataset itself is sound.
+    #[error(
+        "the file `{key}` has other bytes than the file of `{dataset}` that it is a copy of; delete it: `comboi repair` then publishes it again"
+    )]
+    DamagedCopy {
+        /// The dataset.
+        dataset: String,
+        /// The published copy.
+        key: String,
+    },
     /// The storage did not answer as it should. `doing` completes "the lake could not …".
     #[error("the lake could not {doing} `{dataset}`")]
     Unavailable {
@@ -80,14 +103,34 @@ pub enum Error {
 /// What works: without its log a dataset has no history to go back in.
 fn way_out(dataset: &str, file: &str) -> String {
     if file.ends_with(".checkpoint.parquet") || file.ends_with("_last_checkpoint") {
-        "`comboi repair` takes it away if all entries of the log are there; else bring the file back from a backup, or move the dataset's folder away: the next run makes it anew, without its earlier versions".to_owned()
-    } else if file.starts_with("_delta_log") {
-        "bring the file back from a backup, or move the dataset's folder away: the next run makes it anew, without its earlier versions".to_owned()
-    } else {
-        format!(
-            "bring the file back from a backup, or see `comboi history {dataset}` for a version to `comboi restore`"
-        )
+        return "`comboi repair` takes it away if all entries of the log are there; else bring the file back from a backup, or move the dataset's folder away: the next run makes it anew, without its earlier versions".to_owned();
     }
+    let backup = "bring the file back from a backup";
+    if file.starts_with("_delta_log") {
+        return format!(
+            "{backup}, or move the dataset's folder away: the next run makes it anew, without its earlier versions"
+        );
+    }
+    // The quarantine is made anew with its dataset; what a deduplication keeps is needed for the next one.
+    let is_companion = Companion::ALL.map(|it| dataset.ends_with(it.suffix()));
+    let dataset = without_suffix(dataset);
+    match dataset.parse() {
+        Ok(DatasetId::Extracted(source, table)) => format!(
+            "{backup}; without one, see `comboi history {dataset}` for a version to `comboi restore` that does not have the file, or read the source again as a whole: `comboi reset-checkpoint --source {source} --table {table}` and `comboi run all`"
+        ),
+        Ok(DatasetId::Built(..)) if !is_companion.contains(&true) => format!(
+            "{backup}; without one, build the dataset again: `comboi run all --rebuild --select {dataset}`"
+        ),
+        _ => backup.to_owned(),
+    }
+}
+
+/// The dataset that a quarantine, or what a deduplication keeps, is beside.
+fn without_suffix(name: &str) -> &str {
+    let suffixes = Companion::ALL.map(Companion::suffix).into_iter();
+    let mut suffixes = suffixes.chain(["__quarantine"]);
+    let dataset = suffixes.find_map(|suffix| name.strip_suffix(suffix));
+    dataset.unwrap_or(name)
 }
 
 /// Whether the very same call may succeed if it is tried again.
@@ -102,6 +145,8 @@ pub fn worth_retrying(error: &Error) -> bool {
         | Error::Superseded { .. }
         | Error::Newer { .. }
         | Error::Damaged { .. }
+        | Error::DamagedBefore { .. }
+        | Error::DamagedCopy { .. }
         | Error::Refused { .. } => false,
     }
 }

@@ -7,6 +7,8 @@ use comboi_project::Columns;
 use deltalake::parquet::arrow::parquet_to_arrow_schema;
 use deltalake::parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 
+use crate::checked::Version;
+use crate::digest::Digest;
 use crate::error::Source;
 use crate::schema::file_misfit;
 use crate::stats::stats;
@@ -18,6 +20,9 @@ pub(crate) struct Staged {
     pub(crate) size_bytes: u64,
     pub(crate) row_count: u64,
     pub(crate) stats: String,
+    pub(crate) digest: Digest,
+    /// What the file was when its digest was made.
+    pub(crate) version: Version,
 }
 
 /// Why a staged file can't be committed.
@@ -28,13 +33,11 @@ pub(crate) enum Unfit {
     Wrong(String),
 }
 
-/// Reads the footer and holds it against the columns that the file is said to have.
+/// Reads a file for its digest, and checks its footer against the columns that it should have.
 pub(crate) fn look(path: &Path, columns: &Columns) -> Result<Staged, Unfit> {
     let file = File::open(path).map_err(|e| Unfit::Unreadable(e.into()))?;
-    let size_bytes = file
-        .metadata()
-        .map_err(|e| Unfit::Unreadable(e.into()))?
-        .len();
+    let metadata = file.metadata().map_err(|e| Unfit::Unreadable(e.into()))?;
+    let digest = Digest::of(&file).map_err(|e| Unfit::Unreadable(e.into()))?;
     let wrong = |what: String| Unfit::Wrong(format!("{what} (`{}`)", path.display()));
     let footer: ParquetMetaData = ParquetMetaDataReader::new()
         .with_page_index_policy(PageIndexPolicy::Skip)
@@ -54,9 +57,11 @@ pub(crate) fn look(path: &Path, columns: &Columns) -> Result<Staged, Unfit> {
     match u64::try_from(of_file.num_rows()) {
         Ok(row_count) if in_groups == of_file.num_rows() => Ok(Staged {
             path: path.to_owned(),
-            size_bytes,
+            size_bytes: metadata.len(),
             row_count,
             stats: stats(&footer),
+            digest,
+            version: Version::of(&metadata),
         }),
         _ => Err(wrong(
             "the row groups of a staged file don't add up to its rows".to_owned(),

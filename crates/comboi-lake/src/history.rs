@@ -111,7 +111,7 @@ impl Entry {
     }
 }
 
-fn row_count(added: &Value) -> Option<u64> {
+pub(crate) fn row_count(added: &Value) -> Option<u64> {
     let stats: Value = serde_json::from_str(added["stats"].as_str()?).ok()?;
     stats["numRecords"].as_u64()
 }

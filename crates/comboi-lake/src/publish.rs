@@ -89,13 +89,14 @@ impl Table {
             (Some(part), Some(place)) => {
                 let name = format!("{PUBLICATION}{}", Uuid::new_v4().simple());
                 let unfinished = part.with_file_name(name);
+                self.check_in_folder(file, &part).await?;
                 match link_over(&part, &unfinished, &place).await {
                     Ok(()) => Ok(()),
                     Err(error)
                         if error.kind() == io::ErrorKind::NotFound
                             && !fs::try_exists(&part).await.unwrap_or(true) =>
                     {
-                        self.hold_size(file, None)
+                        self.check_size(file, None)
                     }
                     Err(error) => Err(self.unavailable("publish", error.into())),
                 }
@@ -125,7 +126,7 @@ impl Table {
         let unavailable = |e: object_store::Error| self.unavailable("publish", e.into());
         match self.store().copy(key, place).await {
             Ok(()) => {}
-            Err(object_store::Error::NotFound { .. }) => return self.hold_size(file, None),
+            Err(object_store::Error::NotFound { .. }) => return self.check_size(file, None),
             Err(error) => return Err(unavailable(error)),
         }
         let there = self.store().head(place).await.map_err(unavailable)?;

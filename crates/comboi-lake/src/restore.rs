@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::commit::{Operation, removals};
 use crate::draft::Draft;
 use crate::error::Error;
-use crate::snapshot::{DataFile, Snapshot};
+use crate::snapshot::{DataFile, Snapshot, added};
 use crate::table::Table;
 
 /// Files that are looked at, at once.
@@ -41,7 +41,7 @@ impl Table {
         let back: Vec<&DataFile> = wanted
             .files
             .iter()
-            .filter(|file| !newest.files.contains(file))
+            .filter(|file| !has(&newest, file))
             .collect();
         futures::stream::iter(
             back.iter()
@@ -54,7 +54,7 @@ impl Table {
         let gone: Vec<String> = newest
             .files
             .iter()
-            .filter(|file| !wanted.files.contains(file))
+            .filter(|file| !has(&wanted, file))
             .map(|file| file.name.clone())
             .collect();
         if !gone.is_empty() && newest.setting("delta.appendOnly") == Some("true") {
@@ -70,7 +70,7 @@ impl Table {
             oldest: newest.oldest,
             added_row_count: back.iter().map(|file| file.row_count).sum(),
             removed_row_count: remove.iter().map(|(_, row_count)| row_count).sum(),
-            add: additions(&wanted, &back, at),
+            add: additions(&wanted, &back),
             remove: remove.into_iter().map(|(file, _)| file).collect(),
             at,
             attempt: Uuid::new_v4().simple().to_string(),
@@ -80,25 +80,32 @@ impl Table {
     }
 
     async fn still_there(&self, file: &DataFile) -> Result<(), Error> {
-        match self.store().head(&self.key_of(&file.name)?).await {
-            Ok(there) => self.hold_size(file, Some(there.size)),
-            Err(object_store::Error::NotFound { .. }) => self.hold_size(file, None),
+        let key = self.key_of(&file.name)?;
+        if let Some(path) = self.root.file(&key) {
+            return self.check_in_folder(file, &path).await;
+        }
+        // It is not fetched for its digest: who reads it next does that.
+        match self.store().head(&key).await {
+            Ok(there) => self.check_size(file, Some(there.size)),
+            Err(object_store::Error::NotFound { .. }) => self.check_size(file, None),
             Err(error) => Err(self.unavailable("look at a file of", error.into())),
         }
     }
 }
 
-fn additions(wanted: &Snapshot, back: &[&DataFile], at: DateTime<Utc>) -> Vec<Add> {
+/// A file is known by its name: nothing is written twice under one.
+fn has(snapshot: &Snapshot, file: &DataFile) -> bool {
+    snapshot.files.iter().any(|other| other.name == file.name)
+}
+
+/// The files with all that was said of them when they came first.
+fn additions(wanted: &Snapshot, back: &[&DataFile]) -> Vec<Add> {
     wanted
         .views()
         .filter(|view| back.iter().any(|file| file.name == view.path()))
         .map(|view| Add {
-            path: view.path().into_owned(),
-            size: view.size(),
-            modification_time: at.timestamp_millis(),
             data_change: true,
-            stats: view.stats(),
-            ..Add::default()
+            ..added(&view)
         })
         .collect()
 }

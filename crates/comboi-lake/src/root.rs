@@ -7,6 +7,7 @@ use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as Key;
 
+use crate::checked::Checked;
 use crate::error::{Error, Source};
 
 /// Where datasets live: a folder of this machine, or any object store with conditional writes.
@@ -15,6 +16,7 @@ pub struct Root {
     pub(crate) store: Arc<dyn ObjectStore>,
     pub(crate) folder: Option<PathBuf>,
     pub(crate) base: Key,
+    pub(crate) checked: Arc<Checked>,
 }
 
 impl Root {
@@ -37,6 +39,7 @@ impl Root {
             store,
             folder: Some(folder),
             base,
+            checked: Arc::default(),
         })
     }
 
@@ -47,6 +50,7 @@ impl Root {
             store,
             folder: None,
             base: Key::default(),
+            checked: Arc::default(),
         }
     }
 

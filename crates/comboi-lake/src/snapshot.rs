@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use comboi_project::{Columns, PipelineName, RunId};
-use deltalake::kernel::{EagerSnapshot, LogicalFileView};
+use deltalake::kernel::{Add, EagerSnapshot, LogicalFileView};
 use serde_json::Value;
 
+use crate::digest::Digest;
 use crate::error::Error;
 use crate::layout::PartName;
 use crate::notes::{Fence, Notes, OURS};
@@ -22,6 +23,8 @@ pub struct DataFile {
     pub size_bytes: u64,
     /// As the log says, which has it from the file's footer.
     pub row_count: u64,
+    /// Of its bytes, as its commit has it; `None` if another program, or an older comboi, wrote it.
+    pub digest: Option<Digest>,
 }
 
 impl DataFile {
@@ -171,6 +174,12 @@ fn refuse_features(state: &EagerSnapshot) -> Result<(), String> {
     Ok(())
 }
 
+/// Everything that the log says of a file.
+pub(crate) fn added(view: &LogicalFileView) -> Add {
+    #[expect(deprecated, reason = "nothing else gives the tags of a file")]
+    view.add_action()
+}
+
 fn data_file(dataset: &str, view: &LogicalFileView) -> Result<DataFile, Error> {
     let name = view.path().into_owned();
     let damaged = |what: &str| Error::Damaged {
@@ -187,5 +196,6 @@ fn data_file(dataset: &str, view: &LogicalFileView) -> Result<DataFile, Error> {
         name,
         size_bytes,
         row_count,
+        digest: added(view).tags.as_ref().and_then(Digest::tagged),
     })
 }

@@ -10,6 +10,7 @@ use object_store::{ObjectStoreExt, WriteMultipart};
 use tokio::fs;
 use tracing::warn;
 
+use crate::digest::{Digest, Digester};
 use crate::error::Error;
 use crate::layout::{self, UNFINISHED};
 use crate::snapshot::{DataFile, Snapshot};
@@ -70,7 +71,8 @@ impl Table {
     }
 
     /// The files of a version on this machine: in place when the lake is a folder, else fetched to
-    /// a folder below `scratch`. In the order of the snapshot. Each was there with its right size.
+    /// a folder below `scratch`. In the order of the snapshot. Each is as it was written, if its commit
+    /// has a digest; else it has its right size.
     pub async fn local_files(
         &self,
         snapshot: &Snapshot,
@@ -98,12 +100,7 @@ impl Table {
     async fn local_file(&self, file: &DataFile, scratch: &Path) -> Result<PathBuf, Error> {
         let key = self.key_of(&file.name)?;
         if let Some(path) = self.root.file(&key) {
-            let stored = match fs::metadata(&path).await {
-                Ok(metadata) => Some(metadata.len()),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-                Err(error) => return Err(self.unavailable("look at a file of", error.into())),
-            };
-            self.hold_size(file, stored)?;
+            self.check_in_folder(file, &path).await?;
             return Ok(path);
         }
         let to = self
@@ -111,7 +108,8 @@ impl Table {
             .parts()
             .fold(scratch.to_owned(), |path, part| path.join(part.as_ref()))
             .join(file.name.replace('/', "_"));
-        // A part never changes under its name, so what is here is what is there.
+        // A part never changes under its name, so what is here is what is there. It was checked when it
+        // came, which is moments ago.
         if fs::metadata(&to)
             .await
             .is_ok_and(|there| there.len() == file.size_bytes)
@@ -121,15 +119,21 @@ impl Table {
         let answer = match self.store().get(&key).await {
             Ok(answer) => answer,
             Err(object_store::Error::NotFound { .. }) => {
-                return self.hold_size(file, None).map(|()| to);
+                return self.check_size(file, None).map(|()| to);
             }
             Err(error) => return Err(self.unavailable("fetch a file of", error.into())),
         };
-        self.hold_size(file, Some(answer.meta.size))?;
+        self.check_size(file, Some(answer.meta.size))?;
         let bytes = answer.into_stream().map_err(io::Error::other);
-        receive(bytes, &to)
-            .await
-            .map_err(|e| self.unavailable("fetch a file of", e.into()))?;
+        let unavailable = |e: io::Error| self.unavailable("fetch a file of", e.into());
+        let unfinished = unfinished(&to);
+        let received = async {
+            let digest = receive(bytes, &unfinished).await.map_err(unavailable)?;
+            self.check_digest(file, digest)?;
+            fs::rename(&unfinished, &to).await.map_err(unavailable)
+        };
+        let received = received.await;
+        remove_if_failed(received, &unfinished).await?;
         Ok(to)
     }
 
@@ -137,18 +141,6 @@ impl Table {
     pub(crate) fn key_of(&self, name: &str) -> Result<Key, Error> {
         layout::below(&self.key, name)
             .ok_or_else(|| self.damaged(name, "the log names a file outside of the dataset"))
-    }
-
-    /// That a file is there as it was written; `None` for one that is not there.
-    pub(crate) fn hold_size(&self, file: &DataFile, stored: Option<u64>) -> Result<(), Error> {
-        match stored {
-            Some(size) if size == file.size_bytes => Ok(()),
-            Some(size) => Err(self.damaged(
-                &file.name,
-                format!("a file has {size} bytes instead of {}", file.size_bytes),
-            )),
-            None => Err(self.damaged(&file.name, "a file is missing")),
-        }
     }
 }
 
@@ -180,30 +172,19 @@ async fn place(from: &Path, to: &Path) -> io::Result<()> {
     remove_if_failed(copied, &unfinished).await
 }
 
+/// Writes what comes, a [`PART`] at a time, while the next one comes, and answers its digest.
 async fn receive(
     bytes: impl futures::Stream<Item = io::Result<bytes::Bytes>> + Unpin,
     to: &Path,
-) -> io::Result<()> {
+) -> io::Result<Digest> {
     if let Some(folder) = to.parent() {
         fs::create_dir_all(folder).await?;
     }
-    let unfinished = unfinished(to);
-    let received = match write_all(bytes, unfinished.clone()).await {
-        Ok(()) => fs::rename(&unfinished, to).await,
-        Err(error) => Err(error),
-    };
-    remove_if_failed(received, &unfinished).await
-}
-
-/// Writes what comes, a [`PART`] at a time, while the next one comes.
-async fn write_all(
-    bytes: impl futures::Stream<Item = io::Result<bytes::Bytes>> + Unpin,
-    to: PathBuf,
-) -> io::Result<()> {
     let mut bytes = bytes.fuse();
     // Before anything may fail: a file that is made later would empty the one of who tries again.
     let file = fs::File::create(to).await?.into_std().await;
-    let mut writing = tokio::task::spawn_blocking(move || io::Result::Ok(file));
+    let digester = Digester::new();
+    let mut writing = tokio::task::spawn_blocking(move || io::Result::Ok((file, digester)));
     loop {
         let (mut part, mut size) = (Vec::new(), 0);
         while size < PART
@@ -212,20 +193,21 @@ async fn write_all(
             size += chunk.len();
             part.push(chunk);
         }
-        let mut file = writing.await.map_err(io::Error::other)??;
+        let (mut file, mut digester) = writing.await.map_err(io::Error::other)??;
         if part.is_empty() {
-            return Ok(());
+            return Ok(digester.finish());
         }
         writing = tokio::task::spawn_blocking(move || {
             for chunk in part {
+                digester.add(&chunk);
                 file.write_all(&chunk)?;
             }
-            Ok(file)
+            Ok((file, digester))
         });
     }
 }
 
-async fn remove_if_failed(done: io::Result<()>, unfinished: &Path) -> io::Result<()> {
+async fn remove_if_failed<E>(done: Result<(), E>, unfinished: &Path) -> Result<(), E> {
     if done.is_err()
         && let Err(error) = fs::remove_file(unfinished).await
         && error.kind() != io::ErrorKind::NotFound

@@ -11,6 +11,8 @@ mod by_hand;
 mod columns;
 #[path = "all/commits.rs"]
 mod commits;
+#[path = "all/digests.rs"]
+mod digests;
 #[path = "all/faults.rs"]
 mod faults;
 #[path = "all/folders.rs"]

@@ -60,5 +60,5 @@ pub use runner::{RunError, Runner};
 pub use steps::{OpenRun, Step};
 pub use stop::Stop;
 pub use vacuum::vacuum;
-pub use verify::{Flaw, Verified};
+pub use verify::{Digests, Flaw, Verified};
 pub use work::Work;

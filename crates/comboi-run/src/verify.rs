@@ -1,7 +1,7 @@
 //! Whether a lake and the state of its runs are sound, and mending what can be mended.
 
-use comboi_lake::Snapshot;
-use comboi_project::{DatasetId, RunId};
+use comboi_lake::{Lake, Snapshot, Table};
+use comboi_project::{Companion, DatasetId, RunId};
 use serde::Serialize;
 
 use crate::ledger::LedgerError;
@@ -29,8 +29,20 @@ pub struct Verified {
     pub files: usize,
     /// Runs whose plans and receipts are kept.
     pub runs: usize,
+    /// What reading whole files came to; `None` if none was read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digests: Option<Digests>,
     /// What is not as it should be.
     pub flaws: Vec<Flaw>,
+}
+
+/// How many files were read to their end, of all versions that are kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Digests {
+    /// Files that were compared with the digests that their commits have.
+    pub checked: usize,
+    /// Files whose commits have no digest: of other programs, and of an older comboi.
+    pub not_checked: usize,
 }
 
 /// What mends a flaw.
@@ -49,12 +61,18 @@ enum Mend {
 impl Runner {
     /// Looks at every dataset and at every run that is kept. Writes nothing, reads no rows.
     pub async fn verify(&self) -> Verified {
-        self.look_over().await.0
+        self.look_over(false).await.0
+    }
+
+    /// The same, and reads every file of every version that is kept: of the datasets, of what is kept
+    /// beside them, and of the record of runs.
+    pub async fn verify_in_depth(&self) -> Verified {
+        self.look_over(true).await.0
     }
 
     /// Mends what can be mended; what can't is left, and told again. Safe while runs go on, and safe to repeat.
     pub async fn repair(&self) -> Verified {
-        let (mut verified, mends) = self.look_over().await;
+        let (mut verified, mends) = self.look_over(false).await;
         let mut left = Vec::new();
         for (flaw, mend) in verified.flaws.into_iter().zip(mends) {
             let mended = match mend {
@@ -89,10 +107,19 @@ impl Runner {
         verified
     }
 
-    async fn look_over(&self) -> (Verified, Vec<Mend>) {
+    async fn look_over(&self, in_depth: bool) -> (Verified, Vec<Mend>) {
         let mut found = Found::default();
+        found.verified.digests = in_depth.then(Digests::default);
         for id in self.project.dataset_ids() {
             self.look_at_dataset(&id, &mut found).await;
+            if in_depth {
+                look_beside(&self.lake, &id, &mut found).await;
+            }
+        }
+        if in_depth {
+            for name in ["tasks", "verdicts"] {
+                look_in_depth(&self.lake.record(name), &mut found).await;
+            }
         }
         self.look_at_runs(&mut found).await;
         (found.verified, found.mends)
@@ -106,7 +133,10 @@ impl Runner {
             };
             found.verified.datasets += 1;
             found.verified.files += snapshot.files.len();
-            let flaws = table.flaws(&snapshot).await?;
+            let flaws = match found.verified.digests {
+                Some(_) => in_depth(&table, &snapshot, found).await?,
+                None => table.flaws(&snapshot).await?,
+            };
             let sound = flaws.is_empty();
             for flaw in flaws {
                 found.add(id.to_string(), chain(&flaw), Mend::Nothing);
@@ -192,6 +222,39 @@ impl Runner {
         }
         Ok(())
     }
+}
+
+/// Reads what is kept beside a dataset.
+async fn look_beside(lake: &Lake, id: &DatasetId, found: &mut Found) {
+    look_in_depth(&lake.quarantine(id), found).await;
+    for which in Companion::ALL {
+        look_in_depth(&lake.companion(id, which), found).await;
+    }
+}
+
+async fn look_in_depth(table: &Table, found: &mut Found) {
+    let looked = async {
+        match table.snapshot().await? {
+            Some(snapshot) => in_depth(table, &snapshot, found).await,
+            None => Ok(Vec::new()),
+        }
+    };
+    let flaws = looked.await.unwrap_or_else(|e| vec![e]);
+    for flaw in flaws {
+        found.add(table.name().to_owned(), chain(&flaw), Mend::Nothing);
+    }
+}
+
+async fn in_depth(
+    table: &Table,
+    snapshot: &Snapshot,
+    found: &mut Found,
+) -> Result<Vec<comboi_lake::Error>, comboi_lake::Error> {
+    let depth = table.flaws_in_depth(snapshot).await?;
+    let digests = found.verified.digests.get_or_insert_default();
+    digests.checked += depth.checked;
+    digests.not_checked += depth.not_checked;
+    Ok(depth.flaws)
 }
 
 #[derive(Default)]

@@ -294,8 +294,11 @@ pub(crate) enum Command {
     /// Rows that were set aside: list, show, replay or purge them.
     #[command(subcommand)]
     Quarantine(QuarantineCommand),
-    /// Look whether the lake and the record of its runs are sound. Writes nothing, reads no rows.
+    /// Check the lake and the record of its runs. Writes nothing, reads no rows.
     Verify {
+        /// Read every file of every version that is kept and compare its digest, to find bit rot.
+        #[arg(long)]
+        deep: bool,
         /// How the findings are told.
         #[arg(long, value_enum, default_value = "text")]
         output: Output,
@@ -426,7 +429,7 @@ impl Command {
             | Self::Show { output, .. }
             | Self::Trigger { output, .. }
             | Self::Doctor { output }
-            | Self::Verify { output }
+            | Self::Verify { output, .. }
             | Self::Repair { output }
             | Self::Retention { output, .. }
             | Self::Runs { output, .. }

@@ -145,7 +145,7 @@ pub(crate) fn dispatch(cli: Cli, out: &mut dyn Write) -> anyhow::Result<Exit> {
         }
         Command::Serve { .. } => Ok(Exit::Good),
         Command::Quarantine(command) => quarantine::quarantine(&global, command, out),
-        Command::Verify { output } => verify::verify(&global, output, out),
+        Command::Verify { deep, output } => verify::verify(&global, deep, output, out),
         Command::Repair { output } => verify::repair(&global, output, out),
         Command::Doctor { output } => doctor::doctor(&global, output, out),
         Command::Trigger {

@@ -51,6 +51,9 @@ async fn state(lake: &Lake, store: &dyn ObjectStore) -> String {
     let mut state = vec![rows(&orders).await, rows(&clean).await];
     for table in [&orders, &clean] {
         let now = table.snapshot().await.unwrap().unwrap();
+        let depth = table.flaws_in_depth(&now).await.unwrap();
+        assert!(depth.flaws.is_empty(), "{:?}", depth.flaws);
+        assert!(depth.checked > 0 && depth.not_checked == 0, "{depth:?}");
         state.push(format!(
             "{} {:?} {:?} {}",
             now.version,

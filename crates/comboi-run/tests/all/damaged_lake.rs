@@ -16,9 +16,11 @@ enum Damage {
     Emptied,
     Zeroed,
     Gone,
+    /// One bit of it.
+    Flipped,
 }
 
-use Damage::{CutShort, Emptied, Gone, Zeroed};
+use Damage::{CutShort, Emptied, Flipped, Gone, Zeroed};
 
 const ALL: &[Damage] = &[CutShort, Emptied, Zeroed, Gone];
 
@@ -145,6 +147,12 @@ impl Damage {
             Emptied => put(store, object, Vec::new()).await,
             Zeroed => put(store, object, vec![0; was.len()]).await,
             Gone => remove(store, object).await,
+            Flipped => {
+                let mut bytes = was.to_vec();
+                let middle = bytes.len() / 2;
+                bytes[middle] ^= 8;
+                put(store, object, bytes).await;
+            }
         }
         was
     }
@@ -202,6 +210,7 @@ async fn of_the_data() {
     let orders = part("bronze/shop/orders", "000000000001");
     let clean = part("silver/refined/orders_clean", "000000000002");
     let wrong_size = "is damaged: a file has";
+    let other_bytes = "is damaged: a file has other bytes than were written: its digest differs";
     let missing = "is damaged: a file is missing";
     let in_place = "its file is not where readers";
     for case in [
@@ -215,8 +224,16 @@ async fn of_the_data() {
         (
             orders.clone(),
             &[Zeroed],
-            Run::Tells("magic bytes"),
+            Run::Tells(other_bytes),
             "does not end as Parquet files do",
+            false,
+        ),
+        // `verify` reads no file to its end.
+        (
+            orders.clone(),
+            &[Flipped],
+            Run::Tells(other_bytes),
+            "",
             false,
         ),
         (orders, &[Gone], Run::Tells(missing), missing, false),
@@ -228,6 +245,7 @@ async fn of_the_data() {
             wrong_size,
             false,
         ),
+        (clean.clone(), &[Flipped], Run::Well, "", false),
         (clean, &[Gone], Run::Well, missing, false),
         (
             "gold/metrics/daily.parquet".to_owned(),
@@ -239,6 +257,130 @@ async fn of_the_data() {
     ] {
         before.check(&case).await;
     }
+}
+
+/// The only data file of a dataset.
+async fn only_part(store: &Store, folder: &str) -> String {
+    let starts = format!("{folder}/part-");
+    let mut names = comboi_test::names(store.as_ref()).await.into_iter();
+    names.find(|name| name.starts_with(&starts)).unwrap()
+}
+
+/// What each task that failed says.
+fn failures(report: &comboi_run::RunReport) -> Vec<String> {
+    let lines = outcomes(report).into_iter();
+    let lines = lines.filter(|line| line.contains(" failed 0:"));
+    lines.collect()
+}
+
+/// By hand, from the files of the shop's first two days.
+const TWO_DAYS: [&str; 2] = ["2024-05-01,30.50,2", "2024-05-02,6.25,2"];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flipped_bit_in_bronze_goes_nowhere_and_its_source_is_read_again() {
+    let (shop, store) = (Shop::with_days(1), memory());
+    shop.run(&store).await;
+    let orders = only_part(&store, "bronze/shop/orders").await;
+    Flipped.does(&store, &orders).await;
+    shop.add_day(2);
+    let report = run(&shop.runner(Arc::clone(&store))).await.unwrap();
+    let file = orders.rsplit('/').next().unwrap();
+    let [failure] = &failures(&report)[..] else {
+        panic!("{:?}", outcomes(&report));
+    };
+    for told in [
+        "`bronze/shop/orders` is damaged",
+        "its digest differs",
+        file,
+        "bring the file back from a backup",
+        "`comboi reset-checkpoint --source shop --table orders` and `comboi run all`",
+    ] {
+        assert!(failure.contains(told), "{failure}");
+    }
+    assert_eq!(rows(&store, DAILY).await, TWO_DAYS[..1]);
+
+    let deep = shop.runner(Arc::clone(&store)).verify_in_depth().await;
+    let [flaw] = &deep.flaws[..] else {
+        panic!("{:?}", deep.flaws);
+    };
+    assert!(flaw.what.contains("its digest differs"), "{flaw:?}");
+    assert_eq!(deep.digests.unwrap().not_checked, 0);
+
+    let reset = shop.runner(Arc::clone(&store));
+    assert!(reset.reset_checkpoint(&id(ORDERS)).await.unwrap());
+    shop.run(&store).await;
+    assert_eq!(rows(&store, DAILY).await, TWO_DAYS);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flipped_bit_in_silver_goes_nowhere_and_silver_is_built_again() {
+    let (shop, store) = (Shop::with_days(2), memory());
+    shop.run(&store).await;
+    let clean = only_part(&store, "silver/refined/orders_clean").await;
+    Flipped.does(&store, &clean).await;
+    let daily = shop.read("transformations/sql/daily.sql");
+    shop.write(
+        "transformations/sql/daily.sql",
+        &format!("{daily}-- again\n"),
+    );
+    let report = run(&shop.runner(Arc::clone(&store))).await.unwrap();
+    let told = "`comboi run all --rebuild --select silver/orders_clean`";
+    let failures = failures(&report);
+    assert!(failures.iter().all(|it| it.contains(told)), "{failures:?}");
+    assert_eq!(failures.len(), 1);
+    let runner = shop.runner(Arc::clone(&store));
+    let everything = comboi_plan::Plan::of_everything(&runner.project);
+    let report = runner.run(everything, true).await.unwrap();
+    assert!(report.is_good(), "{:?}", outcomes(&report));
+    assert_eq!(rows(&store, DAILY).await, TWO_DAYS);
+}
+
+/// What is kept beside a dataset, and the record of runs, are read for `verify --deep` too.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flipped_bit_anywhere_is_found_in_depth() {
+    let (shop, store) = (Shop::strict(2), memory());
+    shop.run(&store).await;
+    let deduplicated = Shop::compared();
+    let beside = memory();
+    deduplicated.run(&beside).await;
+    let mut parts = 0;
+    for (shop, store) in [(shop, store), (deduplicated, beside)] {
+        let names = comboi_test::names(store.as_ref()).await;
+        for name in names.iter().filter(|name| name.contains("/part-")) {
+            parts += 1;
+            let was = Flipped.does(&store, name).await;
+            let deep = shop.runner(Arc::clone(&store)).verify_in_depth().await;
+            let file = name.rsplit('/').next().unwrap();
+            let told = deep.flaws.iter().any(|flaw| flaw.what.contains(file));
+            assert!(told, "{name}: {:?}", deep.flaws);
+            put(store.as_ref(), name, was).await;
+        }
+        let deep = shop.runner(Arc::clone(&store)).verify_in_depth().await;
+        assert_eq!(deep.flaws, []);
+    }
+    // Orders and what is aside for them, three datasets and what is aside, two records, clusters, pairs.
+    assert!(parts >= 12, "only {parts} files");
+}
+
+/// DuckDB loses rows by bloom filters.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_file_has_a_bloom_filter() {
+    use parquet::file::metadata::ParquetMetaDataReader;
+    let (shop, store) = (Shop::strict(2), memory());
+    shop.run(&store).await;
+    let contents = contents(store.as_ref()).await;
+    let files = contents.iter().filter(|(name, _)| name.contains("/part-"));
+    let mut columns = 0;
+    for (name, bytes) in files {
+        let footer = ParquetMetaDataReader::new()
+            .parse_and_finish(bytes)
+            .unwrap();
+        for column in footer.row_groups().iter().flat_map(|it| it.columns()) {
+            columns += 1;
+            assert_eq!(column.bloom_filter_offset(), None, "{name}");
+        }
+    }
+    assert!(columns > 20, "only {columns} columns");
 }
 
 /// What was committed and is not there any more at all is not taken for a dataset that never was.

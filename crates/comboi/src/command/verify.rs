@@ -8,9 +8,17 @@ use crate::cli::{Global, Output};
 use crate::exit::Exit;
 use crate::{logging, text, wiring};
 
-pub(crate) fn verify(global: &Global, output: Output, out: &mut dyn Write) -> anyhow::Result<Exit> {
+pub(crate) fn verify(
+    global: &Global,
+    deep: bool,
+    output: Output,
+    out: &mut dyn Write,
+) -> anyhow::Result<Exit> {
     let runner = wiring::quiet_runner(wiring::project(global)?)?;
-    let verified = wiring::block_on(runner.verify())?;
+    let verified = match deep {
+        true => wiring::block_on(runner.verify_in_depth())?,
+        false => wiring::block_on(runner.verify())?,
+    };
     tell(&verified, output, out)?;
     let mendable = verified
         .flaws
@@ -57,5 +65,13 @@ fn tell(verified: &Verified, output: Output, out: &mut dyn Write) -> anyhow::Res
         n => format!("{} left", text::counted(n as u64, "flaw")),
     };
     writeln!(out, "{}: {found}.", told.join(", "))?;
+    if let Some(digests) = verified.digests {
+        let checked = text::counted(digests.checked as u64, "file");
+        writeln!(
+            out,
+            "Digests of {checked} checked, of all kept versions; {} without a digest not checked.",
+            digests.not_checked
+        )?;
+    }
     Ok(())
 }

@@ -32,6 +32,41 @@ fn a_lake_that_is_sound() {
 }
 
 #[test]
+fn a_flipped_bit() {
+    let (world, cloud) = (World::small(), Cloud::small());
+    for (world, bronze) in [
+        (&world, Some("data/bronze/shop/orders")),
+        (&cloud.world, None),
+    ] {
+        world.run();
+        assert_eq!(
+            world.expect(0, &["verify", "--deep"]).out,
+            "3 datasets, 3 files, 1 run: all sound.\nDigests of 5 files checked, of all kept versions; 0 without a digest not checked.\n"
+        );
+        let Some(bronze) = bronze else { continue };
+        let file = first(world, bronze, ".parquet");
+        let mut bytes = std::fs::read(world.path(&file)).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        world.write(&file, &bytes);
+        world.expect(0, &["verify"]);
+        let told = world.expect(1, &["verify", "--deep"]).out;
+        assert!(
+            told.contains(
+                "`bronze/shop/orders` is damaged: a file has other bytes than were written"
+            ),
+            "{told}"
+        );
+        let json = world.json(&["verify", "--deep"]);
+        let digests = serde_json::json!({ "checked": 5, "not_checked": 0 });
+        assert_eq!(json["digests"], digests, "{json:#}");
+        assert_eq!(world.json(&["verify"])["digests"], serde_json::Value::Null);
+        let shown = world.expect(1, &["show", "bronze/shop/orders"]).err;
+        assert!(shown.contains("its digest differs"), "{shown}");
+    }
+}
+
+#[test]
 fn what_can_be_mended_is_mended() {
     let world = World::small();
     world.run();
