@@ -43,8 +43,9 @@ impl Values {
             .filter(|(_, _, is_empty)| !is_empty)
             .map(|(statistics, _, _)| Bounds::of_group(descriptor, statistics));
         let first = bounds.next().flatten();
+        let bounds = bounds.fold(first, |all, next| all?.with(next?));
         Self {
-            bounds: bounds.fold(first, |all, next| all?.with(next?)),
+            bounds: bounds.filter(|bounds| !may_leave_out_nan(bounds, file)),
             null_count: groups.iter().map(|(_, null_count, _)| *null_count).sum(),
         }
     }
@@ -83,9 +84,10 @@ impl Values {
     }
 }
 
-/// No value is below the first or above the second. Floating-point numbers leave NaN out.
+/// No value is below the first or above the second.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Bounds {
+    Booleans(bool, bool),
     Integers(i128, i128, Unit),
     Floats(f64, f64),
     Texts(String, String),
@@ -104,6 +106,7 @@ impl Bounds {
     fn logged(least: &Scalar, greatest: &Scalar) -> Option<Self> {
         let integers = |a: i128, b: i128, unit| Some(Self::Integers(a, b, unit));
         match (least, greatest) {
+            (Scalar::Boolean(a), Scalar::Boolean(b)) => Some(Self::Booleans(*a, *b)),
             (Scalar::Byte(a), Scalar::Byte(b)) => integers((*a).into(), (*b).into(), Unit::One),
             (Scalar::Short(a), Scalar::Short(b)) => integers((*a).into(), (*b).into(), Unit::One),
             (Scalar::Integer(a), Scalar::Integer(b)) => {
@@ -126,6 +129,7 @@ impl Bounds {
     /// Whether no value can be in both. Never of floating-point numbers: NaN is in no bounds.
     fn are_apart(&self, other: &Self) -> bool {
         match (self, other) {
+            (Self::Booleans(low, high), Self::Booleans(l, h)) => high < l || h < low,
             (Self::Integers(low, high, unit), Self::Integers(l, h, u)) => {
                 unit == u && (high < l || h < low)
             }
@@ -161,13 +165,17 @@ impl Bounds {
             Statistics::ByteArray(v) if is_text(column) => {
                 Some(Self::Texts(text(v.min_opt()?)?, text(v.max_opt()?)?))
             }
-            Statistics::ByteArray(_) | Statistics::Boolean(_) | Statistics::Int96(_) => None,
+            Statistics::Boolean(v) => Some(Self::Booleans(*v.min_opt()?, *v.max_opt()?)),
+            Statistics::ByteArray(_) | Statistics::Int96(_) => None,
         }
     }
 
     /// The bounds of both together.
     pub(crate) fn with(self, other: Self) -> Option<Self> {
         match (self, other) {
+            (Self::Booleans(low, high), Self::Booleans(l, h)) => {
+                Some(Self::Booleans(low.min(l), high.max(h)))
+            }
             (Self::Integers(low, high, unit), Self::Integers(l, h, u)) if unit == u => {
                 Some(Self::Integers(low.min(l), high.max(h), unit))
             }
@@ -180,6 +188,16 @@ impl Bounds {
             _ => None,
         }
     }
+}
+
+/// Parquet's bounds leave NaN out, while for Spark and DuckDB it is above all other numbers. DuckDB writes
+/// none for numbers among which are NaN; of other writers nobody knows.
+fn may_leave_out_nan(bounds: &Bounds, file: &ParquetMetaData) -> bool {
+    let by_duckdb = || {
+        let writer = file.file_metadata().created_by();
+        writer.is_some_and(|writer| writer.starts_with("DuckDB"))
+    };
+    matches!(bounds, Bounds::Floats(..)) && !by_duckdb()
 }
 
 fn finite(low: f64, high: f64) -> Option<Bounds> {

@@ -1,6 +1,6 @@
 //! A commit in all its parts, and the log entry that it is written as.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use comboi_project::{Columns, PipelineName};
@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::commit::Operation;
 use crate::error::Error;
+use crate::indexed;
 use crate::notes::{Fence, Notes, packed};
 use crate::schema::to_delta;
 use crate::snapshot::Snapshot;
@@ -50,6 +51,7 @@ impl Table {
                 before.1 + draft.added_row_count - draft.removed_row_count,
             )),
             oldest: draft.oldest,
+            without_bounds: Some(indexed::without_bounds(draft)),
             fences,
             properties: draft.properties.clone(),
         };
@@ -85,6 +87,13 @@ fn metadata(draft: &Draft<'_>, schema: &Value, notes: &Notes) -> Value {
         .base
         .map(Snapshot::foreign_configuration)
         .unwrap_or_default();
+    let setting = |columns: &Columns, without: &Option<BTreeSet<String>>| {
+        indexed::setting(columns, without.as_ref()?)
+    };
+    let before = draft.base;
+    let before = before.and_then(|base| setting(&base.columns, &base.without_bounds));
+    let now = setting(draft.columns, &notes.without_bounds);
+    indexed::set(&mut configuration, before, now);
     configuration.extend(notes.configuration());
     let before = draft.base.map(|base| base.state.metadata());
     json!({ "metaData": {

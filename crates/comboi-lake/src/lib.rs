@@ -16,6 +16,7 @@ mod draft;
 mod error;
 mod footer;
 mod history;
+mod indexed;
 mod lake;
 mod latest;
 mod layout;

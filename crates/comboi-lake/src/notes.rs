@@ -3,7 +3,7 @@
 //! It is the place that survives checkpoints and the cleaning of the log, and that other writers
 //! leave as it is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use comboi_project::{PipelineName, RunId};
@@ -21,6 +21,9 @@ const COMMITTED: &str = "comboi.committed";
 const TOTAL: &str = "comboi.total";
 /// The first version whose files have not been vacuumed.
 const OLDEST: &str = "comboi.oldest";
+/// The columns that lack bounds in the statistics of a file, as JSON. Absent from what an older comboi
+/// wrote.
+const WITHOUT_BOUNDS: &str = "comboi.without_bounds";
 /// What the keys begin with that hold a pipeline's last run and chunk.
 const FENCE: &str = "comboi.fence.";
 
@@ -38,6 +41,8 @@ pub(crate) struct Notes {
     /// Files and rows of that version.
     pub(crate) total: Option<(usize, u64)>,
     pub(crate) oldest: u64,
+    /// Columns without bounds in the statistics of a file. `None`: nobody has looked.
+    pub(crate) without_bounds: Option<BTreeSet<String>>,
     pub(crate) fences: BTreeMap<PipelineName, Fence>,
     /// The callers' own, by keys without the prefix.
     pub(crate) properties: BTreeMap<String, String>,
@@ -62,6 +67,10 @@ impl Notes {
         if self.oldest > 0 {
             configuration.insert(OLDEST.to_owned(), self.oldest.to_string());
         }
+        if let Some(columns) = &self.without_bounds {
+            let columns = serde_json::json!(columns).to_string();
+            configuration.insert(WITHOUT_BOUNDS.to_owned(), columns);
+        }
         for (pipeline, fence) in &self.fences {
             configuration.insert(format!("{FENCE}{pipeline}"), packed(*fence).to_string());
         }
@@ -79,6 +88,7 @@ impl Notes {
                 COMMITTED => notes.committed = committed(value),
                 TOTAL => notes.total = total(value),
                 OLDEST => notes.oldest = value.parse().unwrap_or(0),
+                WITHOUT_BOUNDS => notes.without_bounds = serde_json::from_str(value).ok(),
                 key => {
                     if let Some(pipeline) = key.strip_prefix(FENCE) {
                         notes.fences.extend(fence(pipeline, value));
@@ -102,7 +112,8 @@ impl Notes {
 /// Whether a caller may not use the key: comboi's own notes are kept beside it.
 pub(crate) fn reserved(key: &str) -> bool {
     let key = format!("{OURS}{key}");
-    [FORMAT, COMMITTED, TOTAL, OLDEST].contains(&key.as_str()) || key.starts_with(FENCE)
+    [FORMAT, COMMITTED, TOTAL, OLDEST, WITHOUT_BOUNDS].contains(&key.as_str())
+        || key.starts_with(FENCE)
 }
 
 /// Run and chunk as one integer that only grows: Delta's `txn` has no more.
@@ -163,6 +174,7 @@ mod tests {
                 committed: Some((7, DateTime::from_timestamp_millis(1_700_000_000_123).unwrap())),
                 total: Some((files, rows)),
                 oldest,
+                without_bounds: Some([value.clone()].into()),
                 fences: [("shop".parse().unwrap(), (RunId(run), 3))].into(),
                 properties: [("checkpoint".to_owned(), value)].into(),
             };

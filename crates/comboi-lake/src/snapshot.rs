@@ -1,6 +1,6 @@
 //! A dataset as it was at one version.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -52,6 +52,8 @@ pub struct Snapshot {
     /// and the properties don't speak of all its rows.
     pub by_comboi: bool,
     pub(crate) oldest: u64,
+    /// Columns without bounds in the statistics of a file, when comboi noted that.
+    pub(crate) without_bounds: Option<BTreeSet<String>>,
     pub(crate) fences: BTreeMap<PipelineName, Fence>,
     total: Option<(usize, u64)>,
     pub(crate) state: Arc<EagerSnapshot>,
@@ -109,6 +111,7 @@ impl Snapshot {
             committed_at: committed_at.or(stored_at).unwrap_or_default(),
             properties: notes.properties,
             oldest: notes.oldest,
+            without_bounds: notes.without_bounds,
             fences: notes.fences,
             total: notes.total,
             state: Arc::new(state),

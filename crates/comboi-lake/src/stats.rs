@@ -94,6 +94,7 @@ impl Bounds {
             Self::Integers(low, high, unit) => {
                 Some((unit.json(low, Round::Down)?, unit.json(high, Round::Up)?))
             }
+            Self::Booleans(low, high) => Some((low.to_string(), high.to_string())),
             Self::Floats(low, high) => Some((json!(low).to_string(), json!(high).to_string())),
             Self::Texts(low, high) => {
                 let low: String = low.chars().take(PREFIX).collect();

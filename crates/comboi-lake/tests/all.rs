@@ -17,6 +17,8 @@ mod digests;
 mod faults;
 #[path = "all/folders.rs"]
 mod folders;
+#[path = "all/indexed.rs"]
+mod indexed;
 #[path = "all/logs.rs"]
 mod logs;
 #[path = "all/looked_after.rs"]

@@ -1,3 +1,4 @@
+use std::fs::File;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -9,6 +10,8 @@ use deltalake::arrow::array::{
     StructArray, TimestampMicrosecondArray,
 };
 use deltalake::arrow::datatypes::{DataType, Field, Int32Type};
+use deltalake::parquet::arrow::ArrowWriter;
+use deltalake::parquet::file::properties::WriterProperties;
 use object_store::path::Path as Key;
 use object_store::{ObjectStore, ObjectStoreExt};
 use serde_json::Value;
@@ -92,6 +95,40 @@ async fn a_table_stays_the_same_table() {
     assert!(second.iter().all(|action| action.get("protocol").is_none()));
 }
 
+/// Parquet's bounds say nothing of NaN, and DuckDB alone writes none for numbers among which it is.
+#[tokio::test]
+async fn numbers_have_bounds_in_the_log_where_none_of_them_can_be_nan() {
+    for (writer, bounds) in [("DuckDB version v1.5.5", true), ("parquet-rs", false)] {
+        let (store, staging) = (memory(), staging());
+        let path = staging.path().join("x.parquet");
+        let numbers: ArrayRef = Arc::new(Float64Array::from(vec![Some(-0.5), None, Some(1e300)]));
+        let batch = RecordBatch::try_from_iter([("x", numbers)]).unwrap();
+        let properties = WriterProperties::builder().set_created_by(writer.to_owned());
+        let file = File::create(&path).unwrap();
+        let mut to = ArrowWriter::try_new(file, batch.schema(), Some(properties.build())).unwrap();
+        to.write(&batch).unwrap();
+        to.close().unwrap();
+        let mut change = staging.append(1, 0, &[1]);
+        change.columns = columns("x DOUBLE");
+        change.add = vec![path];
+        commit(&table_in(Arc::clone(&store), ORDERS), change)
+            .await
+            .unwrap();
+        let entry = entry(store.as_ref(), 0).await;
+        let stats = action(&entry, "add")["stats"].as_str().unwrap().to_owned();
+        let setting = &action(&entry, "metaData")["configuration"];
+        let setting = setting["delta.dataSkippingNumIndexedCols"].as_str();
+        let expected = match bounds {
+            true => {
+                r#"{"numRecords":3,"minValues":{"x":-0.5},"maxValues":{"x":1e+300},"nullCount":{"x":1}}"#
+            }
+            false => r#"{"numRecords":3,"minValues":{},"maxValues":{},"nullCount":{"x":1}}"#,
+        };
+        assert_eq!(stats, expected);
+        assert_eq!(setting, (!bounds).then_some("0"));
+    }
+}
+
 #[tokio::test]
 async fn the_log_says_exactly_what_is_in_a_file() {
     let store = memory();
@@ -165,8 +202,8 @@ async fn the_log_says_exactly_what_is_in_a_file() {
         stats,
         [
             r#"{"numRecords":3,"#,
-            r#""minValues":{"huge":-99999999999999999999999999999999999999,"price":-123.45,"text":"\"é","at":"1970-01-01T00:00:00.000Z","inner":{"x":-0.5}},"#,
-            &format!(r#""maxValues":{{"huge":99999999999999999999999999999999999999,"price":0.99,"text":"{above}","at":"1970-01-01T00:00:00.003Z","inner":{{"x":1e+300}}}},"#),
+            r#""minValues":{"huge":-99999999999999999999999999999999999999,"price":-123.45,"text":"\"é","at":"1970-01-01T00:00:00.000Z","flag":true},"#,
+            &format!(r#""maxValues":{{"huge":99999999999999999999999999999999999999,"price":0.99,"text":"{above}","at":"1970-01-01T00:00:00.003Z","flag":true}},"#),
             r#""nullCount":{"huge":1,"price":0,"text":0,"at":0,"flag":2,"nan":0,"none":3,"inner":{"x":1}}}"#,
         ]
         .concat()
