@@ -22,7 +22,8 @@ use crate::error::Error;
 use crate::footer::{self, Staged, Unfit};
 use crate::latest::Latest;
 use crate::layout::{self, PartName};
-use crate::notes::{CHUNKS, reserved, unpacked};
+use crate::notes::{CHUNKS, Fence, reserved, unpacked};
+use crate::root::NoLinks;
 use crate::schema::misfit;
 use crate::snapshot::{Snapshot, added as as_added};
 use crate::table::{Table, unanswered};
@@ -191,6 +192,22 @@ impl Table {
         }
         let Some(base) = base else { return Ok(()) };
         let noted = base.last_commit(pipeline);
+        let logged = self.logged(base, pipeline).await?;
+        match noted.max(logged) {
+            Some(by) if by >= mine => Err(Error::Superseded {
+                dataset: self.name().to_owned(),
+                by,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// The fence as Delta's own `txn` action has it.
+    async fn logged(
+        &self,
+        base: &Snapshot,
+        pipeline: &PipelineName,
+    ) -> Result<Option<Fence>, Error> {
         let logged = base
             .state
             .transaction_version(self.log_store().as_ref(), pipeline.as_str())
@@ -199,15 +216,8 @@ impl Table {
                 true => self.unavailable("read the log of", error.into()),
                 // The log of that version is gone, which only later commits can have done.
                 false => self.overtaken(),
-            })?
-            .and_then(unpacked);
-        match noted.max(logged) {
-            Some(by) if by >= mine => Err(Error::Superseded {
-                dataset: self.name().to_owned(),
-                by,
-            }),
-            _ => Ok(()),
-        }
+            })?;
+        Ok(logged.and_then(unpacked))
     }
 
     fn removed(
@@ -283,11 +293,35 @@ impl Table {
             match self.log_entry(version).await? {
                 Some(entry) if attempt(&entry).as_ref() == Some(&draft.attempt) => {}
                 Some(_) => return Err(self.overtaken()),
-                None => return Err(self.unavailable("commit to", error.into())),
+                None => return Err(self.uncommitted(error)),
             }
         }
         self.look_after_log(version, draft.at).await;
         self.committed(version, draft.fence.as_ref()).await
+    }
+
+    fn uncommitted(&self, error: object_store::Error) -> Error {
+        match self.root.folder.as_deref().and_then(NoLinks::of) {
+            Some(no_links) => Error::NoLinks(no_links),
+            None => self.unavailable("commit to", error.into()),
+        }
+    }
+
+    /// The last run of a pipeline in the dataset: by what comboi noted, and by Delta's own `txn` action, if
+    /// somebody else committed since.
+    pub async fn last_run(&self, pipeline: &PipelineName) -> Result<Option<RunId>, Error> {
+        let Some(latest) = self.latest().await? else {
+            return Ok(None);
+        };
+        let noted = latest.last_commit(pipeline).map(|(run, _)| run);
+        if latest.by_comboi {
+            return Ok(noted);
+        }
+        let Some(base) = self.snapshot().await? else {
+            return Ok(noted);
+        };
+        let logged = self.logged(&base, pipeline).await?;
+        Ok(noted.max(logged.map(|(run, _)| run)))
     }
 
     /// Reads back what was committed.

@@ -2,6 +2,8 @@
 
 use comboi_project::{Companion, DatasetId, RunId};
 
+use crate::root::NoLinks;
+
 /// An error of a library below: shown in the chain, never looked into by callers.
 pub type Source = Box<dyn std::error::Error + Send + Sync>;
 
@@ -90,6 +92,9 @@ pub enum Error {
         #[source]
         source: Source,
     },
+    /// The folder is on a file system that can't tell which of two writers was first. Nothing was changed.
+    #[error(transparent)]
+    NoLinks(NoLinks),
     /// The change itself can't be kept: the caller has to make another one. Nothing was changed.
     #[error("`{dataset}` can't be changed like this: {why}")]
     Refused {
@@ -147,6 +152,7 @@ pub fn worth_retrying(error: &Error) -> bool {
         | Error::Damaged { .. }
         | Error::DamagedBefore { .. }
         | Error::DamagedCopy { .. }
+        | Error::NoLinks(_)
         | Error::Refused { .. } => false,
     }
 }

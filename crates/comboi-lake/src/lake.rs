@@ -10,7 +10,7 @@ use object_store::{ListResult, ObjectStoreExt as _, PutMode, PutOptions};
 
 use crate::error::Error;
 use crate::layout::{BadLayout, Layout};
-use crate::root::Root;
+use crate::root::{NoLinks, Root};
 use crate::table::Table;
 
 /// The datasets of all stages. Cheap to clone.
@@ -134,7 +134,10 @@ impl Lake {
             ..PutOptions::default()
         };
         let put = root.store.put_opts(&key, "comboi".into(), create()).await;
-        put.map_err(failed("write to"))?;
+        put.map_err(|e| match root.folder.as_deref().and_then(NoLinks::of) {
+            Some(no_links) => Error::NoLinks(no_links),
+            None => failed("write to")(e),
+        })?;
         let again = root.store.put_opts(&key, "twice".into(), create()).await;
         let read = match root.store.get(&key).await {
             Ok(found) => found.bytes().await,

@@ -62,6 +62,28 @@ impl Root {
     }
 }
 
+/// A folder on a file system without hard links: two writers could both be the first there.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "`{}` is on a file system without hard links (such as exFAT), where comboi cannot make sure that only one of two writers commits; move it to another file system, such as ext4, xfs, APFS or NTFS",
+    .0.display()
+)]
+pub struct NoLinks(PathBuf);
+
+impl NoLinks {
+    /// `None` when links can be made there, or nothing can be written at all.
+    pub(crate) fn of(folder: &Path) -> Option<Self> {
+        let there = folder.ancestors().find(|it| it.is_dir())?;
+        let name = format!(".comboi-{}", uuid::Uuid::new_v4().simple());
+        let (file, link) = (there.join(&name), there.join(format!("{name}-link")));
+        let written = std::fs::write(&file, "comboi");
+        let linked = std::fs::hard_link(&file, &link);
+        drop(std::fs::remove_file(&link));
+        drop(std::fs::remove_file(&file));
+        (written.is_ok() && linked.is_err()).then(|| Self(there.to_owned()))
+    }
+}
+
 /// The path without links and `..`, though its last folders may not be there yet: the keys of a
 /// store know neither.
 fn resolved(path: &Path) -> std::io::Result<PathBuf> {

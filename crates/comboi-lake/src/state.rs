@@ -1,17 +1,18 @@
-//! What a pipeline remembers of its runs, beside the lake: which number comes next, what each run
-//! was to do, and what became of each of its tasks.
+//! What a pipeline remembers of its runs, with the lake: what each run was to do, and what became of each of
+//! its tasks.
 //!
 //! ```text
-//! {pipeline}/schedule.json                             changed by compare-and-swap
 //! {pipeline}/requests/{request}                        write-once: which run somebody's request became
 //! {pipeline}/refused/{message}.json                    write-once: why a message was not done
-//! {pipeline}/runs/{run:012}/plan.json                  write-once
+//! {pipeline}/runs/{run:012}/plan.json                  write-once: whoever writes it has the run's number
 //! {pipeline}/runs/{run:012}/receipts/{dataset}.json    write-once
 //! {pipeline}/runs/{run:012}/alive                      written again and again by whoever works on the run
 //! {pipeline}/runs/{run:012}/closed.json                write-once
+//! {pipeline}/open/{messages|processes}/{run:012}       there while the run has not ended; empty
 //! ```
 //!
-//! Losing all of it loses no row and doubles none: rows and their checkpoints are in the lake.
+//! It needs put-if-absent and nothing else: no lock, and no object is changed by two writers. Losing all of it
+//! loses no row and doubles none: rows and their checkpoints are in the lake.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,9 +23,9 @@ use futures::{StreamExt as _, TryStreamExt};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as Key;
 use object_store::prefix::PrefixStore;
-use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, UpdateVersion};
+use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
 
-use crate::root::Root;
+use crate::root::{NoLinks, Root};
 
 /// Objects that are read at once.
 const READS_AT_ONCE: usize = 16;
@@ -38,6 +39,9 @@ pub enum StateError {
     /// The folder on this machine could not be used. The first field completes "the state of runs could not be …".
     #[error("the state of runs could not be {0}: {1}")]
     Folder(&'static str, PathBuf, #[source] std::io::Error),
+    /// The folder is on a file system that can't tell which of two writers was first.
+    #[error(transparent)]
+    NoLinks(NoLinks),
     /// An object is not what comboi wrote.
     #[error(
         "`{0}` is damaged; `comboi run` begins a new run, which reads what it needs from the lake, once it is removed"
@@ -54,17 +58,23 @@ pub enum Written {
     Before(Bytes),
 }
 
-/// The schedule as it was read: its bytes and what a swap compares with.
-#[derive(Clone, Debug)]
-pub struct Schedule {
-    /// What was stored; `None` before the first run.
-    pub bytes: Option<Bytes>,
-    version: Option<UpdateVersion>,
+/// What keeps an open run going.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpenBy {
+    /// Messages of a queue: any process may go on with it.
+    Messages,
+    /// One process, which does all of it.
+    Process,
 }
 
-/// Keeps other processes from running the pipeline until it is dropped.
-#[derive(Debug)]
-pub struct RunLock(#[expect(dead_code, reason = "held for its lock")] Option<std::fs::File>);
+impl OpenBy {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Messages => "messages",
+            Self::Process => "processes",
+        }
+    }
+}
 
 /// The state of one pipeline's runs.
 #[derive(Clone, Debug)]
@@ -72,28 +82,55 @@ pub struct State {
     store: Arc<dyn ObjectStore>,
     pipeline: PipelineName,
     folder: Option<PathBuf>,
+    /// What an earlier comboi kept elsewhere.
+    earlier: Option<Arc<State>>,
 }
 
 impl State {
-    /// State in a folder of this machine, which is made if it is not there.
-    pub fn in_folder(folder: &Path, pipeline: PipelineName) -> Result<Self, StateError> {
-        let unusable = |e| StateError::Folder("kept in this folder", folder.to_owned(), e);
-        std::fs::create_dir_all(folder).map_err(unusable)?;
-        let store = LocalFileSystem::new_with_prefix(folder)
-            .map_err(|e| StateError::Unavailable("opened", e))?
-            .with_automatic_cleanup(false);
-        Ok(Self {
-            store: Arc::new(store),
-            pipeline,
-            folder: Some(folder.to_owned()),
-        })
-    }
-
-    /// State below `_comboi/runs` of a root that is no folder.
+    /// State below `_comboi/runs` of a root. Asks nothing of the storage.
     pub fn in_root(root: &Root, pipeline: PipelineName) -> Self {
         let place = root.base.clone().join("_comboi").join("runs");
         let store = PrefixStore::new(Arc::clone(&root.store), place);
-        Self::in_store(Arc::new(store), pipeline)
+        Self {
+            folder: root
+                .folder
+                .as_ref()
+                .map(|it| it.join("_comboi").join("runs")),
+            ..Self::in_store(Arc::new(store), pipeline)
+        }
+    }
+
+    /// The same, with what an earlier comboi kept of the pipeline's runs in a folder, if it did.
+    pub fn with_earlier(self, folder: &Path) -> Result<Self, StateError> {
+        if !folder.join(self.pipeline.as_str()).is_dir() {
+            return Ok(self);
+        }
+        let unusable = |e| StateError::Folder("read from this folder", folder.to_owned(), e);
+        let base = folder.canonicalize().map_err(unusable)?;
+        let base =
+            Key::from_absolute_path(&base).map_err(|e| unusable(std::io::Error::other(e)))?;
+        let store = PrefixStore::new(LocalFileSystem::new(), base);
+        let earlier = Self {
+            folder: Some(folder.to_owned()),
+            ..Self::in_store(Arc::new(store), self.pipeline.clone())
+        };
+        Ok(Self {
+            earlier: Some(Arc::new(earlier)),
+            ..self
+        })
+    }
+
+    /// What an earlier comboi kept elsewhere. It is read only.
+    pub fn earlier(&self) -> Option<&Self> {
+        self.earlier.as_deref()
+    }
+
+    /// Where it is, for people.
+    pub fn location(&self) -> String {
+        match &self.folder {
+            Some(folder) => format!("`{}`", folder.join(self.pipeline.as_str()).display()),
+            None => format!("`_comboi/runs/{}` beside bronze", self.pipeline),
+        }
     }
 
     /// State in any store that has conditional writes.
@@ -102,6 +139,7 @@ impl State {
             store,
             pipeline,
             folder: None,
+            earlier: None,
         }
     }
 
@@ -110,103 +148,41 @@ impl State {
         &self.pipeline
     }
 
-    /// Takes the lock that keeps other processes on this machine from running the pipeline; `None` when
-    /// another process has it.
-    ///
-    /// The lock ends with the process, however that ends. In a store there is no lock, and none is needed.
-    pub fn try_lock(&self) -> Result<Option<RunLock>, StateError> {
-        let Some(folder) = &self.folder else {
-            return Ok(Some(RunLock(None)));
-        };
-        let path = folder.join(format!("{}.lock", self.pipeline));
-        let unusable = |e| StateError::Folder("locked", path.clone(), e);
-        let file = std::fs::File::create(&path).map_err(unusable)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(RunLock(Some(file)))),
-            Err(std::fs::TryLockError::WouldBlock) => Ok(None),
-            Err(std::fs::TryLockError::Error(e)) => Err(unusable(e)),
-        }
+    /// What an earlier comboi kept of numbers and open runs in one object; `None` when there is none.
+    pub async fn schedule(&self) -> Result<Option<Bytes>, StateError> {
+        self.read(&self.key(&["schedule.json"])).await
     }
 
-    /// The schedule as it is now.
-    pub async fn schedule(&self) -> Result<Schedule, StateError> {
-        match self.store.get(&self.schedule_key()).await {
-            Ok(found) => {
-                let version = UpdateVersion {
-                    e_tag: found.meta.e_tag.clone(),
-                    version: found.meta.version.clone(),
-                };
-                let bytes = found
-                    .bytes()
-                    .await
-                    .map_err(|e| StateError::Unavailable("read", e))?;
-                Ok(Schedule {
-                    bytes: Some(bytes),
-                    version: Some(version),
-                })
-            }
-            Err(object_store::Error::NotFound { .. }) => Ok(Schedule {
-                bytes: None,
-                version: None,
-            }),
-            Err(e) => Err(StateError::Unavailable("read", e)),
-        }
+    /// Takes that object away.
+    pub async fn remove_schedule(&self) -> Result<(), StateError> {
+        self.remove(&self.key(&["schedule.json"])).await
     }
 
-    /// Changes the schedule if it is still what was read; says whether it did.
-    pub async fn swap_schedule(&self, read: &Schedule, new: Bytes) -> Result<bool, StateError> {
-        let mode = match &read.version {
-            None => PutMode::Create,
-            Some(version) => PutMode::Update(version.clone()),
-        };
-        let options = PutOptions {
-            mode,
-            ..PutOptions::default()
-        };
-        match self
-            .store
-            .put_opts(&self.schedule_key(), PutPayload::from(new.clone()), options)
+    /// Notes that a run has not ended.
+    pub async fn set_open(&self, by: OpenBy, run: RunId) -> Result<(), StateError> {
+        let key = self.open_key(by, run);
+        let put = self.store.put(&key, PutPayload::new()).await;
+        put.map(|_| ()).map_err(|e| self.unwritten(e))
+    }
+
+    /// Takes that note away.
+    pub async fn unset_open(&self, by: OpenBy, run: RunId) -> Result<(), StateError> {
+        self.remove(&self.open_key(by, run)).await
+    }
+
+    /// The runs that have not ended, by what was noted; one listing, in order.
+    pub async fn open(&self, by: OpenBy) -> Result<Vec<RunId>, StateError> {
+        let listed = self.store.list(Some(&self.key(&["open", by.as_str()])));
+        let listed: Vec<_> = listed
+            .try_collect()
             .await
-        {
-            Ok(_) => Ok(true),
-            Err(
-                object_store::Error::AlreadyExists { .. }
-                | object_store::Error::Precondition { .. },
-            ) => {
-                // A retry inside the store can meet its own first write.
-                Ok(self.schedule().await?.bytes.as_ref() == Some(&new))
-            }
-            Err(object_store::Error::NotImplemented { .. }) => self.swap_in_folder(read, new).await,
-            Err(e) => Err(StateError::Unavailable("written", e)),
-        }
-    }
-
-    /// Local file systems have no compare-and-swap, but they have locks.
-    async fn swap_in_folder(&self, read: &Schedule, new: Bytes) -> Result<bool, StateError> {
-        let folder = self
-            .folder
-            .as_ref()
-            .expect("only a local file system lacks conditional updates");
-        let path = folder.join(format!("{}.schedule.lock", self.pipeline));
-        let unusable = |e| StateError::Folder("locked", path.clone(), e);
-        let lock = std::fs::File::create(&path).map_err(unusable)?;
-        lock.lock().map_err(unusable)?;
-        if self.schedule().await?.bytes != read.bytes {
-            return Ok(false);
-        }
-        self.store
-            .put(&self.schedule_key(), PutPayload::from(new))
-            .await
-            .map_err(|e| StateError::Unavailable("written", e))?;
-        Ok(true)
-    }
-
-    /// Takes away a schedule that can't be read. The next run finds its number again.
-    pub async fn forget_schedule(&self) -> Result<(), StateError> {
-        match self.store.delete(&self.schedule_key()).await {
-            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-            Err(e) => Err(StateError::Unavailable("removed", e)),
-        }
+            .map_err(|e| StateError::Unavailable("listed", e))?;
+        let numbers = listed
+            .iter()
+            .filter_map(|object| object.location.filename()?.parse().ok());
+        let mut open: Vec<RunId> = numbers.map(RunId).collect();
+        open.sort();
+        Ok(open)
     }
 
     /// Writes what a run is to do, once.
@@ -283,10 +259,7 @@ impl State {
 
     /// Forgets a request. Asked again, it is a new one.
     pub async fn forget_request(&self, request: &str) -> Result<(), StateError> {
-        match self.store.delete(&self.key(&["requests", request])).await {
-            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-            Err(e) => Err(StateError::Unavailable("removed", e)),
-        }
+        self.remove(&self.key(&["requests", request])).await
     }
 
     /// Writes why a message was refused, once. The name is of letters, digits and `-`.
@@ -299,8 +272,7 @@ impl State {
     pub async fn touch(&self, run: RunId) -> Result<(), StateError> {
         let key = self.run_key(run, "alive");
         let put = self.store.put(&key, PutPayload::new()).await;
-        put.map(|_| ())
-            .map_err(|e| StateError::Unavailable("written", e))
+        put.map(|_| ()).map_err(|e| self.unwritten(e))
     }
 
     /// When somebody was last at work on a run, by the storage's clock; `None` if nobody ever was.
@@ -308,11 +280,15 @@ impl State {
         &self,
         run: RunId,
     ) -> Result<Option<chrono::DateTime<chrono::Utc>>, StateError> {
-        match self.store.head(&self.run_key(run, "alive")).await {
-            Ok(found) => Ok(Some(found.last_modified)),
-            Err(object_store::Error::NotFound { .. }) => Ok(None),
-            Err(e) => Err(StateError::Unavailable("read", e)),
-        }
+        self.written_at(&self.run_key(run, "alive")).await
+    }
+
+    /// When a run's plan was written, by the storage's clock; `None` if there is no such run.
+    pub async fn planned_at(
+        &self,
+        run: RunId,
+    ) -> Result<Option<chrono::DateTime<chrono::Utc>>, StateError> {
+        self.written_at(&self.run_key(run, "plan.json")).await
     }
 
     /// Writes that a run has ended, once.
@@ -324,13 +300,6 @@ impl State {
     /// How a run ended; `None` while it has not.
     pub async fn closed(&self, run: RunId) -> Result<Option<Bytes>, StateError> {
         self.read(&self.run_key(run, "closed.json")).await
-    }
-
-    /// The greatest number that a plan was written for.
-    ///
-    /// Needed only when the schedule is lost or lags behind a run that died in beginning.
-    pub async fn last_planned_run(&self) -> Result<Option<RunId>, StateError> {
-        Ok(self.runs().await?.into_iter().max())
     }
 
     /// The numbers of all runs of which anything is there, in no order; one listing, whatever they hold.
@@ -392,22 +361,47 @@ impl State {
             mode: PutMode::Create,
             ..PutOptions::default()
         };
-        match self
-            .store
-            .put_opts(key, PutPayload::from(bytes), options)
-            .await
-        {
-            Ok(_) => Ok(Written::Now),
+        let put = PutPayload::from(bytes.clone());
+        let failed = match self.store.put_opts(key, put, options).await {
+            Ok(_) => return Ok(Written::Now),
             Err(
                 object_store::Error::AlreadyExists { .. }
                 | object_store::Error::Precondition { .. },
-            ) => {
-                let before = self.read(key).await?;
-                Ok(Written::Before(
-                    before.ok_or_else(|| StateError::Damaged(key.to_string()))?,
-                ))
-            }
-            Err(e) => Err(StateError::Unavailable("written", e)),
+            ) => None,
+            Err(e) => Some(e),
+        };
+        // It may have been applied all the same: the answer was lost, or the store repeated its own write.
+        match (self.read(key).await, failed) {
+            (Ok(Some(there)), _) if there == bytes => Ok(Written::Now),
+            (Ok(Some(there)), None) => Ok(Written::Before(there)),
+            (Ok(None), None) => Err(StateError::Damaged(key.to_string())),
+            (_, Some(e)) => Err(self.unwritten(e)),
+            (Err(e), None) => Err(e),
+        }
+    }
+
+    fn unwritten(&self, error: object_store::Error) -> StateError {
+        match self.folder.as_deref().and_then(NoLinks::of) {
+            Some(no_links) => StateError::NoLinks(no_links),
+            None => StateError::Unavailable("written", error),
+        }
+    }
+
+    async fn remove(&self, key: &Key) -> Result<(), StateError> {
+        match self.store.delete(key).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(e) => Err(StateError::Unavailable("removed", e)),
+        }
+    }
+
+    async fn written_at(
+        &self,
+        key: &Key,
+    ) -> Result<Option<chrono::DateTime<chrono::Utc>>, StateError> {
+        match self.store.head(key).await {
+            Ok(found) => Ok(Some(found.last_modified)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(e) => Err(StateError::Unavailable("read", e)),
         }
     }
 
@@ -423,8 +417,8 @@ impl State {
         }
     }
 
-    fn schedule_key(&self) -> Key {
-        self.key(&["schedule.json"])
+    fn open_key(&self, by: OpenBy, run: RunId) -> Key {
+        self.key(&["open", by.as_str(), &format!("{:012}", run.0)])
     }
 
     fn run_key(&self, run: RunId, object: &str) -> Key {

@@ -28,8 +28,8 @@ pub enum Mistake {
     NoSweep,
     /// A run is closed by its last task, whatever the others do.
     ClosedByLastTask,
-    /// Two timers may begin the same run.
-    BlindSchedule,
+    /// The plan of a run is written whether it is there or not, so two timers may begin the same run.
+    BlindPlan,
     /// Silver reads the newest versions, not those of its run's receipts.
     NewestInputs,
 }
@@ -100,7 +100,7 @@ pub(crate) struct Executor {
 pub(crate) enum Driver {
     #[default]
     Idle,
-    /// It has read the schedule and will take the number after this one.
+    /// It has read the last number and will write the plan of the one after it, if nobody has.
     Takes(u8),
     /// It has taken this run and will send its messages.
     Sends(u8),

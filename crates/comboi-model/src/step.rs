@@ -134,7 +134,7 @@ impl Protocol {
                 Driver::Sends(world.last_run)
             }
             Driver::Takes(_)
-                if self.makes(Mistake::BlindSchedule) && world.last_run < self.runs =>
+                if self.makes(Mistake::BlindPlan) && world.last_run < self.runs =>
             {
                 world.last_run += 1;
                 world.slot_taken_twice = true;

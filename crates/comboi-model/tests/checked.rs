@@ -91,7 +91,7 @@ fn every_safeguard_is_needed() {
         (Mistake::DeletedFirst, "what is quiet has ended"),
         (Mistake::NoSweep, "what is quiet has ended"),
         (Mistake::ClosedByLastTask, "a closed run has all receipts"),
-        (Mistake::BlindSchedule, "a slot has one run"),
+        (Mistake::BlindPlan, "a slot has one run"),
         (
             Mistake::NewestInputs,
             "silver is of the versions of its run",
@@ -113,7 +113,7 @@ fn protocol_for(mistake: Mistake) -> Protocol {
         ..small()
     };
     match mistake {
-        Mistake::BlindSchedule => Protocol {
+        Mistake::BlindPlan => Protocol {
             drivers: 2,
             runs: 2,
             ..mistaken

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use comboi_lake::State;
+use comboi_lake::{State, StateError};
 use comboi_project::RunId;
 
 use crate::ledger::{Ledger, LedgerError};
@@ -32,15 +32,16 @@ impl fmt::Display for OtherApp {
 /// The app that did the last run of the pipeline, if that was not the one that sends to the queue `own`.
 pub async fn other_app(state: &State, own: &str) -> Result<Option<OtherApp>, RunError> {
     let ledger = Ledger::new(state.clone());
-    let Some(run) = ledger.last_pipeline_run().await? else {
-        return Ok(None);
-    };
-    let order = match ledger.order(run).await {
-        Ok(order) => order,
+    let last = match ledger.last_pipeline_run().await {
+        Ok(last) => last,
         // Others say that, and what to do.
-        Err(LedgerError::Damaged { .. }) => None,
+        Err(LedgerError::Damaged { .. } | LedgerError::State(StateError::Damaged(_))) => None,
         Err(e) => return Err(e.into()),
     };
+    let Some(run) = last else {
+        return Ok(None);
+    };
+    let order = ledger.order(run).await?;
     let queue = order.and_then(|order| order.queue);
     Ok(queue.filter(|queue| queue != own).map(|queue| OtherApp {
         run,

@@ -30,6 +30,7 @@ use crate::quarantine::QUARANTINE;
 use crate::retention;
 use crate::runner::Runner;
 use crate::task::{Done, Scratch, TaskError, with_session};
+use crate::writer::{self, Standing};
 use hold::{Fetched, Held, Hold};
 
 /// What shaped a built dataset. Kept in its commit, under this property, so that an unchanged one is not built again.
@@ -43,6 +44,9 @@ struct BuiltFrom {
     /// Of query, contract and the names of the inputs.
     digest: String,
     inputs: BTreeMap<DatasetId, u64>,
+    /// Which runs wrote these versions, as far as that is noted: versions are counted anew where a table was lost or brought back.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    written_by: BTreeMap<DatasetId, String>,
     /// The version of DuckDB.
     engine: String,
     /// Whether the query asks for the time or for chance, so that the same inputs give something else tomorrow.
@@ -72,10 +76,17 @@ pub(crate) async fn build(
     for _ in 0..COMMIT_TRIES {
         match task.once().await {
             Err(TaskError::Lake(comboi_lake::Error::Overtaken(_))) => {}
-            done => return done,
+            done => return done.map_err(|e| e.of_later_run(id)),
         }
     }
     Err(TaskError::Crowded)
+}
+
+impl BuiltFrom {
+    /// What a version was built of. What another comboi wrote there may not be understood.
+    fn of(properties: &BTreeMap<String, String>) -> Option<Self> {
+        serde_json::from_str(properties.get(BUILT_FROM)?).ok()
+    }
 }
 
 /// Why a dataset is built from these versions of its inputs; `None` when the version that readers see was made of
@@ -89,11 +100,7 @@ pub(crate) fn why_build(
     let Some(latest) = latest else {
         return Some("it was never built".to_owned());
     };
-    // What another comboi wrote there may not be understood; then the dataset is simply built again.
-    let before = latest
-        .properties
-        .get(BUILT_FROM)
-        .and_then(|text| serde_json::from_str::<BuiltFrom>(text).ok());
+    let before = BuiltFrom::of(&latest.properties);
     let Some(before) = before.filter(|_| latest.by_comboi) else {
         return Some("what it was built from is not known".to_owned());
     };
@@ -112,11 +119,19 @@ pub(crate) fn why_build(
     changed.map(|(input, _)| format!("{input} has changed"))
 }
 
-/// Whether an input was committed by a later run than what was built of it. If its version has the number that was read, then that one was lost,
-/// or taken back with an older copy of the lake, and its number was given again.
-pub(crate) fn made_anew(pipeline: &PipelineName, built: &Latest, input: &Latest) -> bool {
+/// Whether an input was committed by another run than the one whose version was read, or by a later one than what was built of it. If its version
+/// has the number that was read, then that one was lost, or taken back with an older copy of the lake, and its number was given again.
+pub(crate) fn made_anew(
+    pipeline: &PipelineName,
+    built: &Latest,
+    id: &DatasetId,
+    input: &Latest,
+) -> bool {
     let run = |latest: &Latest| latest.last_commit(pipeline).map(|(run, _)| run);
-    run(input) > run(built)
+    let noted = BuiltFrom::of(&built.properties);
+    let read = noted.and_then(|noted| noted.written_by.get(id).cloned());
+    let another = read.is_some() && read != writer::id_of(&input.properties);
+    another || run(input) > run(built)
 }
 
 fn present(
@@ -129,6 +144,9 @@ fn present(
     };
     inputs.iter().map(version).collect()
 }
+
+/// An input on this machine's disk: its alias, columns and files.
+type OnDisk = (String, Columns, Vec<PathBuf>);
 
 struct Build<'a> {
     runner: &'a Runner,
@@ -147,6 +165,8 @@ struct Staged {
     linked: Option<Compared>,
     held: Held,
     uses_the_clock: bool,
+    /// Which runs wrote the versions that were read.
+    written_by: BTreeMap<DatasetId, String>,
     /// What people should know: rows past their age, columns on their way out that the query names.
     notes: Vec<String>,
 }
@@ -208,18 +228,12 @@ impl Build<'_> {
     async fn once(&self) -> Result<Done, TaskError> {
         let base = self.table.snapshot().await?;
         if let Some(base) = &base {
-            let by_this_run = base
-                .last_commit(&self.runner.project.name)
-                .is_some_and(|(run, _)| run >= self.order.run);
-            let unchanged = !by_this_run && !self.order.rebuild && self.is_unchanged(base).await?;
-            if by_this_run || unchanged {
+            if let Some(why) = self.why_skip(base).await? {
                 let mut done = self.finished(base).await?;
-                let why = if by_this_run {
-                    "this run had built it"
-                } else {
-                    "nothing that shapes it has changed"
-                };
-                done.skipped = Some(why.to_owned());
+                if let Some(built) = BuiltFrom::of(&base.properties) {
+                    done.inputs = built.inputs;
+                }
+                done.skipped = Some(why);
                 done.verdicts = self.freshness_now(base).await?;
                 done.late = is_late(&done.verdicts);
                 return Ok(done);
@@ -232,6 +246,7 @@ impl Build<'_> {
             linked,
             held,
             uses_the_clock,
+            written_by,
             notes: of_query,
         } = self.stage(&scratch, base.as_ref()).await?;
         let Held {
@@ -253,7 +268,7 @@ impl Build<'_> {
         let noted = self
             .put_aside(&built.columns, quarantined.map(|(file, _)| file))
             .await?;
-        let mut change = self.change(built, uses_the_clock);
+        let mut change = self.change(built, uses_the_clock, written_by);
         let noted = noted.map_or_else(String::new, |version| version.to_string());
         change.properties.insert(QUARANTINE.to_owned(), noted);
         let beside = self.keep_beside(deduped.as_ref(), &change).await?;
@@ -281,6 +296,39 @@ impl Build<'_> {
         Ok(done)
     }
 
+    /// Why there is nothing to build: judged by who built what is there, and of what. An error, when a later run changed it, which this one
+    /// can't undo, and what is there is not what this run would build, or newer.
+    async fn why_skip(&self, base: &Snapshot) -> Result<Option<String>, TaskError> {
+        let pipeline = &self.runner.project.name;
+        let last = base.last_commit(pipeline).map(|(run, _)| run);
+        let standing = Standing::of(self.order, pipeline, &base.properties, last);
+        match standing {
+            Standing::Ours => return Ok(Some("this run had built it".to_owned())),
+            Standing::Later(run) if self.is_covered(base) => {
+                return Ok(Some(format!("run {run}, which began later, has built it")));
+            }
+            Standing::Later(_) | Standing::Fenced(_) | Standing::Free => {}
+        }
+        if !self.order.rebuild && self.is_unchanged(base).await? {
+            return Ok(Some("nothing that shapes it has changed".to_owned()));
+        }
+        match standing {
+            Standing::Later(run) | Standing::Fenced(run) => {
+                Err(TaskError::LaterRun(self.dataset.id.clone(), run))
+            }
+            Standing::Ours | Standing::Free => Ok(None),
+        }
+    }
+
+    /// Whether what is there was built by the same query and contract, of the versions that this run reads, or of later ones.
+    fn is_covered(&self, base: &Snapshot) -> bool {
+        BuiltFrom::of(&base.properties).is_some_and(|built| {
+            let mut inputs = self.inputs.iter();
+            Some(built.digest) == self.runner.project.digest(&self.dataset.id)
+                && inputs.all(|(id, version)| built.inputs.get(id) >= Some(version))
+        })
+    }
+
     async fn is_unchanged(&self, base: &Snapshot) -> Result<bool, TaskError> {
         let project = &self.runner.project;
         let base = Latest::from(base.clone());
@@ -292,14 +340,14 @@ impl Build<'_> {
         for (input, version) in &self.inputs {
             let newest = self.runner.lake.table(input).latest().await?;
             let read = newest.filter(|newest| newest.version == *version);
-            if read.is_some_and(|read| made_anew(&project.name, &base, &read)) {
+            if read.is_some_and(|read| made_anew(&project.name, &base, input, &read)) {
                 return Ok(false);
             }
         }
         Ok(true)
     }
 
-    fn from(&self, uses_the_clock: bool) -> BuiltFrom {
+    fn from(&self, uses_the_clock: bool, written_by: BTreeMap<DatasetId, String>) -> BuiltFrom {
         BuiltFrom {
             digest: self
                 .runner
@@ -307,6 +355,7 @@ impl Build<'_> {
                 .digest(&self.dataset.id)
                 .unwrap_or_default(),
             inputs: self.inputs.clone(),
+            written_by,
             engine: comboi_engine::DUCKDB_VERSION.to_owned(),
             uses_the_clock,
         }
@@ -417,7 +466,7 @@ impl Build<'_> {
 
     /// Runs the query into a file, makes rows about the same thing one, and holds the rest to the contract.
     async fn stage(&self, scratch: &Scratch, base: Option<&Snapshot>) -> Result<Staged, TaskError> {
-        let inputs = self.fetch(scratch).await?;
+        let (inputs, written_by) = self.fetch(scratch).await?;
         let before = match &self.dataset.dedupe {
             Some(how) => {
                 let (runner, id) = (self.runner, &self.dataset.id);
@@ -522,32 +571,45 @@ impl Build<'_> {
                 linked,
                 held,
                 uses_the_clock,
+                written_by,
                 notes,
             })
         })
         .await
     }
 
-    /// The pinned versions of the inputs, on this machine's disk: alias, columns, files.
+    /// The pinned versions of the inputs, on this machine's disk; and which runs wrote them.
     async fn fetch(
         &self,
         scratch: &Scratch,
-    ) -> Result<Vec<(String, Columns, Vec<PathBuf>)>, TaskError> {
-        let mut fetched = Vec::new();
+    ) -> Result<(Vec<OnDisk>, BTreeMap<DatasetId, String>), TaskError> {
+        let (mut fetched, mut written_by) = (Vec::new(), BTreeMap::new());
         for input in &self.dataset.inputs {
             let table = self.runner.lake.table(&input.dataset);
             let snapshot = table.snapshot_at(self.inputs[&input.dataset]).await?;
             let files = table
                 .local_files(&snapshot, &scratch.path().join(input.alias.as_str()))
                 .await?;
+            let writer = writer::id_of(&snapshot.properties);
+            written_by.extend(writer.map(|id| (input.dataset.clone(), id)));
             fetched.push((input.alias.to_string(), snapshot.columns, files));
         }
-        Ok(fetched)
+        Ok((fetched, written_by))
     }
 
-    fn change(&self, built: Built, uses_the_clock: bool) -> Change {
-        let from = serde_json::to_string(&self.from(uses_the_clock))
+    fn change(
+        &self,
+        built: Built,
+        uses_the_clock: bool,
+        written_by: BTreeMap<DatasetId, String>,
+    ) -> Change {
+        let from = serde_json::to_string(&self.from(uses_the_clock, written_by))
             .expect("names and numbers always become JSON");
+        let mut properties = writer::note(&self.runner.project.name, self.order);
+        properties.extend([
+            (BUILT_FROM.to_owned(), from),
+            (PROMISES.to_owned(), promises::promises_of(self.dataset)),
+        ]);
         Change {
             pipeline: self.runner.project.name.clone(),
             run: self.order.run,
@@ -556,10 +618,7 @@ impl Build<'_> {
             columns: built.columns,
             add: vec![built.file],
             remove: Remove::All,
-            properties: BTreeMap::from([
-                (BUILT_FROM.to_owned(), from),
-                (PROMISES.to_owned(), promises::promises_of(self.dataset)),
-            ]),
+            properties,
             at: self.runner.clock.now(),
         }
     }

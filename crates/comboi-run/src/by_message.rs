@@ -54,6 +54,7 @@ impl Runner {
     /// The timer has fired, for this slot: goes on with what has not ended, else begins a run over the plan. `config` is for the messages.
     pub async fn on_timer(&self, slot: &str, config: &str, plan: Plan) -> Result<Answer, RunError> {
         let mut answer = Answer::default();
+        self.ledger().take_over_schedule().await?;
         if let Some(other) = self.other_app().await? {
             error!(run = other.run.0, "{other}");
             answer.said.push(other.to_string());

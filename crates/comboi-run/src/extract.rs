@@ -11,10 +11,11 @@ use comboi_lake::{Change, DataFile, Latest, Operation, Remove, Snapshot, Table};
 use comboi_project::{Columns, DatasetId, Source};
 use comboi_sources::{Extract, ExtractChange, Known, Note};
 
-use crate::ledger::Order;
+use crate::ledger::{Order, RunKind};
 use crate::retention;
 use crate::runner::Runner;
 use crate::task::{Done, Scratch, TaskError};
+use crate::writer::{self, Standing};
 
 pub(crate) use databases::{Range, look as look_at_database, open};
 pub(crate) use files::look as look_at_files;
@@ -59,13 +60,22 @@ pub(crate) async fn extract(
         };
         match done {
             Err(TaskError::Lake(comboi_lake::Error::Overtaken(_))) => {}
-            done => return done,
+            done => return done.map_err(|e| e.of_later_run(id)),
         }
     }
     Err(TaskError::Crowded)
 }
 
 impl Extraction<'_> {
+    fn standing(&self, latest: Option<&Latest>) -> Standing {
+        let Some(latest) = latest else {
+            return Standing::Free;
+        };
+        let pipeline = &self.runner.project.name;
+        let last = latest.last_commit(pipeline).map(|(run, _)| run);
+        Standing::of(self.order, pipeline, &latest.properties, last)
+    }
+
     /// The table as it is, with these of its files.
     async fn known(
         &self,
@@ -106,12 +116,18 @@ impl Extraction<'_> {
                 (Operation::Replace, Remove::Files(names(&removed, here)?))
             }
         };
+        // Ranges that are read again are not what a run extracts.
+        let mut properties = match self.order.kind {
+            RunKind::Backfill => BTreeMap::new(),
+            _ => writer::note(&self.runner.project.name, self.order),
+        };
+        properties.insert(CHECKPOINT.to_owned(), extract.checkpoint);
         Ok(Change {
             columns: extract.columns,
             add: extract.staged,
             remove,
             chunk,
-            properties: BTreeMap::from([(CHECKPOINT.to_owned(), extract.checkpoint)]),
+            properties,
             ..self.empty(operation)
         })
     }
@@ -128,6 +144,19 @@ impl Extraction<'_> {
             properties: BTreeMap::new(),
             at: self.runner.clock.now(),
         }
+    }
+}
+
+/// Why a run has nothing to extract; an error, when a later run changed the table, which this one can't undo.
+fn why_skip(standing: Standing, id: &DatasetId) -> Result<Option<String>, TaskError> {
+    match standing {
+        Standing::Free => Ok(None),
+        Standing::Ours => Ok(Some("this run had extracted it".to_owned())),
+        // It read what there was when it began, or later.
+        Standing::Later(run) => Ok(Some(format!(
+            "run {run}, which began later, has extracted it"
+        ))),
+        Standing::Fenced(run) => Err(TaskError::LaterRun(id.clone(), run)),
     }
 }
 

@@ -6,14 +6,17 @@ use comboi_project::{DatasetId, RunId};
 use serde::Serialize;
 
 use crate::ledger::{Ledger, LedgerError, Order, RunKind};
+use crate::process::Process;
 use crate::receipt::{Receipt, RunReport};
 
 /// How far a run is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RunStatus {
-    /// It has not ended: it is being done, waits for its turn, or was killed.
+    /// It has not ended: it is being done, or waits for its turn.
     Open,
+    /// It was stopped, or its process is gone; `retry` takes up what it left undone.
+    Interrupted,
     /// Everything that it was to do is done and good.
     Succeeded,
     /// Something failed.
@@ -58,26 +61,47 @@ impl RunView {
 }
 
 /// One run; `None` when it was forgotten or never was.
-pub async fn run(state: &State, run: RunId) -> Result<Option<RunView>, LedgerError> {
+pub async fn run(
+    state: &State,
+    run: RunId,
+    now: DateTime<Utc>,
+) -> Result<Option<RunView>, LedgerError> {
     let ledger = Ledger::new(state.clone());
-    let Some(Order {
-        kind,
-        plan,
-        begun_at,
-        ..
-    }) = ledger.order(run).await?
-    else {
+    match view(&ledger, run, now).await? {
+        None => match ledger.earlier() {
+            Some(earlier) => view(&earlier, run, now).await,
+            None => Ok(None),
+        },
+        found => Ok(found),
+    }
+}
+
+async fn view(
+    ledger: &Ledger,
+    run: RunId,
+    now: DateTime<Utc>,
+) -> Result<Option<RunView>, LedgerError> {
+    let Some(order) = ledger.order(run).await? else {
         return Ok(None);
     };
     let mut receipts = ledger.receipts(run).await?;
     let closed = ledger.closed(run).await?;
     let status = match &closed {
-        // What is done by hand is done at once.
-        None if plan.tasks.is_empty() => RunStatus::Succeeded,
-        None => RunStatus::Open,
+        Some(report) if report.stopped || report.interrupted => RunStatus::Interrupted,
         Some(report) if report.is_good() => RunStatus::Succeeded,
         Some(_) => RunStatus::Failed,
+        None if order.request.is_some() => RunStatus::Open,
+        // An earlier comboi wrote no end of what is done by hand.
+        None if order.id.is_none() && order.plan.tasks.is_empty() => RunStatus::Succeeded,
+        None if ledger.goes_on(&order, &Process::this(), now).await? => RunStatus::Open,
+        None => RunStatus::Interrupted,
     };
+    let Order {
+        kind,
+        plan,
+        begun_at,
+        ..
+    } = order;
     Ok(Some(RunView {
         run,
         kind: match kind {
@@ -104,15 +128,23 @@ pub async fn run(state: &State, run: RunId) -> Result<Option<RunView>, LedgerErr
     }))
 }
 
-/// The last runs, newest first.
-pub async fn runs(state: &State, most: u32) -> Result<Vec<RunView>, LedgerError> {
-    let last = Ledger::new(state.clone()).last_run().await?;
-    let mut views = Vec::new();
-    for number in (1..=last.0)
-        .rev()
-        .take(usize::try_from(most).unwrap_or(usize::MAX))
-    {
-        views.extend(run(state, RunId(number)).await?);
+/// The last runs, newest first: those of an earlier comboi too, as far as their numbers were not given again.
+pub async fn runs(
+    state: &State,
+    most: u32,
+    now: DateTime<Utc>,
+) -> Result<Vec<RunView>, LedgerError> {
+    let most = usize::try_from(most).unwrap_or(usize::MAX);
+    let ledger = Ledger::new(state.clone());
+    let (earlier, mut views) = (ledger.earlier(), Vec::new());
+    let mut oldest = RunId(u32::MAX);
+    for ledger in [Some(ledger), earlier].into_iter().flatten() {
+        for run in ledger.kept().await? {
+            if run < oldest && views.len() < most {
+                views.extend(view(&ledger, run, now).await?);
+            }
+        }
+        oldest = views.last().map_or(oldest, |view: &RunView| view.run);
     }
     Ok(views)
 }

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use comboi_lake::{RunLock, Schedule, State, StateError, Written};
+use comboi_lake::{OpenBy, State, StateError, Written};
 use comboi_plan::Plan;
 use comboi_project::{DatasetId, RunId};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use tracing::warn;
 
+use crate::process::Process;
 use crate::receipt::{Receipt, RunReport};
 
 /// What this comboi writes into the state of runs.
@@ -26,9 +28,18 @@ pub enum LedgerError {
     /// The state of runs could not be read or written.
     #[error(transparent)]
     State(#[from] StateError),
-    /// Another process is running this pipeline from the same folder.
-    #[error("another process is running pipeline `{0}` from this folder; wait until it has ended")]
-    Busy(String),
+    /// Another process of this machine is doing a run of this pipeline.
+    #[error(
+        "run {run} is under way (process {process} of this machine, begun at {begun_at} UTC): wait until it has ended (`comboi status {run}` shows how far it is), or stop it and use `comboi retry`"
+    )]
+    UnderWay {
+        /// The run.
+        run: RunId,
+        /// The process's number.
+        process: u32,
+        /// When the run began.
+        begun_at: String,
+    },
     /// An object of the state is not what comboi wrote.
     #[error(
         "the {what} of run {run} is damaged; nothing in the lake depends on it: `comboi run` begins a new run"
@@ -42,11 +53,6 @@ pub enum LedgerError {
         #[source]
         source: serde_json::Error,
     },
-    /// The schedule is not what comboi wrote.
-    #[error(
-        "the schedule of the runs is damaged; `comboi repair` takes it away, and the next run number is found again"
-    )]
-    DamagedSchedule(#[source] serde_json::Error),
     /// The state was written by a newer comboi.
     #[error("the state of runs was written by a newer comboi (format {0}); upgrade this one")]
     Newer(u32),
@@ -78,9 +84,12 @@ pub(crate) enum RunKind {
 /// What a run is to do. Written once, before anything is done.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Order {
-    format: u32,
+    pub(crate) format: u32,
     /// The run.
     pub(crate) run: RunId,
+    /// What tells this run from any other one, should two ever have the same number; `None` of an earlier comboi.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) id: Option<String>,
     /// What it was begun for.
     pub(crate) kind: RunKind,
     /// When it began.
@@ -97,16 +106,37 @@ pub(crate) struct Order {
     /// The queue by which its messages go, if it is done by messages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) queue: Option<String>,
+    /// The process that does all of it, if it is not done by messages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) process: Option<Process>,
 }
 
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-struct ScheduleRecord {
+impl Order {
+    /// A run that has no number yet.
+    pub(crate) fn new(kind: RunKind, plan: Plan, begun_at: DateTime<Utc>) -> Self {
+        Self {
+            format: FORMAT,
+            run: RunId(0),
+            id: Some(uuid::Uuid::new_v4().simple().to_string()),
+            kind,
+            begun_at,
+            plan,
+            pins: BTreeMap::new(),
+            rebuild: false,
+            request: None,
+            queue: None,
+            process: None,
+        }
+    }
+}
+
+/// What an earlier comboi kept of all runs in one object.
+#[derive(Clone, Debug, Default, Deserialize)]
+struct Schedule {
     format: u32,
     last_run: RunId,
-    /// The last run that did a plan; resets and restores take numbers too.
-    last_pipeline_run: Option<RunId>,
     /// Runs that are done message by message and have not ended.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     open: Vec<RunId>,
 }
 
@@ -122,51 +152,22 @@ impl Ledger {
         Self { state }
     }
 
-    /// Keeps other processes on this machine from running the same pipeline until the lock is dropped.
-    ///
-    /// Only saves double work: what is committed is right without it.
-    pub(crate) fn lock(&self) -> Result<RunLock, LedgerError> {
-        self.state
-            .try_lock()?
-            .ok_or_else(|| LedgerError::Busy(self.state.pipeline().to_string()))
+    /// What an earlier comboi kept elsewhere.
+    pub(crate) fn earlier(&self) -> Option<Self> {
+        self.state.earlier().cloned().map(Self::new)
     }
 
-    /// Takes the next run number, higher than `taken`, and writes down what it is to do.
+    /// Takes the next run number after `last`, and writes down what the run is to do: whoever writes that object first has its number.
     ///
-    /// Dying in it leaves at most a number that no run has.
-    pub(crate) async fn begin(
-        &self,
-        kind: RunKind,
-        plan: Plan,
-        pins: BTreeMap<DatasetId, Option<u64>>,
-        rebuild: bool,
-        begun_at: DateTime<Utc>,
-        taken: RunId,
-    ) -> Result<Order, LedgerError> {
-        let mut order = Order {
-            format: FORMAT,
-            run: RunId(0),
-            kind,
-            begun_at,
-            plan,
-            pins,
-            rebuild,
-            request: None,
-            queue: None,
-        };
+    /// Dying in it leaves at most a note of a number that no run has; the run that gets it takes the note over.
+    pub(crate) async fn begin(&self, mut order: Order, last: RunId) -> Result<Order, LedgerError> {
+        order.run = RunId(last.0 + 1);
         loop {
-            let (read, mut record) = self.schedule().await?;
-            order.run = RunId(record.last_run.max(taken).0 + 1);
-            while self.state.create_plan(order.run, to_bytes(&order)).await? != Written::Now {
-                order.run.0 += 1;
-            }
-            record.last_run = order.run;
-            if matches!(kind, RunKind::Pipeline | RunKind::Retry { .. }) {
-                record.last_pipeline_run = Some(order.run);
-            }
-            if self.state.swap_schedule(&read, to_bytes(&record)).await? {
+            self.state.set_open(OpenBy::Process, order.run).await?;
+            if self.is_first(&order).await? {
                 return Ok(order);
             }
+            order.run.0 += 1;
         }
     }
 
@@ -176,25 +177,12 @@ impl Ledger {
     pub(crate) async fn begin_requested(
         &self,
         request: &str,
-        plan: Plan,
-        pins: BTreeMap<DatasetId, Option<u64>>,
-        begun_at: DateTime<Utc>,
-        taken: RunId,
-        queue: Option<&str>,
+        mut order: Order,
+        last: RunId,
     ) -> Result<Order, LedgerError> {
-        let (_, record) = self.schedule().await?;
-        let mut order = Order {
-            format: FORMAT,
-            run: RunId(record.last_run.max(taken).0 + 1),
-            kind: RunKind::Pipeline,
-            begun_at,
-            plan,
-            pins,
-            rebuild: false,
-            request: Some(request.to_owned()),
-            queue: queue.map(str::to_owned),
-        };
-        while self.state.create_plan(order.run, to_bytes(&order)).await? != Written::Now {
+        order.request = Some(request.to_owned());
+        order.run = RunId(last.0 + 1);
+        while !self.is_first(&order).await? {
             order.run.0 += 1;
         }
         if self.state.create_request(request, order.run).await? == Written::Now {
@@ -204,6 +192,33 @@ impl Ledger {
         let run = self.state.request(request).await?.unwrap_or(order.run);
         self.open(run).await?;
         Ok(self.order(run).await?.unwrap_or(order))
+    }
+
+    async fn is_first(&self, order: &Order) -> Result<bool, LedgerError> {
+        let written = self.state.create_plan(order.run, to_bytes(order)).await?;
+        Ok(written == Written::Now)
+    }
+
+    /// The last number, by an earlier comboi's schedule too.
+    pub(crate) async fn last_number(&self) -> Result<RunId, LedgerError> {
+        let scheduled = match self.state.schedule().await? {
+            Some(bytes) => serde_json::from_slice::<Schedule>(&bytes).unwrap_or_default(),
+            None => Schedule::default(),
+        };
+        Ok(self.last_run().await?.max(scheduled.last_run))
+    }
+
+    /// Who adds to what a newer comboi writes could undo what that one relies on.
+    pub(crate) async fn refuse_newer(&self, last: RunId) -> Result<(), LedgerError> {
+        #[derive(Deserialize)]
+        struct Format {
+            format: u32,
+        }
+        let plan = self.state.plan(last).await?.unwrap_or_default();
+        match serde_json::from_slice::<Format>(&plan) {
+            Ok(plan) if plan.format > FORMAT => Err(LedgerError::Newer(plan.format)),
+            _ => Ok(()),
+        }
     }
 
     /// The run that a request became, opened if it was not.
@@ -218,51 +233,71 @@ impl Ledger {
     }
 
     async fn open(&self, run: RunId) -> Result<(), LedgerError> {
-        self.change(|record| {
-            record.last_run = record.last_run.max(run);
-            record.last_pipeline_run = record.last_pipeline_run.max(Some(run));
-            if !record.open.contains(&run) {
-                record.open.push(run);
-            }
-        })
-        .await
+        Ok(self.state.set_open(OpenBy::Messages, run).await?)
     }
 
     /// Writes down that an open run has ended.
     pub(crate) async fn close_open(&self, report: &RunReport) -> Result<(), LedgerError> {
-        self.close(report).await?;
-        self.change(|record| record.open.retain(|run| *run != report.run))
-            .await
+        self.state
+            .close(report.run, to_bytes(&report.for_keeping()))
+            .await?;
+        self.set_aside(report.run).await
     }
 
     /// Leaves a run out of those that have not ended, whatever is written of it.
     pub(crate) async fn set_aside(&self, run: RunId) -> Result<(), LedgerError> {
-        self.change(|record| record.open.retain(|open| *open != run))
-            .await
+        Ok(self.state.unset_open(OpenBy::Messages, run).await?)
     }
 
     /// The runs that have not ended and are done message by message.
     pub(crate) async fn open_runs(&self) -> Result<Vec<RunId>, LedgerError> {
-        Ok(self.schedule().await?.1.open)
+        Ok(self.state.open(OpenBy::Messages).await?)
     }
 
-    /// The last run of all.
-    pub(crate) async fn last_run(&self) -> Result<RunId, LedgerError> {
-        Ok(self.schedule().await?.1.last_run)
-    }
-
-    async fn change(&self, change: impl Fn(&mut ScheduleRecord)) -> Result<(), LedgerError> {
-        loop {
-            let (read, mut record) = self.schedule().await?;
-            let before = to_bytes(&record);
-            change(&mut record);
-            let after = to_bytes(&record);
-            if (before == after && read.bytes.is_some())
-                || self.state.swap_schedule(&read, after).await?
-            {
-                return Ok(());
+    /// Notes the open runs of an earlier comboi as this one does, and takes its schedule away.
+    pub(crate) async fn take_over_schedule(&self) -> Result<(), LedgerError> {
+        let Some(bytes) = self.state.schedule().await? else {
+            return Ok(());
+        };
+        let open = match serde_json::from_slice::<Schedule>(&bytes) {
+            Ok(schedule) if schedule.format > FORMAT => {
+                return Err(LedgerError::Newer(schedule.format));
+            }
+            Ok(schedule) => schedule.open,
+            Err(error) => {
+                warn!(%error, "the schedule of an earlier comboi is damaged; runs that were open are not gone on with: {error}");
+                Vec::new()
+            }
+        };
+        for run in open {
+            if !self.is_closed(run).await? {
+                self.open(run).await?;
             }
         }
+        Ok(self.state.remove_schedule().await?)
+    }
+
+    /// The runs that one process each does, and that were not noted to have ended.
+    pub(crate) async fn of_processes(&self) -> Result<Vec<RunId>, LedgerError> {
+        Ok(self.state.open(OpenBy::Process).await?)
+    }
+
+    /// Takes the note away that a process's run has not ended.
+    pub(crate) async fn no_longer_open(&self, run: RunId) -> Result<(), LedgerError> {
+        Ok(self.state.unset_open(OpenBy::Process, run).await?)
+    }
+
+    /// The last run of all that are kept; 0 when there is none.
+    pub(crate) async fn last_run(&self) -> Result<RunId, LedgerError> {
+        let runs = self.state.runs().await?;
+        Ok(runs.into_iter().max().unwrap_or(RunId(0)))
+    }
+
+    /// The runs that are kept, the newest first.
+    pub(crate) async fn kept(&self) -> Result<Vec<RunId>, LedgerError> {
+        let mut runs = self.state.runs().await?;
+        runs.sort_by(|a, b| b.cmp(a));
+        Ok(runs)
     }
 
     /// Whether a run has ended.
@@ -317,6 +352,25 @@ impl Ledger {
             .await?)
     }
 
+    /// When there was last a sign of life of a run that a process does, by the storage's clock.
+    pub(crate) async fn last_sign(&self, order: &Order) -> Result<DateTime<Utc>, LedgerError> {
+        Ok(match self.state.touched(order.run).await? {
+            Some(touched) => touched,
+            None => {
+                let planned = self.state.planned_at(order.run).await?;
+                planned.unwrap_or(order.begun_at)
+            }
+        })
+    }
+
+    /// When a run's plan was written, by the storage's clock.
+    pub(crate) async fn planned_at(
+        &self,
+        run: RunId,
+    ) -> Result<Option<DateTime<Utc>>, LedgerError> {
+        Ok(self.state.planned_at(run).await?)
+    }
+
     /// When somebody was last at work on a run.
     pub(crate) async fn touched(&self, run: RunId) -> Result<Option<DateTime<Utc>>, LedgerError> {
         Ok(self.state.touched(run).await?)
@@ -342,12 +396,15 @@ impl Ledger {
             .transpose()
     }
 
-    /// Writes down that a run has ended.
-    pub(crate) async fn close(&self, report: &RunReport) -> Result<(), LedgerError> {
-        self.state
-            .close(report.run, to_bytes(&report.for_keeping()))
-            .await?;
-        Ok(())
+    /// Writes down that a run has ended that a process did; says whether nobody had done so before.
+    pub(crate) async fn close(&self, report: &RunReport) -> Result<bool, LedgerError> {
+        let bytes = to_bytes(&report.for_keeping());
+        let written = self.state.close(report.run, bytes).await?;
+        if let Err(error) = self.no_longer_open(report.run).await {
+            // What is closed is closed; whoever begins the next run takes the note away.
+            warn!(run = report.run.0, %error, "run {} is still noted as open: {error}", report.run);
+        }
+        Ok(written == Written::Now)
     }
 
     /// Forgets the run that was [`KEPT_RUNS`] before this one: each run takes away what one run left, and every [`SWEEP_EVERY`]th
@@ -388,34 +445,22 @@ impl Ledger {
         }
     }
 
-    /// Whether no number was ever given out here: the state of runs is new, or lost.
-    pub(crate) async fn is_new(&self) -> Result<bool, LedgerError> {
-        Ok(self.state.schedule().await?.bytes.is_none())
-    }
-
     /// The last run that did a plan; `None` before the first.
     pub(crate) async fn last_pipeline_run(&self) -> Result<Option<RunId>, LedgerError> {
-        Ok(self.schedule().await?.1.last_pipeline_run)
-    }
-
-    async fn schedule(&self) -> Result<(Schedule, ScheduleRecord), LedgerError> {
-        let read = self.state.schedule().await?;
-        let record = match &read.bytes {
-            Some(bytes) => serde_json::from_slice(bytes).map_err(LedgerError::DamagedSchedule)?,
-            None => {
-                let last_run = self.state.last_planned_run().await?;
-                ScheduleRecord {
-                    format: FORMAT,
-                    last_run: last_run.unwrap_or(RunId(0)),
-                    last_pipeline_run: last_run,
-                    open: Vec::new(),
-                }
+        for run in self.kept().await? {
+            let Some(order) = self.order(run).await? else {
+                continue;
+            };
+            if !matches!(order.kind, RunKind::Pipeline | RunKind::Retry { .. }) {
+                continue;
             }
-        };
-        if record.format > FORMAT {
-            return Err(LedgerError::Newer(record.format));
+            // A plan of a request that had become another run is nobody's.
+            match &order.request {
+                Some(request) if self.state.request(request).await? != Some(run) => {}
+                _ => return Ok(Some(run)),
+            }
         }
-        Ok((read, record))
+        Ok(None)
     }
 }
 

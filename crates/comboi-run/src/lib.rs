@@ -5,6 +5,7 @@
 
 mod clock;
 mod event;
+mod process;
 mod stop;
 
 mod receipt;
@@ -13,6 +14,7 @@ mod ledger;
 mod observe;
 mod runner;
 mod steps;
+mod under_way;
 mod walk;
 
 mod apps;
@@ -21,6 +23,7 @@ mod message;
 
 mod task;
 mod work;
+mod writer;
 
 mod build;
 mod dedupe;
@@ -51,6 +54,7 @@ pub use ledger::LedgerError;
 pub use link::{Learn, Link, LinkReport, check_settings, save as save_model};
 pub use message::TaskMessage;
 pub use observe::observe;
+pub use process::Process;
 pub use promises::{advice, promised, told, untold};
 pub use quarantine::quarantined;
 pub use receipt::{Failure, FailureKind, Outcome, Receipt, RunReport};

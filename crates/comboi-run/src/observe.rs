@@ -116,7 +116,7 @@ async fn dataset(
     {
         let newest = lake.table(input).latest().await?;
         if let (Some(newest), Some(base)) = (&newest, base)
-            && made_anew(&project.name, base, newest)
+            && made_anew(&project.name, base, input, newest)
         {
             anew.get_or_insert_with(|| format!("{input} has changed"));
         }

@@ -154,6 +154,12 @@ pub struct RunReport {
     pub ended_at: DateTime<Utc>,
     /// Whether it was asked to stop before it was through.
     pub stopped: bool,
+    /// Whether its process was gone before it was through, as a later run found.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub interrupted: bool,
+    /// Why it failed, if it is no plan's: a plan's tasks tell that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
     /// What a person should know of the run as a whole, one line each.
     #[serde(default)]
     pub notes: Vec<String>,
@@ -185,6 +191,9 @@ impl RunReport {
 
     /// Whether everything that was planned is done and good.
     pub fn is_good(&self) -> bool {
-        !self.stopped && self.tasks.iter().all(|task| task.outcome.is_good())
+        !self.stopped
+            && !self.interrupted
+            && self.failure.is_none()
+            && self.tasks.iter().all(|task| task.outcome.is_good())
     }
 }

@@ -1,24 +1,30 @@
 //! Doing a plan: from its order to its report.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use comboi_engine::Limits;
-use comboi_lake::{Lake, State};
+use comboi_lake::{Lake, State, Table};
 use comboi_plan::Plan;
-use comboi_project::{DatasetId, Project, RunId};
+use comboi_project::{Companion, DatasetId, Project, RunId, Stage};
 use comboi_sources::database::Databases;
+use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use crate::clock::Clock;
 use crate::event::{Event, Listener, Phase};
 use crate::ledger::{Ledger, LedgerError, Order, RunKind};
+use crate::process::Process;
 use crate::receipt::{Outcome, Receipt, RunReport};
 use crate::stop::Stop;
 use crate::task::chain;
 use crate::work::Work;
+
+/// How long a task may take at most, as far as what it left in scratch is concerned.
+const SCRATCH_TAKES: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What doing a plan needs.
 #[derive(Clone)]
@@ -37,6 +43,8 @@ pub struct Runner {
     pub limits: Limits,
     /// How many tasks may run at once; at least 1.
     pub jobs: usize,
+    /// This process, as others can tell it.
+    pub process: Process,
     /// The time.
     pub clock: Clock,
     /// Asks the run to stop.
@@ -74,31 +82,49 @@ impl Runner {
     ///
     /// With `rebuild`, datasets are built even when nothing that shapes them has changed.
     pub async fn run(&self, plan: Plan, rebuild: bool) -> Result<RunReport, RunError> {
-        let ledger = self.ledger();
-        let _lock = ledger.lock()?;
-        let pins = self.pins(&plan, &BTreeMap::new()).await?;
-        let kind = RunKind::Pipeline;
-        let taken = self.last_run_in_lake().await?;
-        let order = ledger
-            .begin(kind, plan, pins, rebuild, self.clock.now(), taken)
-            .await?;
+        let order = Order {
+            pins: self.pins(&plan, &BTreeMap::new()).await?,
+            rebuild,
+            ..Order::new(RunKind::Pipeline, plan, self.clock.now())
+        };
+        let written = written_by(&order.plan);
+        let order = self.take_number(order, &written).await?;
         self.carry_out(order).await
     }
 
     /// Begins a run over what the last run left undone: tasks that failed, were stopped, or had no chance.
     pub async fn retry(&self) -> Result<RunReport, RunError> {
-        let ledger = self.ledger();
-        let _lock = ledger.lock()?;
         let nothing = |text: &str| RunError::NothingToRetry(text.to_owned());
-        let last = ledger
-            .last_pipeline_run()
-            .await?
-            .ok_or_else(|| nothing("there was no run yet"))?;
-        let Some(order) = ledger.order(last).await? else {
-            return Err(nothing(&format!(
-                "run {last} left no plan; `comboi run all` begins a new run"
-            )));
+        let mut ledger = self.ledger();
+        let mut last = ledger.last_pipeline_run().await?;
+        if let Some(earlier) = ledger.earlier().filter(|_| last.is_none()) {
+            last = earlier.last_pipeline_run().await?;
+            ledger = earlier;
+        }
+        let order = match last {
+            Some(last) => ledger.order(last).await?.map(|order| (last, order)),
+            None => None,
         };
+        let Some((last, order)) = order else {
+            return Err(match ledger.last_run().await? {
+                RunId(0) => nothing("there was no run yet"),
+                last => nothing(&format!(
+                    "run {last} left no plan; `comboi run all` begins a new run"
+                )),
+            });
+        };
+        if let Some(process) = &order.process
+            && *process != self.process
+            && !ledger.is_closed(last).await?
+            && ledger
+                .goes_on(&order, &self.process, self.clock.now())
+                .await?
+        {
+            let host = &process.host;
+            return Err(nothing(&format!(
+                "run {last} is under way on `{host}`, so nobody knows yet what it leaves undone; `comboi status {last}` shows how far it is"
+            )));
+        }
         let mut done = BTreeMap::new();
         for task in &order.plan.tasks {
             if let Some(receipt) = ledger.receipt(last, &task.dataset).await?
@@ -115,13 +141,33 @@ impl Runner {
         }
         let mut known = order.pins.clone();
         known.extend(done);
-        let pins = self.pins(&plan, &known).await?;
-        let kind = RunKind::Retry { of: last };
-        let taken = self.last_run_in_lake().await?;
-        let order = ledger
-            .begin(kind, plan, pins, order.rebuild, self.clock.now(), taken)
-            .await?;
+        let order = Order {
+            pins: self.pins(&plan, &known).await?,
+            rebuild: order.rebuild,
+            ..Order::new(RunKind::Retry { of: last }, plan, self.clock.now())
+        };
+        let written = written_by(&order.plan);
+        let order = self.take_number(order, &written).await?;
         self.carry_out(order).await
+    }
+
+    /// Gives a run of this process the next number, unless another process of this machine is at work. `written` are the datasets that it
+    /// may commit to.
+    pub(crate) async fn take_number(
+        &self,
+        order: Order,
+        written: &[DatasetId],
+    ) -> Result<Order, RunError> {
+        let open = self.ledger().of_processes().await?;
+        self.refuse_second(&open).await?;
+        let last = self.last_number(written).await?;
+        let order = Order {
+            process: Some(self.process.clone()),
+            ..order
+        };
+        let order = self.ledger().begin(order, last).await?;
+        self.close_interrupted(&open, order.run).await;
+        Ok(order)
     }
 
     /// The versions to read of datasets that the plan does not make itself: the known ones, else the current ones.
@@ -150,26 +196,58 @@ impl Runner {
         Ok(pins)
     }
 
-    /// The highest number that a run of this pipeline left in the lake.
+    /// The last number that any run of this pipeline had: by the state of runs, and by the lake, in the datasets that the new run may commit
+    /// to and in the record of runs. Where the state knows less than these, or nothing yet, in everything that the project has there.
     ///
-    /// The lake may know of more runs than the state of runs does, which can be lost or taken from a backup. A run
-    /// with a number that the lake has would take another run's commits for its own.
-    pub(crate) async fn last_run_in_lake(&self) -> Result<RunId, RunError> {
-        let mut tables = vec![self.lake.record("tasks")];
-        if self.ledger().is_new().await? {
-            let datasets = self.project.dataset_ids();
-            tables.extend(datasets.iter().map(|id| self.lake.table(id)));
+    /// The state of runs can be lost or taken from a backup. A run whose number is not higher than those in the lake could not commit.
+    pub(crate) async fn last_number(&self, written: &[DatasetId]) -> Result<RunId, RunError> {
+        let ledger = self.ledger();
+        let known = ledger.last_run().await?;
+        ledger.refuse_newer(known).await?;
+        let earlier = match ledger.earlier() {
+            Some(earlier) => earlier.last_number().await?,
+            None => RunId(0),
+        };
+        let in_lake = self.last_run_in_lake(written, known).await;
+        Ok(known.max(earlier).max(in_lake))
+    }
+
+    async fn last_run_in_lake(&self, written: &[DatasetId], known: RunId) -> RunId {
+        let mut tables: Vec<Table> = written.iter().map(|id| self.lake.table(id)).collect();
+        tables.push(self.lake.record("tasks"));
+        let last = self.last_run_of(tables).await;
+        if known > RunId(0) && last <= known {
+            return last;
         }
-        let mut last = RunId(0);
-        for table in tables {
-            // What can't be read is told where it is needed.
-            if let Ok(Some(latest)) = table.latest().await
-                && let Some((run, _)) = latest.last_commit(&self.project.name)
-            {
-                last = last.max(run);
+        let mut tables = vec![self.lake.record("verdicts")];
+        for id in self.project.dataset_ids() {
+            tables.extend([self.lake.table(&id), self.lake.quarantine(&id)]);
+            if id.stage() != Stage::Bronze {
+                let beside = Companion::ALL.into_iter();
+                tables.extend(beside.map(|which| self.lake.companion(&id, which)));
             }
         }
-        Ok(last)
+        last.max(self.last_run_of(tables).await)
+    }
+
+    /// The last run of this pipeline in any of these. What can't be read is told where it is needed.
+    async fn last_run_of(&self, tables: Vec<Table>) -> RunId {
+        const AT_ONCE: usize = 16;
+        let (mut last, mut looking) = (RunId(0), JoinSet::new());
+        let mut tables = tables.into_iter();
+        loop {
+            while looking.len() < AT_ONCE
+                && let Some(table) = tables.next()
+            {
+                let pipeline = self.project.name.clone();
+                looking.spawn(async move { table.last_run(&pipeline).await });
+            }
+            match looking.join_next().await {
+                Some(Ok(Ok(Some(run)))) => last = last.max(run),
+                Some(_) => {}
+                None => return last,
+            }
+        }
     }
 
     async fn carry_out(&self, order: Order) -> Result<RunReport, RunError> {
@@ -186,14 +264,19 @@ impl Runner {
             tasks: order.plan.tasks.len(),
         });
         let order = Arc::new(order);
+        let beating = self.beating(run);
         let receipts = self.walk(&order, &order.plan.tasks, BTreeMap::new()).await;
         let mut report = self.report(&order, &receipts);
         report.stopped = self.stop.requested();
         self.put_on_record(&mut report).await;
-        let ledger = self.ledger();
-        if !report.stopped {
-            ledger.close(&report).await?;
+        if !self.ledger().close(&report).await? {
+            let text = format!(
+                "another process took run {run} for interrupted and closed it as such, because it saw no sign of life of it; what the run did is in the lake"
+            );
+            warn!(run = run.0, "{text}");
+            report.notes.push(text);
         }
+        drop(beating);
         self.forget_old(run).await;
         self.tell_end(&report);
         Ok(report)
@@ -211,6 +294,8 @@ impl Runner {
             begun_at: order.begun_at,
             ended_at: self.clock.now(),
             stopped: false,
+            interrupted: false,
+            failure: None,
             notes: Vec::new(),
             tasks: tasks
                 .filter_map(|task| receipts.get(&task.dataset).cloned())
@@ -254,20 +339,29 @@ impl Runner {
         (self.listener)(Event::RunEnded { report });
     }
 
-    /// Removes what processes left on their way into the lake that are no more.
+    /// Removes what processes left on their way into the lake that are no more. Whether those of another machine are, nobody can see: what they
+    /// left goes when it is a day old.
     pub(crate) fn sweep_scratch(&self) {
         let left = std::fs::read_dir(&self.scratch)
             .into_iter()
             .flatten()
             .flatten();
-        let own = format!("{}-", self.project.name);
         let is_left = |entry: &std::fs::DirEntry| {
             let name = entry.file_name();
             let name = name.to_string_lossy();
-            let process = name
-                .strip_prefix(&own)
-                .and_then(|rest| rest.split('-').next());
-            process.is_some_and(|process| !is_alive(process))
+            let of_process = name
+                .strip_prefix(self.project.name.as_str())
+                .and_then(|rest| rest.strip_prefix('-'));
+            let Some((machine, rest)) = of_process.and_then(|rest| rest.split_once('-')) else {
+                return false;
+            };
+            if machine == machine_tag() {
+                let process = rest.split('-').next();
+                return process.is_some_and(|process| !is_alive(process));
+            }
+            let modified = entry.metadata().and_then(|it| it.modified());
+            let now = std::time::SystemTime::from(self.clock.now());
+            modified.is_ok_and(|it| now.duration_since(it).is_ok_and(|age| age > SCRATCH_TAKES))
         };
         for folder in left.filter(is_left) {
             if let Err(error) = std::fs::remove_dir_all(folder.path()) {
@@ -285,11 +379,25 @@ impl Runner {
     }
 }
 
-/// Whether a process of this machine is there, as far as that can be seen. Without `/proc` the pipeline's lock says that there is none
-/// but this one.
+/// Whether a process of this machine is there.
 fn is_alive(process: &str) -> bool {
     process == std::process::id().to_string()
         || std::path::Path::new("/proc").join(process).exists()
+}
+
+/// The machine that this process is on, in a word for the names of folders.
+pub(crate) fn machine_tag() -> &'static str {
+    static TAG: LazyLock<String> = LazyLock::new(|| {
+        let mut hasher = DefaultHasher::new();
+        Process::this().machine.hash(&mut hasher);
+        format!("{:016x}", hasher.finish())
+    });
+    &TAG
+}
+
+/// The datasets that a plan may commit to.
+pub(crate) fn written_by(plan: &Plan) -> Vec<DatasetId> {
+    plan.tasks.iter().map(|task| task.dataset.clone()).collect()
 }
 
 pub(crate) fn millis(time: Duration) -> u64 {

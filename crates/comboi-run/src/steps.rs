@@ -6,22 +6,18 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use comboi_plan::{Plan, Task};
 use comboi_project::{DatasetId, RunId, Stage};
 use tokio::task::JoinSet;
-use tracing::{info, warn};
+use tracing::info;
 
 use crate::event::Event;
-use crate::ledger::{LedgerError, Order};
+use crate::ledger::{LedgerError, Order, RunKind};
 use crate::receipt::{Failure, FailureKind, Outcome, Receipt, RunReport};
-use crate::runner::{RunError, Runner};
-use crate::task::chain;
-
-/// How often whoever works on a run says so.
-const HEARTBEAT: Duration = Duration::from_secs(60);
+use crate::runner::{RunError, Runner, written_by};
+use crate::under_way::HEARTBEAT;
 
 /// What a step came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,12 +58,15 @@ impl Runner {
         if let Some(run) = ledger.requested(request).await? {
             return Ok(run);
         }
-        let pins = self.pins(&plan, &BTreeMap::new()).await?;
-        let taken = self.last_run_in_lake().await?;
-        let (now, queue) = (self.clock.now(), self.queue.as_deref());
-        let order = ledger
-            .begin_requested(request, plan, pins, now, taken, queue)
-            .await?;
+        let order = Order {
+            pins: self.pins(&plan, &BTreeMap::new()).await?,
+            queue: self.queue.clone(),
+            ..Order::new(RunKind::Pipeline, plan, self.clock.now())
+        };
+        let open = ledger.of_processes().await?;
+        let last = self.last_number(&written_by(&order.plan)).await?;
+        let order = ledger.begin_requested(request, order, last).await?;
+        self.close_interrupted(&open, order.run).await;
         let (run, tasks) = (order.run, order.plan.tasks.len());
         info!(
             run = run.0,
@@ -236,13 +235,7 @@ impl Runner {
 
     async fn beat(self, run: RunId) {
         loop {
-            if let Err(e) = self.ledger().touch(run).await {
-                let error = chain(&e);
-                warn!(
-                    run = run.0,
-                    error, "nobody can see that run {run} is worked on: {error}"
-                );
-            }
+            self.touch(run).await;
             self.clock.wait(HEARTBEAT).await;
         }
     }

@@ -9,7 +9,7 @@ use comboi_project::DatasetId;
 use comboi_sources::Note;
 
 use crate::receipt::{Outcome, Receipt};
-use crate::runner::Runner;
+use crate::runner::{Runner, machine_tag};
 
 /// What a task did.
 #[derive(Debug, Default)]
@@ -95,6 +95,11 @@ pub(crate) enum TaskError {
         "others kept committing to it first; nothing was lost, run it again when they are through"
     )]
     Crowded,
+    /// A later run changed it, and not to what this run would make of it.
+    #[error(
+        "run {1} has changed `{0}` since this run began, and not as this run would; nothing of this run was written to it: run again to have it made of what there is now"
+    )]
+    LaterRun(DatasetId, comboi_project::RunId),
     /// Its place on this machine's disk.
     #[error("the scratch folder `{}` could not be used", .0.display())]
     Scratch(PathBuf, #[source] std::io::Error),
@@ -109,6 +114,16 @@ pub(crate) enum TaskError {
 }
 
 impl TaskError {
+    /// The same, said of the dataset where the fence of a later run refused a commit.
+    pub(crate) fn of_later_run(self, dataset: &DatasetId) -> Self {
+        match self {
+            Self::Lake(comboi_lake::Error::Superseded { by: (run, _), .. }) => {
+                Self::LaterRun(dataset.clone(), run)
+            }
+            other => other,
+        }
+    }
+
     /// Whether the same task may succeed if it is tried again at once.
     pub(crate) fn worth_retrying(&self) -> bool {
         match self {
@@ -127,6 +142,7 @@ impl TaskError {
             | Self::NoInput(..)
             | Self::NotYet(_)
             | Self::Crowded
+            | Self::LaterRun(..)
             | Self::Scratch(..)
             | Self::Damaged(..)
             | Self::Defect(_) => false,
@@ -169,8 +185,9 @@ impl Scratch {
         /// Two messages of a queue may ask one process for the same task.
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let name = format!(
-            "{}-{}-{}-{:012}-{}",
+            "{}-{}-{}-{}-{:012}-{}",
             runner.project.name,
+            machine_tag(),
             std::process::id(),
             NEXT.fetch_add(1, Ordering::Relaxed),
             run.0,

@@ -54,8 +54,6 @@ enum Mend {
     End(RunId),
     /// To take away the checkpoints of a log whose entries are all there.
     ForgetCheckpoints(DatasetId),
-    /// To take away a schedule that can't be read: the next number is found again.
-    ForgetSchedule,
 }
 
 impl Runner {
@@ -89,10 +87,6 @@ impl Runner {
                     }
                 }
                 Mend::End(run) => self.end(run).await.map(|_| ()).map_err(|e| Some(chain(&e))),
-                Mend::ForgetSchedule => {
-                    let forgotten = self.state.forget_schedule().await;
-                    forgotten.map_err(|e| Some(chain(&e)))
-                }
             };
             match mended {
                 Ok(()) => {}
@@ -163,15 +157,11 @@ impl Runner {
 
     async fn look_at_runs(&self, found: &mut Found) {
         let ledger = self.ledger();
-        let last = match ledger.last_run().await {
-            Ok(last) => last,
-            Err(e @ LedgerError::DamagedSchedule(_)) => {
-                return found.add("runs".to_owned(), chain(&e), Mend::ForgetSchedule);
-            }
+        let kept = match ledger.kept().await {
+            Ok(kept) => kept,
             Err(e) => return found.add("runs".to_owned(), chain(&e), Mend::Nothing),
         };
-        for number in (1..=last.0).rev().take(crate::ledger::KEPT_RUNS as usize) {
-            let run = RunId(number);
+        for run in kept.into_iter().take(crate::ledger::KEPT_RUNS as usize) {
             if let Err(e) = self.look_at_run(run, found).await {
                 found.add(format!("run {run}"), chain(&e), Mend::Nothing);
             }
@@ -185,7 +175,9 @@ impl Runner {
         };
         found.verified.runs += 1;
         let receipts = ledger.receipts(run).await?;
-        let closed = ledger.closed(run).await?.is_some();
+        let closed = ledger.closed(run).await?;
+        // One that was stopped or interrupted has ended without them.
+        let closed = closed.is_some_and(|report| !report.stopped && !report.interrupted);
         let is_open = ledger.open_runs().await?.contains(&run);
         let tasks = &order.plan.tasks;
         let all = tasks

@@ -188,6 +188,13 @@ impl Runner {
         receipt
     }
 
+    /// Of a task whose run ended before it did.
+    pub(crate) fn stopped(&self, run: RunId, dataset: &DatasetId) -> Receipt {
+        let mut receipt = self.receipt(run, dataset, self.clock.now(), Ok(Done::default()));
+        receipt.outcome = Outcome::Stopped;
+        receipt
+    }
+
     /// Writes a receipt. The lake has what the task did: a receipt that can't be written costs a look at the lake later.
     pub(crate) async fn hand_in(&self, receipt: Receipt) -> Receipt {
         let dataset = receipt.dataset.clone();

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
+use anyhow::Context as _;
 use async_trait::async_trait;
 use comboi_azure::{Connection, Identities, Machine, TaskQueue, Vault};
 use comboi_lake::{Access, Container, Lake, Root, Source, State, StorageTokens};
@@ -151,11 +153,18 @@ impl Places {
         Ok(Lake::new(stages.collect())?)
     }
 
-    /// Where runs are written down, if bronze is in a container: beside it, so that every machine finds them.
-    pub(crate) fn state(&self, project: &Project) -> Option<State> {
-        project.stages.get(Stage::Bronze).data_lake.as_ref()?;
-        let root = self.0.get(&Stage::Bronze)?;
-        Some(State::in_root(root, project.name.clone()))
+    /// Where runs are written down: beside bronze, so that whoever works on the lake finds them. `earlier` is the folder of the project where
+    /// runs over folders were written down once.
+    pub(crate) fn state(&self, project: &Project, earlier: &Path) -> anyhow::Result<State> {
+        let root = self
+            .0
+            .get(&Stage::Bronze)
+            .context("bronze has no place of its own")?;
+        let state = State::in_root(root, project.name.clone());
+        Ok(match &project.stages.get(Stage::Bronze).data_lake {
+            Some(_) => state,
+            None => state.with_earlier(earlier)?,
+        })
     }
 }
 

@@ -130,7 +130,7 @@ pub(crate) fn counts(verdict: &Verdict, fail_on: FailOn) -> bool {
 
 /// The exit code of a run: a failed task weighs more than a broken contract, and that more than a late dataset.
 pub(crate) fn of_run(report: &RunReport, fail_on: FailOn) -> Exit {
-    if report.stopped {
+    if report.stopped || report.interrupted {
         return Exit::Interrupted;
     }
     if fail_on == FailOn::Never {
@@ -143,7 +143,7 @@ pub(crate) fn of_run(report: &RunReport, fail_on: FailOn) -> Exit {
                 .is_some_and(|failure| failure.kind == kind)
         })
     };
-    if failed(FailureKind::Task) {
+    if failed(FailureKind::Task) || report.failure.is_some() {
         return Exit::Failed;
     }
     // Old data has an exit code of its own.

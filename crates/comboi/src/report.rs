@@ -160,6 +160,8 @@ fn filled(head: &str, rows: &[String]) -> Vec<String> {
 pub(crate) fn summary(report: &RunReport, paint: Paint) -> String {
     let ended = if report.stopped {
         "was stopped"
+    } else if report.interrupted {
+        "was interrupted"
     } else if report.is_good() {
         "succeeded"
     } else {

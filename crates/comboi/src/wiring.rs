@@ -11,11 +11,11 @@ use comboi_lake::{Lake, State};
 use comboi_project::{
     Companion, Contract, DatasetId, NamedContract, Place, Problem, Problems, Project, Stage,
 };
-use comboi_run::{Clock, Listener, Runner, Stop, Work};
+use comboi_run::{Clock, Listener, Process, Runner, Stop, Work};
 use comboi_sources::database::Databases;
 
 use crate::cli::Global;
-use crate::cloud::{Cloud, Places};
+use crate::cloud::Cloud;
 use crate::env_file;
 use crate::exit::{Exit, Usage};
 use crate::paint::Paint;
@@ -161,7 +161,8 @@ pub(crate) fn runner_in(
 ) -> anyhow::Result<Runner> {
     let own = project.folder.join(OWN_FOLDER);
     let places = cloud.places(&project)?;
-    let state = state_in(&project, &places)?;
+    let state = places.state(&project, &own.join("runs"))?;
+    tell_that_state_moved(&own.join("runs"), &state);
     let in_folders = Stage::ALL
         .into_iter()
         .any(|stage| project.stages.get(stage).data_lake.is_none());
@@ -183,6 +184,7 @@ pub(crate) fn runner_in(
         scratch,
         jobs: jobs.map_or_else(|| limits.threads.clamp(1, 4), usize::from),
         limits,
+        process: Process::this(),
         clock: Clock::system(),
         stop: Stop::default(),
         listener,
@@ -193,16 +195,25 @@ pub(crate) fn runner_in(
 }
 
 /// Where the project's runs are written down.
-pub(crate) fn state(project: &Project) -> anyhow::Result<State> {
-    state_in(project, &Cloud::of(project).places(project)?)
+pub(crate) fn state(project: &Project, cloud: &Cloud) -> anyhow::Result<State> {
+    let earlier = project.folder.join(OWN_FOLDER).join("runs");
+    cloud.places(project)?.state(project, &earlier)
 }
 
-fn state_in(project: &Project, places: &Places) -> anyhow::Result<State> {
-    let own = project.folder.join(OWN_FOLDER);
-    match places.state(project) {
-        Some(state) => Ok(state),
-        None => Ok(State::in_folder(&own.join("runs"), project.name.clone())?),
+/// Says once that the state of runs is no longer where an earlier comboi kept it.
+fn tell_that_state_moved(folder: &Path, state: &State) {
+    let told = folder.join("MOVED.txt");
+    if state.earlier().is_none() || told.is_file() {
+        return;
     }
+    let text = format!(
+        "the state of runs is now kept with the lake, in {}. What is in `{}` is read for its last run number, `comboi retry` and `comboi runs`; it can be deleted after the next good run",
+        state.location(),
+        folder.display()
+    );
+    drop(writeln!(std::io::stderr(), "note: {text}"));
+    // Where that can't be written, it is said again.
+    drop(std::fs::write(told, format!("{text}\n")));
 }
 
 /// A word that nobody else has.

@@ -11,10 +11,11 @@ use comboi_sources::database::{
 };
 use comboi_sources::{Extract, Known, Note, Stamp};
 
-use super::{CHECKPOINT, Extraction, TableHere, as_it_is};
+use super::{CHECKPOINT, Extraction, TableHere, as_it_is, why_skip};
 use crate::event::Phase;
 use crate::runner::Runner;
 use crate::task::{Done, Scratch, TaskError, with_session};
+use crate::writer::Standing;
 
 /// Connections that one table is read by, if the configuration does not say.
 const CONNECTIONS: usize = 4;
@@ -36,13 +37,17 @@ impl Extraction<'_> {
             .as_ref()
             .and_then(|latest| latest.last_commit(&self.runner.project.name));
         let unfinished = position.as_ref().is_some_and(|it| it.load.is_some());
-        let first_chunk = match before {
-            Some((run, chunk)) if run == self.order.run && unfinished => chunk + 1,
-            Some((run, _)) if run >= self.order.run => {
-                let why = "this run had extracted it";
-                return Ok(as_it_is(latest.as_ref(), why, &[]));
+        let standing = self.standing(latest.as_ref());
+        let first_chunk = match (before, standing) {
+            (Some((run, chunk)), _) if run == self.order.run && unfinished => chunk + 1,
+            // It is loading the table, which is not through.
+            (_, Standing::Later(run)) if unfinished => {
+                return Err(TaskError::LaterRun(self.id.clone(), run));
             }
-            _ => 0,
+            _ => match why_skip(standing, self.id)? {
+                Some(why) => return Ok(as_it_is(latest.as_ref(), &why, &[])),
+                None => 0,
+            },
         };
         let (reader, notes) = self.reader()?;
         let known = latest.as_ref().map(|latest| &latest.columns);

@@ -7,7 +7,7 @@ use comboi_lake::{Latest, Operation, Snapshot};
 use comboi_project::{DatasetId, Project, Stage};
 use comboi_sources::{Checkpoint, Extract, FilesReader, Known, Look, Stamp, Work};
 
-use super::{CHECKPOINT, Extraction, TableHere, as_it_is};
+use super::{CHECKPOINT, Extraction, TableHere, as_it_is, why_skip};
 use crate::event::Phase;
 use crate::quarantine::{QUARANTINE, Quarantine};
 use crate::task::{Done, Scratch, TaskError, with_session};
@@ -19,12 +19,8 @@ impl Extraction<'_> {
     /// Extracts a table of files.
     pub(super) async fn files(&self) -> Result<Done, TaskError> {
         let latest = self.table.latest().await?;
-        let before = latest
-            .as_ref()
-            .and_then(|latest| latest.last_commit(&self.runner.project.name));
-        if before.is_some_and(|(run, _)| run >= self.order.run) {
-            let why = "this run had extracted it";
-            return Ok(as_it_is(latest.as_ref(), why, &[]));
+        if let Some(why) = why_skip(self.standing(latest.as_ref()), self.id)? {
+            return Ok(as_it_is(latest.as_ref(), &why, &[]));
         }
         let work = match look(
             &self.runner.project,

@@ -104,8 +104,13 @@ impl Runner {
         keep: Duration,
     ) -> Result<Option<PastAge>, RunError> {
         let ledger = self.ledger();
-        let _lock = ledger.lock()?;
-        if let [run, ..] = ledger.open_runs().await?.as_slice() {
+        ledger.take_over_schedule().await?;
+        let by_messages = ledger.open_runs().await?.first().copied();
+        let open = match by_messages {
+            Some(run) => Some(run),
+            None => self.another_under_way().await?,
+        };
+        if let Some(run) = open {
             return Err(RunError::ByHand(format!(
                 "run {run} is under way, and may be reading what would go; `comboi status {run}` tells how far it is"
             )));
@@ -117,19 +122,23 @@ impl Runner {
                 return Ok(None);
             };
             let newest = if told.row_count() > 0 {
-                let run = self.begin_by_hand(RunKind::Retention).await?.run;
-                told.run = Some(run);
-                let removing = Removing {
-                    runner: self,
-                    id,
-                    run,
-                };
-                match removing
-                    .commit(&dataset, quarantine.as_ref(), &scratch)
-                    .await
-                {
-                    Err(TaskError::Lake(comboi_lake::Error::Overtaken(_))) => continue,
-                    done => done.map_err(by_hand)?,
+                let removed = self.by_hand(RunKind::Retention, id, async |order| {
+                    let run = order.run;
+                    let removing = Removing {
+                        runner: self,
+                        id,
+                        run,
+                    };
+                    let committed = removing.commit(&dataset, quarantine.as_ref(), &scratch);
+                    Ok((run, committed.await.map_err(by_hand)?))
+                });
+                match removed.await {
+                    Err(RunError::Lake(comboi_lake::Error::Overtaken(_))) => continue,
+                    Err(e) => return Err(e),
+                    Ok((run, committed)) => {
+                        told.run = Some(run);
+                        committed
+                    }
                 }
             } else {
                 dataset.snapshot.clone()

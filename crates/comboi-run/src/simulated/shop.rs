@@ -159,6 +159,7 @@ impl Shop {
                 move || now(&tells, skew),
                 move |time| Box::pin(waits.sleep(time)),
             ),
+            process: crate::process::Process::this(),
             stop: Stop::default(),
             listener: Arc::new(|_| {}),
             work,

@@ -30,8 +30,8 @@ async fn check(
     act(shop.runner(Arc::clone(&counting) as Store))
         .await
         .unwrap();
-    // Its plan, the schedule, the commit.
-    assert!(counting.writes() >= 3, "only {} writes", counting.writes());
+    // Its note, its plan, the commit, its end, and its note goes.
+    assert!(counting.writes() >= 5, "only {} writes", counting.writes());
     for n in 0..counting.writes() {
         // Dying before a write is dying after the one before it.
         for fault in [Fault::DiesAfter(n), Fault::Lies(n), Fault::Exists(n)] {

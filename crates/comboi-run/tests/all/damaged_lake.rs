@@ -414,7 +414,6 @@ async fn by_a_repair_that_dies() {
     let before = Before::new().await;
     let broken = copy(before.store.as_ref()).await;
     for (object, damage) in [
-        ("shop/schedule.json", CutShort),
         (
             "bronze/shop/orders/_delta_log/00000000000000000010.checkpoint.parquet",
             Zeroed,
@@ -424,12 +423,12 @@ async fn by_a_repair_that_dies() {
     ] {
         damage.does(&broken, object).await;
     }
-    assert_eq!(before.told(&broken).await.len(), 4);
+    assert_eq!(before.told(&broken).await.len(), 3);
     let counting = Faulty::new(copy(broken.as_ref()).await);
     let runner = before.shop.runner(Arc::clone(&counting) as Store);
     assert_eq!(runner.repair().await.flaws, []);
-    // The schedule, the hint and the checkpoint that go; two files, each with a note.
-    assert!(counting.writes() >= 7, "{:?}", counting.log());
+    // The hint and the checkpoint that go; two files, each with a note.
+    assert!(counting.writes() >= 6, "{:?}", counting.log());
     for write in 0..counting.writes() {
         // Dying before a write is dying after the one before it.
         for fault in [Fault::DiesAfter(write), Fault::Lies(write)] {

@@ -105,6 +105,24 @@ impl Before {
         })
     }
 
+    /// A run has died in the middle, so the next one ends it first.
+    async fn after_a_dead_run() -> Arc<Self> {
+        let (shop, store) = (Shop::with_days(1), memory());
+        shop.run(&store).await;
+        shop.add_day(2);
+        let dying = Faulty::with(Fault::DiesAfter(8), Arc::clone(&store));
+        let runner = shop.runner(dying as Store);
+        let died = runner
+            .run(Plan::of_everything(&runner.project), false)
+            .await;
+        assert!(died.is_err(), "its end can't be written");
+        Arc::new(Self {
+            shop,
+            store,
+            rebuild: false,
+        })
+    }
+
     async fn run(&self, runner: &Runner) -> Result<RunReport, RunError> {
         let plan = Plan::of_everything(&runner.project);
         runner.run(plan, self.rebuild).await
@@ -118,6 +136,25 @@ impl Before {
         let report = self.run(&runner).await.unwrap();
         assert!(report.is_good(), "{}", outcomes(&report).join("\n"));
         (counting.writes(), state(&store).await)
+    }
+
+    /// Whatever became of a run, the next one has written its end, and nothing is noted as open.
+    async fn every_run_has_ended(&self, store: &Store, fault: Fault) {
+        let runner = self.shop.runner(Arc::clone(store));
+        let views = comboi_run::runs(&runner.state, 100, runner.clock.now())
+            .await
+            .unwrap();
+        for view in &views {
+            assert!(view.ended_at.is_some(), "{fault:?}: {view:?}");
+        }
+        let numbers: std::collections::BTreeSet<_> = views.iter().map(|view| view.run).collect();
+        assert_eq!(numbers.len(), views.len());
+        let open = runner
+            .state
+            .open(comboi_lake::OpenBy::Process)
+            .await
+            .unwrap();
+        assert_eq!(open, [], "{fault:?}");
     }
 
     async fn with(&self, fault: Fault, then: Then) -> String {
@@ -147,6 +184,7 @@ impl Before {
             "{fault:?}: {}",
             outcomes(&second).join("\n")
         );
+        self.every_run_has_ended(&store, fault).await;
         state(&store).await
     }
 }
@@ -154,7 +192,7 @@ impl Before {
 /// Tries every kind of fault at every write.
 async fn check(before: Arc<Before>, kinds: &[fn(usize) -> Fault], then: Then) {
     let (writes, calm) = before.calm().await;
-    // Plan and schedule; a receipt for each of three tasks; data, log, copy and its note of two that are built; the record.
+    // Its note, plan and end; a receipt for each of three tasks; data, log, copy and its note of two that are built; the record.
     assert!(
         writes >= 16,
         "only {writes} writes: is the store that fails the one that is written to?"
@@ -250,6 +288,26 @@ async fn of_an_increment_by_a_refusal() {
         Before::an_increment().await,
         &[|n| Fault::Refuses(n, 1)],
         Then::Run,
+    )
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_dead_run_by_death() {
+    check(
+        Before::after_a_dead_run().await,
+        &[Fault::DiesAfter],
+        Then::Run,
+    )
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_dead_run_by_a_wrong_answer() {
+    check(
+        Before::after_a_dead_run().await,
+        &[Fault::Lies, Fault::Exists],
+        Then::Retry,
     )
     .await;
 }

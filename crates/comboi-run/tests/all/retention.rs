@@ -228,7 +228,7 @@ async fn dies(dataset: &str, folder: &str, expected: &str) {
     };
     let counting = Faulty::new(copy(before.as_ref()).await);
     remove(&(Arc::clone(&counting) as Store)).await.unwrap();
-    // Its plan and the schedule; data and log of what is aside and of the dataset; that earlier versions go, of both.
+    // Its note, its plan and its end; data and log of what is aside and of the dataset; that earlier versions go, of both.
     assert!(counting.writes() >= 8, "only {} writes", counting.writes());
     for n in 0..counting.writes() {
         let fault = Fault::DiesAfter(n);

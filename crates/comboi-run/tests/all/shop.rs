@@ -11,7 +11,7 @@ use comboi_engine::{Input, Limits, Session};
 use comboi_lake::{Lake, Root, Snapshot, State, Table};
 use comboi_plan::Plan;
 use comboi_project::{Companion, DatasetId, Project, Stage};
-use comboi_run::{Clock, RunReport, Runner, Stop, Work};
+use comboi_run::{Clock, Process, RunReport, Runner, Stop, Work};
 use comboi_test::{Store, contents};
 use tempfile::TempDir;
 
@@ -249,6 +249,7 @@ quality_rules:
             },
             jobs: 1,
             clock: Clock::stopped_at("2024-05-04T00:00:00Z".parse().unwrap()),
+            process: gone(),
             stop: Stop::default(),
             listener: Arc::new(|_| {}),
             work: Work::default(),
@@ -271,6 +272,15 @@ quality_rules:
             .flat_map(|folder| std::fs::read_dir(folder).unwrap())
             .map(|entry| entry.unwrap().path())
             .collect()
+    }
+}
+
+/// A process of this machine that has ended: to the next runner, all those before it are no more, however much they still do.
+pub(crate) fn gone() -> Process {
+    Process {
+        pid: 0,
+        started: String::new(),
+        ..Process::this()
     }
 }
 

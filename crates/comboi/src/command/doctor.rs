@@ -7,6 +7,7 @@ use std::path::Path;
 use comboi_azure::{Connection, TaskQueue};
 use comboi_lake::Lake;
 use comboi_project::{Project, Source, Stage};
+use comboi_run::{Clock, LedgerError};
 use comboi_sources::database;
 use serde::Serialize;
 
@@ -80,6 +81,7 @@ fn look(project: &Project, findings: &mut Findings) -> anyhow::Result<()> {
     let cloud = Cloud::of(project);
     secrets(project, &cloud, findings);
     stages(project, &cloud, findings)?;
+    runs(project, &cloud, findings)?;
     sources(project, &cloud, findings)?;
     machine(project, findings);
     // Whoever has the host's file or a queue means to run it there.
@@ -164,6 +166,31 @@ async fn datasets(
             Ok(format!("{count} are in the lake and can be read")),
         );
     }
+}
+
+/// Whether the record of runs can be read. What is wrong with the storage was told with the stages.
+fn runs(project: &Project, cloud: &Cloud, findings: &mut Findings) -> anyhow::Result<()> {
+    let Ok(state) = wiring::state(project, cloud) else {
+        return Ok(());
+    };
+    let now = Clock::system().now();
+    let found = match wiring::block_on(comboi_run::runs(&state, 1, now))? {
+        Ok(last) => match last.first() {
+            Some(last) => Ok(format!(
+                "they are kept in {}; the last one is run {}",
+                state.location(),
+                last.run
+            )),
+            None => Ok(format!(
+                "they are kept in {}; there is none yet",
+                state.location()
+            )),
+        },
+        Err(LedgerError::State(_)) => return Ok(()),
+        Err(e) => Err(told(&e.into())),
+    };
+    findings.add("runs", found);
+    Ok(())
 }
 
 fn sources(project: &Project, cloud: &Cloud, findings: &mut Findings) -> anyhow::Result<()> {
@@ -275,16 +302,13 @@ fn others(
     queue: &TaskQueue,
     findings: &mut Findings,
 ) -> anyhow::Result<()> {
-    let Some(state) = cloud.places(project).ok().and_then(|it| it.state(project)) else {
+    let Ok(state) = wiring::state(project, cloud) else {
         return Ok(());
     };
     let own = queue.to_string();
     wiring::block_on(async {
         match comboi_run::other_app(&state, &own).await {
             Ok(Some(other)) => findings.doubt("runs", other.to_string()),
-            Err(e @ comboi_run::RunError::Ledger(comboi_run::LedgerError::Newer(_))) => {
-                findings.add("runs", Err(told(&e.into())));
-            }
             Ok(None) | Err(_) => {}
         }
     })

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use comboi_plan::Plan;
 use comboi_project::{Project, RunId, Stage};
-use comboi_run::{RunStatus, RunView, Runner, TaskMessage};
+use comboi_run::{Clock, RunStatus, RunView, Runner, TaskMessage};
 
 use crate::cli::{FailOn, Global, Output, SelectionArgs};
 use crate::cloud::Cloud;
@@ -97,7 +97,7 @@ fn told_begun(run: RunId, output: Output, out: &mut dyn Write) -> anyhow::Result
 
 async fn waited_for(runner: &Runner, run: RunId) -> anyhow::Result<RunView> {
     loop {
-        let view = comboi_run::run(&runner.state, run).await?;
+        let view = comboi_run::run(&runner.state, run, runner.clock.now()).await?;
         match view {
             Some(view) if view.status != RunStatus::Open => return Ok(view),
             _ => tokio::time::sleep(LOOK).await,
@@ -112,8 +112,9 @@ pub(crate) fn runs(
     out: &mut dyn Write,
 ) -> anyhow::Result<Exit> {
     let project = wiring::project(global)?;
-    let state = wiring::state(&project)?;
-    let views = wiring::block_on(comboi_run::runs(&state, limit))??;
+    let state = wiring::state(&project, &Cloud::of(&project))?;
+    let now = Clock::system().now();
+    let views = wiring::block_on(comboi_run::runs(&state, limit, now))??;
     match output {
         Output::Json => super::json(out, &views)?,
         Output::Text if views.is_empty() => writeln!(out, "There was no run yet.")?,
@@ -155,8 +156,9 @@ pub(crate) fn status_of(
     out: &mut dyn Write,
 ) -> anyhow::Result<Exit> {
     let project = wiring::project(global)?;
-    let state = wiring::state(&project)?;
-    let view = wiring::block_on(comboi_run::run(&state, RunId(run)))??;
+    let state = wiring::state(&project, &Cloud::of(&project))?;
+    let now = Clock::system().now();
+    let view = wiring::block_on(comboi_run::run(&state, RunId(run), now))??;
     let Some(view) = view else {
         let text = format!(
             "there is no run {run}, or it is forgotten; `comboi runs` lists those that are known, `comboi show _comboi/tasks` all that ever ended"
@@ -185,10 +187,23 @@ fn tell(view: &RunView, output: Output, out: &mut dyn Write) -> anyhow::Result<(
                     writeln!(out, "{line}")?;
                 }
             }
-            None => writeln!(out, "{:width$}  waits", task.dataset.to_string())?,
+            None => {
+                let how = match view.status {
+                    RunStatus::Open => "waits",
+                    _ => "not done",
+                };
+                writeln!(out, "{:width$}  {how}", task.dataset.to_string())?;
+            }
         }
     }
     match &view.report {
+        Some(_) if view.tasks.is_empty() => writeln!(
+            out,
+            "Run {} ({}): {}.",
+            view.run,
+            view.kind,
+            status(view.status)
+        )?,
         Some(ended) => writeln!(out, "{}", report::summary(ended, paint))?,
         None => writeln!(
             out,
@@ -198,19 +213,31 @@ fn tell(view: &RunView, output: Output, out: &mut dyn Write) -> anyhow::Result<(
             view.begun_at.format("%Y-%m-%d %H:%M:%S")
         )?,
     }
+    if let Some(failure) = view.report.as_ref().and_then(|it| it.failure.as_ref()) {
+        writeln!(out, "{failure}")?;
+    }
+    if view.status == RunStatus::Interrupted && !view.tasks.is_empty() {
+        writeln!(
+            out,
+            "`comboi retry` takes up what the last run left undone."
+        )?;
+    }
     Ok(())
 }
 
 /// A run that has not ended is no failure; whoever wants to know waits.
 fn exit_of(view: &RunView) -> Exit {
-    view.report
-        .as_ref()
-        .map_or(Exit::Good, |report| exit::of_run(report, FailOn::Error))
+    match (&view.report, view.status) {
+        (_, RunStatus::Interrupted) => Exit::Interrupted,
+        (Some(report), _) => exit::of_run(report, FailOn::Error),
+        (None, _) => Exit::Good,
+    }
 }
 
 fn status(status: RunStatus) -> &'static str {
     match status {
         RunStatus::Open => "open",
+        RunStatus::Interrupted => "interrupted",
         RunStatus::Succeeded => "succeeded",
         RunStatus::Failed => "failed",
     }

@@ -272,16 +272,6 @@ fn a_failed_run_is_taken_up_where_it_stopped() {
 }
 
 #[test]
-fn two_runs_of_one_project_at_once_are_refused() {
-    let world = World::small();
-    world.run();
-    let lock = std::fs::File::create(world.path(".comboi/runs/default.lock")).unwrap();
-    lock.lock().unwrap();
-    let said = world.expect(1, &["run", "all"]);
-    assert!(said.err.contains("another process"), "{}", said.err);
-}
-
-#[test]
 fn the_record_of_runs_is_a_table_in_the_lake() {
     let world = World::small();
     world.run();

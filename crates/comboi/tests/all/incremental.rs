@@ -147,7 +147,8 @@ fn a_lost_or_older_state_of_runs_takes_no_commit_of_another_run_for_its_own() {
     let world = World::small();
     world.run();
     world.run();
-    std::fs::rename(world.path(".comboi"), world.path("older")).unwrap();
+    let runs = "data/bronze/_comboi/runs";
+    std::fs::rename(world.path(runs), world.path("older")).unwrap();
     world.write("in/orders/day2.csv", "id,day,amount\n3,2024-05-02,5.25\n");
     let all = |rows| {
         [
@@ -157,8 +158,8 @@ fn a_lost_or_older_state_of_runs_takes_no_commit_of_another_run_for_its_own() {
     };
     assert_eq!(world.outcomes(&["run", "all"])[..2], all(1));
     world.run();
-    std::fs::remove_dir_all(world.path(".comboi")).unwrap();
-    std::fs::rename(world.path("older"), world.path(".comboi")).unwrap();
+    std::fs::remove_dir_all(world.path(runs)).unwrap();
+    std::fs::rename(world.path("older"), world.path(runs)).unwrap();
     world.write(
         "in/orders/day3.csv",
         "id,day,amount\n4,2024-05-03,5.25\n5,2024-05-03,5.25\n",

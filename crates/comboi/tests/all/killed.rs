@@ -75,6 +75,24 @@ fn state(world: &World) -> String {
     text
 }
 
+/// Every run has an end: those that were killed are interrupted.
+fn ended(world: &World, how: &str) {
+    let runs = world.json(&["runs"]);
+    let runs = runs.as_array().unwrap();
+    assert!(runs.len() >= 2, "{how}");
+    for (place, run) in runs.iter().enumerate() {
+        let killed = place == 1 && runs.len() == 3;
+        let fine = match run["status"].as_str().unwrap() {
+            "succeeded" => true,
+            "interrupted" => killed,
+            _ => false,
+        };
+        assert!(fine && !run["ended_at"].is_null(), "{how}: {run:#}");
+    }
+    let open = world.files("data/bronze/_comboi/runs/default/open");
+    assert_eq!(open, [""; 0], "{how}");
+}
+
 /// Runs, and says whether it was killed: there is no such change when it was not.
 fn dies(world: &World, at: usize, when: &str) -> bool {
     let status = world
@@ -117,6 +135,7 @@ fn check(first: usize) {
             }
             killed += 1;
             world.run();
+            ended(&world, &format!("killed {when} change {at}"));
             assert_eq!(state(&world), expected, "killed {when} change {at}");
         }
     }
@@ -132,16 +151,16 @@ fn before_and_after_any_change_2() {
     check(3);
 }
 
+const STATE: &str = "data/bronze/_comboi/runs/default/runs";
+
 /// The next run has the number after this one.
 fn counted(world: &World, last: u32) {
-    let schedule = format!(r#"{{"format":1,"last_run":{last},"last_pipeline_run":{last}}}"#);
-    world.write(".comboi/runs/default/schedule.json", schedule);
+    world.write(&format!("{STATE}/{last:012}/alive"), "");
 }
 
 /// A hundred runs are kept, so number 101 forgets the first. Whatever of it is left when it dies, number 110 forgets.
 #[test]
 fn while_an_old_run_is_forgotten() {
-    const STATE: &str = ".comboi/runs/default/runs";
     let aged = World::small();
     aged.run();
     counted(&aged, 100);

@@ -19,5 +19,6 @@ mod retention;
 mod rules;
 mod serve;
 mod told;
+mod two_folders;
 mod verify;
 mod world;

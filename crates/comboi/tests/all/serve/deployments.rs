@@ -120,12 +120,12 @@ const CASES: &[Case] = &[
         name: "a state of runs that a newer comboi wrote",
         breaks: |it| {
             it.app.world().run();
-            change(&it.app, SCHEDULE, |text| {
+            change(&it.app, PLAN, |text| {
                 text.replace(r#""format":1"#, r#""format":2"#)
             });
         },
         mends: |it| {
-            change(&it.app, SCHEDULE, |text| {
+            change(&it.app, PLAN, |text| {
                 text.replace(r#""format":2"#, r#""format":1"#)
             });
         },
@@ -138,7 +138,7 @@ const CASES: &[Case] = &[
     },
 ];
 
-const SCHEDULE: &str = "_comboi/runs/default/schedule.json";
+const PLAN: &str = "_comboi/runs/default/runs/000000000001/plan.json";
 
 impl Deployed {
     fn new() -> Self {
