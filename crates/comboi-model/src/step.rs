@@ -133,9 +133,7 @@ impl Protocol {
                 world.last_run += 1;
                 Driver::Sends(world.last_run)
             }
-            Driver::Takes(_)
-                if self.makes(Mistake::BlindPlan) && world.last_run < self.runs =>
-            {
+            Driver::Takes(_) if self.makes(Mistake::BlindPlan) && world.last_run < self.runs => {
                 world.last_run += 1;
                 world.slot_taken_twice = true;
                 Driver::Sends(world.last_run)
