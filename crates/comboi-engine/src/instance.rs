@@ -8,6 +8,7 @@ use duckdb::arrow::array::{ArrayRef, AsArray as _, RecordBatch};
 use duckdb::arrow::datatypes::UInt32Type;
 use duckdb::types::ValueRef;
 use duckdb::vscalar::VScalar;
+use duckdb::vtab::VTab;
 use duckdb::{Config, Connection};
 use tempfile::TempDir;
 
@@ -147,6 +148,11 @@ impl Instance {
     {
         let connection = &self.connection;
         Ok(connection.register_scalar_function_with_state::<F>(name, state)?)
+    }
+
+    /// Makes a function known to SQL that returns a table.
+    pub(crate) fn define_table<T: VTab>(&self, name: &str) -> Result<(), Failure> {
+        Ok(self.connection.register_table_function::<T>(name)?)
     }
 
     /// The columns that a query returns, found without running it.

@@ -9,30 +9,36 @@
 mod counts;
 mod fit;
 mod infer;
+mod json;
 mod known;
 mod lake;
+mod nested;
 mod new_rows;
+mod open;
 mod parquet;
 mod relation;
 mod run;
 mod stage;
-mod structure;
 mod survey;
 mod unfit;
 
 use std::path::{Path, PathBuf};
 
 use comboi_project::{Column, Columns, SqlType};
+use serde::{Deserialize, Serialize};
 
 pub use infer::{Found, infer};
+pub use json::Json;
+pub(crate) use json::define;
 pub use known::{Known, count_later, files_with_rows_of, max_value, null_count, rewrite};
 pub use new_rows::{Boundary, Nulls, Rows, edge};
+pub use open::{open, without_mark};
 pub use parquet::parquet_groups;
 pub(crate) use run::run;
 pub(crate) use stage::copy;
 pub use stage::{Staged, StagedFile, Stamp, To, stage, stage_last};
 pub use survey::{Survey, survey};
-pub use unfit::{UnfitRow, UnfitRows, stage_unfit, unfit};
+pub use unfit::{Hopeless, UnfitRow, UnfitRows, hopeless, json_rows, stage_unfit, unfit};
 
 /// The name of the file that a row came from, relative to its source's folder.
 pub const FILE_COLUMN: &str = "_comboi_file";
@@ -72,19 +78,12 @@ pub struct FileToRead {
 pub enum Layout {
     /// UTF-8 text, one record after the other; the columns by position.
     Csv(Dialect),
-    /// One JSON object in each line.
-    JsonLines(Compression),
-    /// One JSON array of objects.
-    JsonArray(Compression),
+    /// Objects of JSON; a column for each key.
+    Json(Json),
     /// Typed columns.
     Parquet,
     /// Text that was taken apart beforehand: CSV (`,`, `"`) with [`RECORD_COLUMNS`] and then the fields.
     Records {
-        /// The longest record, in bytes.
-        longest: u64,
-    },
-    /// The same, with one field: a JSON object.
-    JsonRecords {
         /// The longest record, in bytes.
         longest: u64,
     },
@@ -93,21 +92,16 @@ pub enum Layout {
 impl Layout {
     /// Whether the rows know their lines.
     pub fn knows_lines(&self) -> bool {
-        matches!(
-            self,
-            Self::Records { .. } | Self::JsonRecords { .. } | Self::Parquet
-        )
+        matches!(self, Self::Records { .. } | Self::Json(_) | Self::Parquet)
     }
 
-    fn is_json(&self) -> bool {
-        matches!(
-            self,
-            Self::JsonLines(_) | Self::JsonArray(_) | Self::JsonRecords { .. }
-        )
+    /// Whether it is JSON.
+    pub fn is_json(&self) -> bool {
+        matches!(self, Self::Json(_))
     }
 }
 
-/// What each record of [`Layout::Records`] begins with.
+/// What each record of [`Layout::Records`] and of JSON begins with.
 ///
 /// The file's name, the line (counted from 1; for a JSON array the record), where its text begins in bytes (counted from 0, after decompression) and the text itself.
 pub const RECORD_COLUMNS: [&str; 4] = [
@@ -135,7 +129,9 @@ pub struct Dialect {
 }
 
 /// How a file is compressed as a whole.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub enum Compression {
     /// Not at all.
     #[default]

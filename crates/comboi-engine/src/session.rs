@@ -10,7 +10,7 @@ use duckdb::InterruptHandle;
 
 use crate::given::Given;
 use crate::instance::Instance;
-use crate::{Error, Limits};
+use crate::{Error, Limits, read_files};
 
 /// DuckDB for one task. Instances are made when they are first needed, so that opening a session costs next to
 /// nothing.
@@ -62,6 +62,7 @@ impl Session {
     pub(crate) fn free(&self) -> Result<&Instance, Error> {
         if self.free.get().is_none() {
             let instance = Instance::open(self, &self.limits)?;
+            read_files::define(&instance)?;
             self.free.get_or_init(|| instance);
         }
         Ok(self.free.get().expect("it was set above"))

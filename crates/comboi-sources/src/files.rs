@@ -4,6 +4,7 @@ mod apart;
 mod blocks;
 mod csv;
 mod extract;
+mod fields;
 mod folder;
 mod header;
 mod piece;

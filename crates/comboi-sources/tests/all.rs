@@ -17,6 +17,8 @@ mod folders;
 mod formats;
 #[path = "all/future.rs"]
 mod future;
+#[path = "all/json.rs"]
+mod json;
 #[path = "all/keyed.rs"]
 mod keyed;
 #[path = "all/new_rows.rs"]

@@ -54,6 +54,11 @@ impl Counts {
         self.nested += other.nested;
     }
 
+    /// How many values there are.
+    pub(super) fn all(&self) -> u64 {
+        self.all
+    }
+
     pub(super) fn sql_type(&self) -> SqlType {
         let all = |count: u64| count == self.all;
         if self.all == 0 {

@@ -33,6 +33,24 @@ impl Fit {
         }
     }
 
+    /// A value that fits whatever it is.
+    pub(super) fn always(value: &str) -> Self {
+        Self {
+            value: value.to_owned(),
+            from: value.to_owned(),
+            always: true,
+        }
+    }
+
+    /// A value that is NULL where `from` does not fit.
+    pub(super) fn checked(from: &str, value: String) -> Self {
+        Self {
+            value,
+            from: from.to_owned(),
+            always: false,
+        }
+    }
+
     /// The value, or the end of the statement.
     pub(super) fn strict(&self) -> String {
         if self.always {
@@ -169,134 +187,6 @@ fn timestamp(c: &str, to: &SqlType, rules: &TextRules) -> String {
         }
         _ => cast(&micros, &to.to_string()),
     }
-}
-
-/// What a JSON value stands for: `scalar` is its text without quotes, `json` the value itself.
-pub(super) fn json(
-    scalar: &str,
-    json: &str,
-    to: &SqlType,
-    rules: &TextRules,
-    others_ignored: bool,
-) -> Fit {
-    match to {
-        SqlType::Json => Fit {
-            value: json.to_owned(),
-            from: json.to_owned(),
-            always: true,
-        },
-        _ if to.is_nested() => {
-            let nested = Nested {
-                rules,
-                others_ignored,
-            };
-            let unfit = nested.unfit(json, to, 0);
-            let value = format!(
-                "CASE WHEN NOT ({unfit}) THEN CAST({} AS {to}) END",
-                nested.value(json, to, 0)
-            );
-            Fit {
-                value,
-                from: format!("nullif({json}, 'null'::JSON)"),
-                always: false,
-            }
-        }
-        _ => text(scalar, to, rules),
-    }
-}
-
-/// Nested JSON is taken apart down to its scalars, so that these are held to the same rules as all others:
-/// `json_transform` would round numbers and make NULL of what does not fit.
-struct Nested<'a> {
-    rules: &'a TextRules,
-    others_ignored: bool,
-}
-
-impl Nested<'_> {
-    fn value(&self, json: &str, to: &SqlType, depth: usize) -> String {
-        match to {
-            SqlType::Struct(fields) => {
-                let field = |(name, of): &(String, SqlType)| {
-                    format!(
-                        "{} := {}",
-                        sql::ident(name),
-                        self.value(&part(json, name), of, depth)
-                    )
-                };
-                let fields: Vec<String> = fields.iter().map(field).collect();
-                format!(
-                    "CASE WHEN json_type({json}) = 'OBJECT' THEN struct_pack({}) END",
-                    fields.join(", ")
-                )
-            }
-            SqlType::List(of) | SqlType::Array(of, _) => {
-                let item = format!("j{depth}");
-                let value = self.value(&item, of, depth + 1);
-                format!("list_transform({}, lambda {item}: {value})", items(json))
-            }
-            SqlType::Json => json.to_owned(),
-            to if to.is_nested() => format!(
-                "json_transform({json}, {})",
-                sql::text(&serde_json::Value::String(to.to_string()).to_string())
-            ),
-            to => text(&scalar(json), to, self.rules).value,
-        }
-    }
-
-    /// Whether something is in a value that its type has no place for.
-    fn unfit(&self, json: &str, to: &SqlType, depth: usize) -> String {
-        let other =
-            |kind: &str| format!("coalesce(json_type({json}) NOT IN ('{kind}', 'NULL'), false)");
-        match to {
-            SqlType::Struct(fields) => {
-                let mut conditions = vec![other("OBJECT")];
-                if !self.others_ignored {
-                    let names: Vec<String> =
-                        fields.iter().map(|(name, _)| sql::text(name)).collect();
-                    conditions.push(format!(
-                        "coalesce(NOT list_has_all([{}], json_keys({json})), false)",
-                        names.join(", ")
-                    ));
-                }
-                conditions.extend(
-                    fields
-                        .iter()
-                        .map(|(name, of)| self.unfit(&part(json, name), of, depth)),
-                );
-                conditions.join(" OR ")
-            }
-            SqlType::List(of) | SqlType::Array(of, _) => {
-                let item = format!("j{depth}");
-                let unfit = self.unfit(&item, of, depth + 1);
-                format!(
-                    "{} OR coalesce(len(list_filter({}, lambda {item}: {unfit})) > 0, false)",
-                    other("ARRAY"),
-                    items(json)
-                )
-            }
-            to if to.is_nested() => other("OBJECT"),
-            SqlType::Json => "false".to_owned(),
-            to => text(&scalar(json), to, self.rules)
-                .unfit()
-                .unwrap_or_else(|| "false".to_owned()),
-        }
-    }
-}
-
-fn part(json: &str, name: &str) -> String {
-    let key = name.replace('\\', "\\\\").replace('"', "\\\"");
-    format!(
-        "json_extract({json}, {})",
-        sql::text(&format!("$.\"{key}\""))
-    )
-}
-
-fn scalar(json: &str) -> String {
-    format!("json_extract_string({json}, '$')")
-}
-
-fn items(json: &str) -> String {
-    format!("CASE WHEN json_type({json}) = 'ARRAY' THEN CAST({json} AS JSON[]) END")
 }
 
 /// What a value of another type becomes, if nothing of it is lost.

@@ -7,8 +7,7 @@ use comboi_project::SqlType;
 use super::counts::{COUNTS, Counts, counts};
 use super::relation::from;
 use super::run::run;
-use super::structure::structured;
-use super::{Error, FileColumn, FileToRead, Group, Layout, TextRules};
+use super::{Error, FileColumn, FileToRead, Group, Layout, TextRules, json};
 use crate::Session;
 
 /// A column that was found in files.
@@ -39,7 +38,7 @@ pub fn infer(
     )?;
     let found = match &group.layout {
         Layout::Parquet => Ok(group.columns.iter().map(typed).collect()),
-        layout if layout.is_json() => json(session, group, rows_per_file, rules),
+        Layout::Json(json) => json::infer(session, group, json, rules, rows_per_file),
         _ => csv(session, group, rows_per_file, rules),
     };
     instance.own(
@@ -56,24 +55,14 @@ fn typed(column: &FileColumn) -> Found {
     }
 }
 
-pub(super) fn sample(
-    group: &Group,
-    rules: &TextRules,
-    what: &str,
-    rows_per_file: Option<u64>,
-) -> String {
+fn sample(group: &Group, rules: &TextRules, what: &str, rows_per_file: Option<u64>) -> String {
     let select = |group: &Group, limit: &str| {
-        let from = from(group, rules, true);
+        let from = from(group, rules);
         // Mistakes are found and told about later, when everything is read.
         let from = match group.layout {
             Layout::Csv(_) => from.replacen(
                 "auto_detect = false",
                 "auto_detect = false, ignore_errors = true",
-                1,
-            ),
-            Layout::JsonLines(_) => from.replacen(
-                "records = 'false'",
-                "records = 'false', ignore_errors = true",
                 1,
             ),
             _ => from,
@@ -125,31 +114,4 @@ fn csv(
             sql_type,
         })
         .collect())
-}
-
-fn json(
-    session: &Session,
-    group: &Group,
-    rows_per_file: Option<u64>,
-    rules: &TextRules,
-) -> Result<Vec<Found>, Error> {
-    let query = format!(
-        "SELECT key, {}, min(appeared) AS first FROM (SELECT key, appeared, item ->> '$' AS text, json_type(item) AS kind FROM (\
-         SELECT unnest(map_keys(m)) AS key, unnest(map_values(m)) AS item, nth * 1000000 + unnest(range(len(map_keys(m)))) AS appeared FROM (SELECT m, row_number() OVER () AS nth FROM ({})))) \
-         GROUP BY key ORDER BY first, key",
-        counts("text", rules, Some("kind")),
-        sample(group, rules, "m", rows_per_file),
-    );
-    let rows = run(session.free()?, "find the keys of objects", &query)?;
-    let found: Vec<Found> = rows
-        .into_iter()
-        .map(|mut row| {
-            let counts = Counts::parse(row.get(1..).unwrap_or_default());
-            Found {
-                spelled: row.first_mut().and_then(Option::take).unwrap_or_default(),
-                sql_type: counts.sql_type(),
-            }
-        })
-        .collect();
-    structured(session, group, rows_per_file, rules, found)
 }

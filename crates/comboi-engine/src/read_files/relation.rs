@@ -1,9 +1,9 @@
 //! Files as a relation: what to select from, and what each column is.
 
-use comboi_project::{Column, SqlType};
+use comboi_project::Column;
 
 use super::fit::{self, Fit, UNFIT};
-use super::{Compression, Dialect, Group, Layout, Reading, TextRules};
+use super::{Dialect, Group, Layout, Reading, TextRules, json, nested};
 use crate::sql;
 
 /// The files of a group in a `FROM` clause, and expressions over it.
@@ -16,12 +16,33 @@ pub(super) struct Relation {
     pub(super) text: String,
     /// One for each column of the reading.
     pub(super) fits: Vec<(Column, Fit)>,
-    /// Whether the record as a whole is something else than it should be.
-    pub(super) no_record: Option<String>,
+    /// Why the record as a whole is not a row.
+    pub(super) no_record: Option<NoRecord>,
     /// For each column of the key, that a row has no value in it.
     pub(super) no_key: Vec<(String, String)>,
-    /// Ends the statement for such a record.
-    strict_filter: Option<String>,
+}
+
+/// What says why a record is not a row.
+pub(super) struct NoRecord {
+    /// NULL if it is one.
+    pub(super) reason: String,
+    /// The columns that it is about, or NULL.
+    pub(super) columns: String,
+}
+
+impl NoRecord {
+    pub(super) fn unfit(&self) -> String {
+        format!("({} IS NOT NULL)", self.reason)
+    }
+
+    /// Ends the statement.
+    fn strict(&self) -> String {
+        let error = sql::text(UNFIT);
+        format!(
+            "CASE WHEN {} IS NULL THEN true ELSE CAST(error({error}) AS BOOLEAN) END",
+            self.reason
+        )
+    }
 }
 
 const PATH: &str = "_comboi_path";
@@ -30,20 +51,19 @@ const PATH: &str = "_comboi_path";
 pub(super) const LINE: &str = "_comboi_line_of";
 
 pub(super) fn relation(group: &Group, reading: &Reading) -> Relation {
-    let json_values = reading
-        .columns
-        .iter()
-        .any(|column| column.sql_type == SqlType::Json || column.sql_type.is_nested());
     let fits: Vec<(Column, Fit)> = reading
         .columns
         .iter()
-        .map(|column| (column.clone(), fit_of(group, column, json_values, reading)))
+        .map(|column| (column.clone(), fit_of(group, column, reading)))
         .collect();
     let no_key = no_key(&fits, reading);
     let null = || "NULL".to_owned();
     let own_file = || sql::ident(super::RECORD_COLUMNS[0]);
     let plain = Relation {
-        from: from(group, &reading.rules, json_values),
+        from: match json::layout(group) {
+            Some(json) => json::from(group, json, reading),
+            None => from(group, &reading.rules),
+        },
         file: file_name(group),
         line: null(),
         byte: null(),
@@ -51,7 +71,6 @@ pub(super) fn relation(group: &Group, reading: &Reading) -> Relation {
         fits,
         no_record: None,
         no_key,
-        strict_filter: None,
     };
     match &group.layout {
         Layout::Csv(_) => plain,
@@ -63,14 +82,12 @@ pub(super) fn relation(group: &Group, reading: &Reading) -> Relation {
             file: own_file(),
             ..located(plain)
         },
-        Layout::JsonLines(_) | Layout::JsonArray(_) => Relation {
-            strict_filter: Some(known_object(group, reading)),
-            ..plain
-        },
-        Layout::JsonRecords { .. } => Relation {
+        Layout::Json(_) => Relation {
             file: own_file(),
-            no_record: Some("(m IS NULL)".into()),
-            strict_filter: Some(known_object(group, reading)),
+            no_record: Some(NoRecord {
+                reason: json::PROBLEM.to_owned(),
+                columns: json::PROBLEM_COLUMNS.to_owned(),
+            }),
             ..located(plain)
         },
     }
@@ -93,14 +110,15 @@ impl Relation {
         value: impl Fn(&Column, String) -> Result<String, crate::Error>,
     ) -> Result<String, crate::Error> {
         let no_key: Vec<&str> = self.no_key.iter().map(|(_, no)| no.as_str()).collect();
+        let record = self.no_record.as_ref().map(NoRecord::strict);
         let filter = if no_key.is_empty() {
-            self.strict_filter.clone()
+            record
         } else {
-            let record = self.strict_filter.as_deref().unwrap_or("true");
             Some(format!(
-                "CASE WHEN {} THEN CAST(error({}) AS BOOLEAN) ELSE {record} END",
+                "CASE WHEN {} THEN CAST(error({}) AS BOOLEAN) ELSE {} END",
                 no_key.join(" OR "),
-                sql::text(UNFIT)
+                sql::text(UNFIT),
+                record.as_deref().unwrap_or("true"),
             ))
         };
         self.select(filter, |column, fit| value(column, fit.strict()))
@@ -132,7 +150,12 @@ impl Relation {
         }
         columns.push(format!("{} AS {}", self.file, super::FILE_COLUMN));
         if !self.no_key.is_empty() {
-            columns.push(format!("CAST({} AS BIGINT) AS {LINE}", self.line));
+            // Several records may stand in one line.
+            let place = match &self.no_record {
+                Some(_) => &self.byte,
+                None => &self.line,
+            };
+            columns.push(format!("CAST({place} AS BIGINT) AS {LINE}"));
         }
         let filter = filter
             .map(|filter| format!(" WHERE {filter}"))
@@ -148,7 +171,7 @@ impl Relation {
     pub(super) fn unfit(&self) -> Option<String> {
         let columns = self.fits.iter().filter_map(|(_, fit)| fit.unfit());
         let no_key = self.no_key.iter().map(|(_, no)| no.clone());
-        let record = self.no_record.clone().into_iter();
+        let record = self.no_record.iter().map(NoRecord::unfit);
         let conditions: Vec<String> = record.chain(no_key).chain(columns).collect();
         (!conditions.is_empty()).then(|| conditions.join(" OR "))
     }
@@ -160,15 +183,14 @@ fn no_key(fits: &[(Column, Fit)], reading: &Reading) -> Vec<(String, String)> {
         .collect()
 }
 
-fn fit_of(group: &Group, column: &Column, json_values: bool, reading: &Reading) -> Fit {
+fn fit_of(group: &Group, column: &Column, reading: &Reading) -> Fit {
     let rules = &reading.rules;
     let mut here = group
         .columns
         .iter()
         .enumerate()
-        .filter(|(_, it)| it.name.as_deref() == Some(&column.name))
-        .peekable();
-    let Some((position, first)) = here.peek() else {
+        .filter(|(_, it)| it.name.as_deref() == Some(&column.name));
+    let Some((position, first)) = here.next() else {
         return Fit::missing(&column.sql_type);
     };
     match &group.layout {
@@ -179,46 +201,8 @@ fn fit_of(group: &Group, column: &Column, json_values: bool, reading: &Reading) 
             let of = first.sql_type.as_ref().unwrap_or(&column.sql_type);
             fit::typed(&sql::ident(&first.spelled), of, &column.sql_type, rules)
         }
-        Layout::JsonLines(_) | Layout::JsonArray(_) | Layout::JsonRecords { .. } => {
-            let keys: Vec<String> = here
-                .map(|(_, it)| format!("m[{}]", sql::text(&it.spelled)))
-                .collect();
-            let value = if keys.len() == 1 {
-                keys.concat()
-            } else {
-                format!("coalesce({})", keys.join(", "))
-            };
-            let scalar = if json_values {
-                format!("({value} ->> '$')")
-            } else {
-                value.clone()
-            };
-            let others_ignored =
-                reading.ignore_unknown_keys || reading.declared.contains(&column.name);
-            fit::json(&scalar, &value, &column.sql_type, rules, others_ignored)
-        }
+        Layout::Json(_) => nested::fit(&format!("c{position}"), &column.sql_type, rules),
     }
-}
-
-/// An object without any key that is new to us; anything else ends the statement.
-fn known_object(group: &Group, reading: &Reading) -> String {
-    let known: Vec<String> = group
-        .columns
-        .iter()
-        .map(|column| sql::text(&column.spelled))
-        .collect();
-    let no_others = if reading.ignore_unknown_keys {
-        String::new()
-    } else {
-        format!(
-            " AND list_has_all(CAST([{}] AS VARCHAR[]), map_keys(m))",
-            known.join(", ")
-        )
-    };
-    format!(
-        "CASE WHEN m IS NOT NULL{no_others} THEN true ELSE CAST(error({}) AS BOOLEAN) END",
-        sql::text(UNFIT)
-    )
 }
 
 /// DuckDB gives the whole path; the name is what follows the folder.
@@ -233,24 +217,9 @@ fn file_name(group: &Group) -> String {
     format!("substr({PATH}, {})", before + 1)
 }
 
-pub(super) fn from(group: &Group, rules: &TextRules, json_values: bool) -> String {
+pub(super) fn from(group: &Group, rules: &TextRules) -> String {
     let paths: Vec<_> = group.files.iter().map(|file| &file.path).collect();
     let files = sql::file_list(&paths);
-    let map = if json_values {
-        "MAP(VARCHAR, JSON)"
-    } else {
-        "MAP(VARCHAR, VARCHAR)"
-    };
-    let json = |format: &str, compression: Compression| {
-        format!(
-            "(SELECT json AS m, {PATH} FROM read_json({files}, format = '{format}', records = 'false', columns = {{'json': '{map}'}}, compression = '{}', filename = '{PATH}'))",
-            if compression == Compression::None {
-                "uncompressed"
-            } else {
-                compression.as_str()
-            }
-        )
-    };
     match &group.layout {
         Layout::Csv(dialect) => format!(
             "read_csv({files}, {}, filename = '{PATH}')",
@@ -259,14 +228,8 @@ pub(super) fn from(group: &Group, rules: &TextRules, json_values: bool) -> Strin
         Layout::Parquet => {
             format!("read_parquet({files}, filename = '{PATH}', file_row_number = true)")
         }
-        Layout::JsonLines(compression) => json("newline_delimited", *compression),
-        Layout::JsonArray(compression) => json("array", *compression),
         Layout::Records { longest } => records(&files, group.columns.len(), *longest, rules),
-        Layout::JsonRecords { longest } => format!(
-            // A key that is there twice would end the statement.
-            "(SELECT * EXCLUDE (c0), CASE WHEN json_valid(c0) THEN CASE WHEN json_type(c0) = 'OBJECT' AND list_unique(json_keys(c0)) = len(json_keys(c0)) THEN json_transform(c0, '\"{map}\"') END END AS m FROM {})",
-            records(&files, 1, *longest, &TextRules::default())
-        ),
+        Layout::Json(_) => unreachable!("it is read by a function of our own"),
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::Error;
 use super::fit::{NULL_FOUND, UNFIT};
+use super::{Error, json};
 use crate::damage::{blamed, in_pages};
 use crate::failure::{Failure, Kind, first_line};
 use crate::instance::Instance;
@@ -27,6 +27,9 @@ pub(crate) fn run_over<P: AsRef<Path>>(
     instance.rows(query).map_err(|failure| {
         if let Some(error) = known(&failure) {
             return error;
+        }
+        if let Some((_, file)) = failure.message.split_once(json::BAD_FILE) {
+            return Error::BadFile(first_line(file));
         }
         let damage = match failure.kind {
             Kind::Damage => blamed(instance, &failure, files),

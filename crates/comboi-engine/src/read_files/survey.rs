@@ -23,9 +23,6 @@ pub struct Survey {
 pub fn survey(session: &Session, group: &Group, reading: &Reading) -> Result<Survey, Error> {
     let surveyed = match &group.layout {
         Layout::Csv(_) => csv(session, group, reading),
-        Layout::JsonLines(_) => {
-            json_lines(session, group, reading).map(|paths| (paths, Vec::new()))
-        }
         _ => Err(Error::Unfit),
     };
     let (paths, found) = match surveyed {
@@ -104,7 +101,7 @@ fn csv(
 fn unfit_values(group: &Group, reading: &Reading) -> (Vec<usize>, String) {
     // One rejected line in each file says enough.
     let options = "auto_detect = false, store_rejects = true, rejects_table = 'comboi_rejects', rejects_scan = 'comboi_scans', rejects_limit = 1";
-    let from = from(group, &reading.rules, false).replacen("auto_detect = false", options, 1);
+    let from = from(group, &reading.rules).replacen("auto_detect = false", options, 1);
     let relation = relation(group, reading);
     let (mut places, mut values, mut aggregates) = (Vec::new(), String::new(), String::new());
     for (column, fit) in &relation.fits {
@@ -125,24 +122,4 @@ fn unfit_values(group: &Group, reading: &Reading) -> (Vec<usize>, String) {
         "SELECT _comboi_path{aggregates} FROM (SELECT _comboi_path{values} FROM {from} WHERE {unfit}) GROUP BY _comboi_path"
     );
     (places, query)
-}
-
-fn json_lines(session: &Session, group: &Group, reading: &Reading) -> Result<Suspects, Error> {
-    let relation = relation(group, reading);
-    let from = relation.from.replacen(
-        "records = 'false'",
-        "records = 'false', ignore_errors = true",
-        1,
-    );
-    let unfit = relation
-        .unfit()
-        .map(|unfit| format!(" OR {unfit}"))
-        .unwrap_or_default();
-    let query = format!("SELECT DISTINCT _comboi_path FROM {from} WHERE m IS NULL{unfit}");
-    let rows = run(
-        session.free()?,
-        "find the files with lines that do not fit",
-        &query,
-    )?;
-    Ok(rows.into_iter().flatten().flatten().collect())
 }

@@ -2,10 +2,8 @@
 
 use std::path::Path;
 
-use comboi_project::SqlType;
-
-use super::relation::{Relation, relation};
-use super::run::run_over;
+use super::relation::{NoRecord, Relation, relation};
+use super::run::{run, run_over};
 use super::stage::{Staged, Stamp, To, copy, stamped};
 use super::{Error, FILE_COLUMN, Reading};
 use crate::{Session, sql};
@@ -53,20 +51,85 @@ pub fn unfit(
         .into_iter()
         .map(|row| {
             let mut cells = row.into_iter();
-            let mut next = || cells.next().flatten();
-            let file = next().unwrap_or_default();
-            let line = next().and_then(|text| text.parse().ok()).unwrap_or(0);
-            let (column, reason) = (next(), next().unwrap_or_default());
-            count = next().and_then(|text| text.parse().ok()).unwrap_or(0);
-            UnfitRow {
-                file,
-                line,
-                column,
-                reason,
-            }
+            let row = unfit_row(&mut cells);
+            count = number(cells.next());
+            row
         });
     let rows = rows.collect();
     Ok((count, rows))
+}
+
+/// A file of which no row fits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hopeless {
+    /// How many rows it has.
+    pub row_count: u64,
+    /// The first of them.
+    pub first: UnfitRow,
+}
+
+/// The JSON files of which no row fits, by name.
+pub fn hopeless(session: &Session, reading: &Reading) -> Result<Vec<Hopeless>, Error> {
+    let groups = || reading.groups.iter().filter(|group| group.layout.is_json());
+    let bad: Vec<String> = groups()
+        .filter_map(|group| unfit_rows_of(&relation(group, reading)))
+        .collect();
+    if bad.is_empty() {
+        return Ok(Vec::new());
+    }
+    let query = format!(
+        "SELECT file, arg_min(line, byte_position), arg_min(\"column\", byte_position), arg_min(reason, byte_position), all_rows \
+         FROM ({}) JOIN (SELECT file, count(*) AS all_rows FROM ({}) GROUP BY file) USING (file) \
+         GROUP BY file, all_rows HAVING count(*) = all_rows ORDER BY file",
+        bad.join(" UNION ALL "),
+        all_rows(reading)
+    );
+    let rows = run(session.free()?, "find files of which no row fits", &query)?;
+    let hopeless = rows.into_iter().map(|row| {
+        let mut cells = row.into_iter();
+        let first = unfit_row(&mut cells);
+        Hopeless {
+            first,
+            row_count: number(cells.next()),
+        }
+    });
+    Ok(hopeless.collect())
+}
+
+/// How many rows the JSON files have that fit or do not, and the name of one of them that has some.
+pub fn json_rows(session: &Session, reading: &Reading) -> Result<(u64, Option<String>), Error> {
+    if !reading.groups.iter().any(|group| group.layout.is_json()) {
+        return Ok((0, None));
+    }
+    let query = format!("SELECT count(*), min(file) FROM ({})", all_rows(reading));
+    let mut rows = run(session.free()?, "count the records", &query)?;
+    let mut cells = rows.pop().unwrap_or_default().into_iter();
+    Ok((number(cells.next()), cells.next().flatten()))
+}
+
+fn all_rows(reading: &Reading) -> String {
+    let groups = reading.groups.iter().filter(|group| group.layout.is_json());
+    let selects: Vec<String> = groups
+        .map(|group| relation(group, reading))
+        .map(|Relation { file, from, .. }| format!("SELECT {file} AS file FROM {from}"))
+        .collect();
+    selects.join(" UNION ALL ")
+}
+
+fn unfit_row(cells: &mut impl Iterator<Item = Option<String>>) -> UnfitRow {
+    let mut next = || cells.next().flatten();
+    UnfitRow {
+        file: next().unwrap_or_default(),
+        line: number(Some(next())),
+        column: next(),
+        reason: next().unwrap_or_default(),
+    }
+}
+
+fn number(cell: Option<Option<String>>) -> u64 {
+    cell.flatten()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(0)
 }
 
 /// Stages the rows that do not fit, for the quarantine: [`FILE_COLUMN`], `line`, `byte_position`, `column`,
@@ -111,14 +174,14 @@ fn unfit_rows_of(relation: &Relation) -> Option<String> {
     let unfit = relation.unfit()?;
     let (mut names, mut reasons) = (Vec::new(), Vec::new());
     if let Some(no_record) = &relation.no_record {
-        reasons.push(format!(
-            "CASE WHEN {no_record} THEN 'not a JSON object' END"
-        ));
+        names.push(no_record.columns.clone());
+        reasons.push(no_record.reason.clone());
     }
     for (column, no_key) in &relation.no_key {
         let fit = relation.fits.iter().find(|(it, _)| it.name == *column);
         let unfit = fit.and_then(|(_, fit)| fit.unfit());
-        let parts = relation.no_record.iter().chain(&unfit);
+        let record = relation.no_record.as_ref().map(NoRecord::unfit);
+        let parts = record.iter().chain(&unfit);
         let others: String = parts.map(|it| format!(" AND NOT {it}")).collect();
         names.push(format!(
             "CASE WHEN {no_key}{others} THEN {} END",
@@ -135,7 +198,7 @@ fn unfit_rows_of(relation: &Relation) -> Option<String> {
             let reason = format!(
                 "`{}` is not {}",
                 column.name,
-                with_article(&column.sql_type)
+                with_article(&column.sql_type.to_string())
             );
             names.push(format!(
                 "CASE WHEN {unfit} THEN {} END",
@@ -163,12 +226,11 @@ fn unfit_rows_of(relation: &Relation) -> Option<String> {
     ))
 }
 
-fn with_article(sql_type: &SqlType) -> String {
-    let text = sql_type.to_string();
-    let article = if text.starts_with(['A', 'E', 'I', 'O']) {
+pub(super) fn with_article(sql_type: &str) -> String {
+    let article = if sql_type.starts_with(['A', 'E', 'I', 'O']) {
         "an"
     } else {
         "a"
     };
-    format!("{article} {text}")
+    format!("{article} {sql_type}")
 }

@@ -2,18 +2,15 @@
 //!
 //! The result is read by DuckDB as [`Layout::Records`](comboi_engine::read_files::Layout::Records); what can't be taken apart goes to [`Rejects`].
 
-use std::fmt;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
+use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use comboi_engine::read_files::Compression;
 use encoding_rs::Encoding;
 use memchr::{memchr, memchr2, memchr3};
-use serde::de::{DeserializeSeed, Deserializer, SeqAccess, Visitor};
-use serde_json::value::RawValue;
 
-use super::csv::{LONGEST_RECORD, Record, Records, Start};
+use super::csv::{Record, Records, Start};
 use super::header::Top;
 use super::text;
 
@@ -121,102 +118,6 @@ fn problem(record: &Record, width: usize) -> Option<String> {
     let found = record.fields.len();
     let columns = if width == 1 { "column" } else { "columns" };
     (found != width).then(|| format!("{found} values for {width} {columns}"))
-}
-
-/// Takes lines of JSON apart.
-pub(super) fn json_lines(text: &Text<'_>, to: &Path, rejects: &mut Rejects) -> io::Result<u64> {
-    let name = text.name;
-    let mut place = text.start;
-    let mut out = Out::create(to, name)?;
-    let mut text = BufReader::with_capacity(256 * 1024, text.open()?);
-    let mut line = Vec::new();
-    loop {
-        line.clear();
-        let limit = u64::try_from(LONGEST_RECORD).unwrap_or(u64::MAX);
-        let read = text.by_ref().take(limit).read_until(b'\n', &mut line)?;
-        if read == 0 {
-            return out.finish();
-        }
-        let mut rest = 0;
-        let content = line.trim_ascii();
-        if !line.ends_with(b"\n") && read >= LONGEST_RECORD {
-            rejects.push(name, place, "the line is longer than 16 MiB", &[])?;
-            rest = pass_over(&mut text)?;
-        } else if std::str::from_utf8(content).is_err() {
-            rejects.push(name, place, "its text is not UTF-8", content)?;
-        } else if !content.is_empty() {
-            out.push(place, content, [content])?;
-        }
-        place.line += 1;
-        place.byte += u64::try_from(read).unwrap_or(0) + rest;
-    }
-}
-
-fn pass_over(text: &mut impl BufRead) -> io::Result<u64> {
-    let mut count = 0;
-    loop {
-        let chunk = text.fill_buf()?;
-        let end = memchr(b'\n', chunk);
-        let used = end.map_or(chunk.len(), |end| end + 1);
-        text.consume(used);
-        count += u64::try_from(used).unwrap_or(0);
-        if end.is_some() || used == 0 {
-            return Ok(count);
-        }
-    }
-}
-
-/// Takes an array of JSON apart; its records are counted from 1. Text that is no array is an error of kind
-/// `InvalidData`, for the file as a whole.
-pub(super) fn json_array(text: &Text<'_>, to: &Path) -> io::Result<u64> {
-    let mut out = Out::create(to, text.name)?;
-    let text = BufReader::with_capacity(256 * 1024, text.open()?);
-    let mut json = serde_json::Deserializer::from_reader(text);
-    let read = Array(&mut out)
-        .deserialize(&mut json)
-        .and_then(|()| json.end());
-    match read {
-        // Nothing at all is no record.
-        Err(e) if e.is_eof() && e.line() == 1 && e.column() == 0 => {}
-        Err(e) if e.is_io() => return Err(e.into()),
-        // The message of serde_json quotes values of the wrong kind; the place says enough.
-        Err(e) => {
-            let why = format!(
-                "it is not one JSON array throughout: line {}, column {}",
-                e.line(),
-                e.column()
-            );
-            return Err(io::Error::new(io::ErrorKind::InvalidData, why));
-        }
-        Ok(()) => {}
-    }
-    out.finish()
-}
-
-struct Array<'a>(&'a mut Out);
-
-impl<'de> DeserializeSeed<'de> for Array<'_> {
-    type Value = ();
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_seq(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Array<'_> {
-    type Value = ();
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an array")
-    }
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        let mut line = 0;
-        while let Some(item) = items.next_element::<Box<RawValue>>()? {
-            line += 1;
-            let item = item.get().as_bytes();
-            let written = self.0.push(Start { line, byte: 0 }, item, [item]);
-            written.map_err(serde::de::Error::custom)?;
-        }
-        Ok(())
-    }
 }
 
 struct Out {

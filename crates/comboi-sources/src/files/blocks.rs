@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 
 use super::apart::{Rejects, Text};
@@ -36,45 +36,6 @@ pub(super) fn csv(
         blocks.push((path, start));
     }
     Ok(blocks)
-}
-
-/// The same for lines of JSON.
-pub(super) fn json_lines(
-    text: &Text<'_>,
-    rejects: &mut Rejects,
-) -> io::Result<Vec<(PathBuf, Start)>> {
-    let mut reader = BufReader::with_capacity(256 * 1024, text.open()?);
-    let mut blocks = Vec::new();
-    let mut place = text.start;
-    while !reader.fill_buf()?.is_empty() {
-        let start = place;
-        let (path, mut file) = create(text, rejects)?;
-        while place.byte - start.byte < BLOCK_BYTES {
-            match copy_line(&mut reader, &mut file)? {
-                0 => break,
-                copied => place.byte += copied,
-            }
-            place.line += 1;
-        }
-        file.flush()?;
-        blocks.push((path, start));
-    }
-    Ok(blocks)
-}
-
-fn copy_line(from: &mut impl BufRead, to: &mut impl Write) -> io::Result<u64> {
-    let mut copied = 0;
-    loop {
-        let chunk = from.fill_buf()?;
-        let end = memchr::memchr(b'\n', chunk);
-        let count = end.map_or(chunk.len(), |end| end + 1);
-        to.write_all(chunk.get(..count).unwrap_or_default())?;
-        from.consume(count);
-        copied += u64::try_from(count).unwrap_or(0);
-        if end.is_some() || count == 0 {
-            return Ok(copied);
-        }
-    }
 }
 
 /// The path ends in the file's name, for DuckDB to tell.

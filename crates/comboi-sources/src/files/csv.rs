@@ -14,7 +14,7 @@ use memchr::{memchr, memchr2, memchr3, memrchr};
 use input::Input;
 
 /// The longest record; what is longer has most likely lost a quote.
-pub(super) const LONGEST_RECORD: usize = 16 * 1024 * 1024;
+const LONGEST_RECORD: usize = 16 * 1024 * 1024;
 
 /// What the text is made of. All of it is ASCII.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

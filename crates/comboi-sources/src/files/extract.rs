@@ -65,6 +65,12 @@ fn own_columns_aside(known: &Known) -> read_files::Known {
     }
 }
 
+/// The keys of JSON objects that are known.
+fn keys(pieces: &[Piece]) -> Vec<Group> {
+    let json = pieces.iter().filter(|piece| piece.has_keys());
+    json.map(|piece| piece.group.clone()).collect()
+}
+
 pub(super) struct Job<'a> {
     reader: &'a FilesReader<'a>,
     work: &'a Work,
@@ -148,10 +154,10 @@ impl Job<'_> {
         let root = self.reader.root();
         let (mut pieces, empty_names) =
             pieces(self.reader.table, &root, &self.work.files, self.session)?;
-        self.take_apart_what_must_be(&mut pieces)?;
+        self.put_into_blocks_what_must_be(&mut pieces)?;
         let sampled = (self.work.estimated_bytes > SMALL_BYTES)
             .then_some(u64::from(self.reader.table.sample_size));
-        let found = self.look_at_values(&mut pieces, sampled)?;
+        let found = self.look_at_values(&mut pieces, sampled, None)?;
         let mut decision = self.decide(None, &found, &empty_names)?;
         self.note_columns(&pieces, &decision);
         self.check_incremental_column(&decision.columns)?;
@@ -163,10 +169,10 @@ impl Job<'_> {
                 decision,
             });
         }
+        let keys = keys(&pieces);
         let found = self.look_at_what_does_not_fit(&mut pieces, &decision.columns)?;
         let wider = self.decide(Some(&decision.columns), &found, &empty_names)?;
-        let keys_may_be_new = pieces.iter().any(Piece::has_keys);
-        if wider.columns != decision.columns || keys_may_be_new {
+        if wider.columns != decision.columns || keys != self::keys(&pieces) {
             decision = wider;
             if let Some(staged) = self.try_stage(&pieces, &decision.columns)? {
                 return Ok(Read {
@@ -184,11 +190,9 @@ impl Job<'_> {
         })
     }
 
-    fn take_apart_what_must_be(&mut self, pieces: &mut Vec<Piece>) -> Result<(), Error> {
+    fn put_into_blocks_what_must_be(&mut self, pieces: &mut Vec<Piece>) -> Result<(), Error> {
         for piece in std::mem::take(pieces) {
-            pieces.push(if piece.needs_taking_apart() {
-                piece.into_records(&mut self.rejects)?
-            } else if piece.needs_blocks() {
+            pieces.push(if piece.needs_blocks() {
                 piece.into_blocks(&mut self.rejects)?
             } else {
                 piece
@@ -235,7 +239,9 @@ impl Job<'_> {
     }
 
     fn try_stage(&mut self, pieces: &[Piece], columns: &Columns) -> Result<Option<Staged>, Error> {
-        if self.rejects.count > 0 {
+        // Whether there are records without a column is to be seen, too.
+        let no_columns = columns.is_empty() && pieces.iter().any(Piece::has_keys);
+        if self.rejects.count > 0 || no_columns {
             self.attempts += 1;
             return Ok(None);
         }

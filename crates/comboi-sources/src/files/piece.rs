@@ -1,19 +1,21 @@
 //! Files that are alike, and the ways to look at them closer.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use comboi_engine::read_files::{
     Compression, Dialect, FileColumn, FileToRead, Found, Group, Layout,
 };
+use comboi_project::{Column, SqlType};
 use encoding_rs::{Encoding, UTF_8};
 
 use super::apart::{self, Rejects, Text};
 use super::blocks::{self, BLOCK_BYTES, Starts};
+use super::fields;
 use super::header::Top;
 use crate::Error;
-use crate::columns::{clean, names};
+use crate::columns::names;
 
 /// Files that are alike: how DuckDB reads them, and how we take them apart if that is needed.
 pub(super) struct Piece {
@@ -27,8 +29,6 @@ pub(super) struct Piece {
 #[derive(Clone)]
 pub(super) enum How {
     Csv(&'static Encoding, Top, Starts),
-    JsonLines(Starts),
-    JsonArray,
     /// Its rows know their places already.
     Located,
 }
@@ -37,11 +37,6 @@ impl Piece {
     /// Whether DuckDB would not read it as we do: another encoding, say.
     pub(super) fn needs_blocks(&self) -> bool {
         matches!(&self.how, How::Csv(_, top, _) if !top.plain)
-    }
-
-    /// Of an array that ends too soon DuckDB takes what it likes, silently.
-    pub(super) fn needs_taking_apart(&self) -> bool {
-        matches!(self.how, How::JsonArray)
     }
 
     /// What the table calls the columns.
@@ -64,12 +59,15 @@ impl Piece {
         Ok(())
     }
 
-    /// Takes the keys of JSON objects that were found, and names them. Keys that differ in case only are one column.
-    pub(super) fn take_keys(&mut self, found: &[Found]) -> Result<(), Error> {
-        let is_json = matches!(self.how, How::JsonLines(_) | How::JsonArray)
-            || matches!(self.group.layout, Layout::JsonRecords { .. });
-        if !is_json {
-            return Ok(());
+    /// Takes the keys of JSON objects that were found, and names them; the found columns with nested fields by the
+    /// names that the table has for them. `known` is what the types so far are.
+    pub(super) fn take_keys(
+        &mut self,
+        found: Vec<Found>,
+        known: &[Column],
+    ) -> Result<Vec<Found>, Error> {
+        if !self.has_keys() {
+            return Ok(found);
         }
         let column = |found: &Found| FileColumn {
             spelled: found.spelled.clone(),
@@ -78,19 +76,25 @@ impl Piece {
         };
         self.group.columns = found.iter().map(column).collect();
         self.name_columns()?;
-        let mut first: BTreeMap<String, String> = BTreeMap::new();
-        for column in &mut self.group.columns {
-            let clean = clean(&column.spelled);
-            if !clean.is_empty() {
-                column.name = Some(
-                    first
-                        .entry(clean.to_ascii_lowercase())
-                        .or_insert(clean)
-                        .clone(),
-                );
+        let mut keys = BTreeMap::new();
+        let known: HashMap<&str, &SqlType> = known
+            .iter()
+            .map(|column| (column.name.as_str(), &column.sql_type))
+            .collect();
+        let named = self.group.columns.iter().zip(found).map(|(column, found)| {
+            let name = column.name.as_deref().unwrap_or_default();
+            let known = known.get(name).copied();
+            let mut path = vec![found.spelled.clone()];
+            Found {
+                sql_type: fields::named(&found.sql_type, known, &mut path, &mut keys),
+                ..found
             }
+        });
+        let named = named.collect();
+        if let Layout::Json(json) = &mut self.group.layout {
+            json.keys = keys;
         }
-        Ok(())
+        Ok(named)
     }
 
     /// Its files, taken apart.
@@ -101,8 +105,6 @@ impl Piece {
             let text = self.text(file);
             let length = match &self.how {
                 How::Csv(_, top, _) => apart::csv(&text, top, &path, rejects),
-                How::JsonLines(_) => apart::json_lines(&text, &path, rejects),
-                How::JsonArray => apart::json_array(&text, &path),
                 How::Located => Ok(0),
             };
             longest = longest.max(length.map_err(|e| unusable(file, &path, e))?);
@@ -111,13 +113,9 @@ impl Piece {
                 name: file.name.clone(),
             });
         }
-        let layout = match self.how {
-            How::Csv(..) => Layout::Records { longest },
-            _ => Layout::JsonRecords { longest },
-        };
         Ok(Self {
             group: Group {
-                layout,
+                layout: Layout::Records { longest },
                 folder: PathBuf::new(),
                 files,
                 columns: self.group.columns,
@@ -134,7 +132,7 @@ impl Piece {
             let text = self.text(file);
             let blocks = match &self.how {
                 How::Csv(_, top, _) => blocks::csv(&text, top, rejects),
-                _ => blocks::json_lines(&text, rejects),
+                How::Located => Ok(Vec::new()),
             };
             for (path, start) in blocks.map_err(|e| unusable(file, &rejects.path, e))? {
                 files.push(FileToRead {
@@ -158,7 +156,7 @@ impl Piece {
                 };
                 (Layout::Csv(dialect), How::Csv(UTF_8, top, starts))
             }
-            _ => (Layout::JsonLines(Compression::None), How::JsonLines(starts)),
+            located => located,
         };
         Ok(Self {
             group: Group {
@@ -183,8 +181,8 @@ impl Piece {
     /// Which of its files are so large that it is worth while to find the block that matters.
     pub(super) fn large(&self) -> Vec<usize> {
         let is_text = match &self.how {
-            How::Csv(_, _, starts) | How::JsonLines(starts) => starts.is_empty(),
-            How::JsonArray | How::Located => false,
+            How::Csv(_, _, starts) => starts.is_empty(),
+            How::Located => false,
         };
         // What text is compressed to.
         let smaller = match self.compression() {
@@ -220,8 +218,7 @@ impl Piece {
     fn text<'a>(&self, file: &'a FileToRead) -> Text<'a> {
         let (encoding, starts) = match &self.how {
             How::Csv(encoding, _, starts) => (*encoding, Some(starts)),
-            How::JsonLines(starts) => (UTF_8, Some(starts)),
-            How::JsonArray | How::Located => (UTF_8, None),
+            How::Located => (UTF_8, None),
         };
         let start = starts.and_then(|starts| starts.get(&file.path));
         Text {
@@ -236,16 +233,14 @@ impl Piece {
     fn compression(&self) -> Compression {
         match &self.group.layout {
             Layout::Csv(dialect) => dialect.compression,
-            Layout::JsonLines(compression) | Layout::JsonArray(compression) => *compression,
-            Layout::Parquet | Layout::Records { .. } | Layout::JsonRecords { .. } => {
-                Compression::None
-            }
+            Layout::Json(json) => json.compression,
+            Layout::Parquet | Layout::Records { .. } => Compression::None,
         }
     }
 
     /// Whether its columns are keys, which only a look at every object shows.
     pub(super) fn has_keys(&self) -> bool {
-        matches!(self.how, How::JsonLines(_) | How::JsonArray)
+        self.group.layout.is_json()
     }
 
     /// Whether looking closer would tell more.

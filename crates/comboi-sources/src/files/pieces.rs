@@ -5,7 +5,7 @@ use std::path::Path;
 
 use comboi_engine::Session;
 use comboi_engine::read_files::{
-    self, Compression, Dialect, FileColumn, FileToRead, Group, Layout,
+    self, Compression, Dialect, FileColumn, FileToRead, Group, Json, Layout,
 };
 use comboi_project::{FileFormat, FilesTable};
 
@@ -39,13 +39,11 @@ pub(super) fn pieces(
     for ((format, _), files) in json {
         let Some(first) = files.first() else { continue };
         let compression = settings::compression(&first.name);
-        let (layout, how) = match format {
-            FileFormat::Json => (Layout::JsonArray(compression), How::JsonArray),
-            _ => (
-                Layout::JsonLines(compression),
-                How::JsonLines(Starts::new()),
-            ),
-        };
+        let layout = Layout::Json(Json {
+            compression,
+            lines: format == FileFormat::Ndjson,
+            ..Json::default()
+        });
         let files = files.into_iter().map(to_read).collect();
         pieces.push(Piece {
             group: Group {
@@ -54,7 +52,7 @@ pub(super) fn pieces(
                 files,
                 columns: Vec::new(),
             },
-            how,
+            how: How::Located,
             suspects: None,
         });
     }

@@ -1,10 +1,9 @@
 //! The text of files: out of their compression and their encoding.
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use comboi_engine::read_files::Compression;
+use comboi_engine::read_files::{self, Compression};
 use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8};
 
 use crate::Error;
@@ -29,14 +28,9 @@ pub(super) fn open(
     compression: Compression,
     encoding: &'static Encoding,
 ) -> io::Result<Box<dyn Read>> {
-    let file = File::open(path)?;
-    let bytes: Box<dyn Read> = match compression {
-        Compression::None => Box::new(file),
-        Compression::Gzip => Box::new(flate2::read::MultiGzDecoder::new(file)),
-        Compression::Zstd => Box::new(zstd::stream::read::Decoder::new(file)?),
-    };
+    let bytes = read_files::open(path, compression)?;
     if encoding == UTF_8 {
-        return without_mark(bytes);
+        return Ok(read_files::without_mark(bytes)?);
     }
     Ok(Box::new(Decoded {
         bytes,
@@ -48,17 +42,8 @@ pub(super) fn open(
     }))
 }
 
-fn without_mark(mut bytes: Box<dyn Read>) -> io::Result<Box<dyn Read>> {
-    let mut first = Vec::with_capacity(3);
-    bytes.by_ref().take(3).read_to_end(&mut first)?;
-    if first == b"\xEF\xBB\xBF" {
-        first.clear();
-    }
-    Ok(Box::new(io::Cursor::new(first).chain(bytes)))
-}
-
 struct Decoded {
-    bytes: Box<dyn Read>,
+    bytes: Box<dyn Read + Send>,
     decoder: Decoder,
     input: Vec<u8>,
     output: Vec<u8>,

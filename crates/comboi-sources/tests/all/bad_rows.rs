@@ -156,7 +156,7 @@ fn json_lines() {
     check(
         "files: a.ndjson\ncolumns: {a: BIGINT}",
         &[("a.ndjson", text)],
-        "a.ndjson:2: not a JSON object\na.ndjson:3: `a` is not a BIGINT\na.ndjson:5: not a JSON object\na.ndjson:6: `a` is not a BIGINT\na.ndjson:7: not a JSON object",
+        "a.ndjson:2: not a JSON object: expected ident at column 2\na.ndjson:3: `a` is not a BIGINT\na.ndjson:5: not a JSON object but an array\na.ndjson:6: `a` is not a BIGINT\na.ndjson:7: key twice: `a`",
     );
     let mut shop = Shop::new("files: a.ndjson\ncolumns: {a: BIGINT}\non_bad_row: quarantine");
     shop.put("a.ndjson", text);

@@ -40,6 +40,9 @@ impl Job<'_> {
             longest: self.rejects.longest,
         };
         let (count, rows) = read_files::unfit(self.session, &reading, &before, NAMED_ROWS)?;
+        if count == 0 && columns.is_empty() {
+            self.refuse_objects_without_keys(&reading)?;
+        }
         if count > 0 && self.policies.on_bad_row == BadRowPolicy::Fail {
             let rows = rows.into_iter().map(|row| BadRow {
                 file: row.file,
@@ -51,6 +54,9 @@ impl Job<'_> {
                 rows: rows.collect(),
             });
         }
+        if count > 0 {
+            self.refuse_files_of_bad_rows(&reading)?;
+        }
         let staged = self
             .stage(&reading, true)
             .map_err(|error| self.named(error))?;
@@ -61,6 +67,33 @@ impl Job<'_> {
         };
         self.note_rows_left_out(&reading)?;
         Ok((staged, quarantined))
+    }
+
+    /// A file of which no row fits is most likely no data at all.
+    fn refuse_files_of_bad_rows(&self, reading: &Reading) -> Result<(), Error> {
+        let files = read_files::hopeless(self.session, reading)?;
+        let Some(first) = files.first() else {
+            return Ok(());
+        };
+        let row = &first.first;
+        let others = match files.len() - 1 {
+            0 => String::new(),
+            more => format!(" (and {more} more such files)"),
+        };
+        Err(Error::BadFile(format!(
+            "`{}`: none of its rows fits ({}){others}: line {}: {}",
+            row.file, first.row_count, row.line, row.reason
+        )))
+    }
+
+    fn refuse_objects_without_keys(&self, reading: &Reading) -> Result<(), Error> {
+        match read_files::json_rows(self.session, reading)? {
+            (0, _) => Ok(()),
+            (count, file) => Err(Error::BadFile(format!(
+                "`{}`: its objects ({count} in all files) have no key, so that the table would have no column",
+                file.unwrap_or_default()
+            ))),
+        }
     }
 
     /// Of small files all, of large ones the blocks that have rows that do not fit.

@@ -34,7 +34,11 @@ impl Job<'_> {
                 piece.suspects = Some(survey.files);
                 found.extend(named_columns(&piece.group, &survey.found));
             } else {
-                found.extend(self.look_at_values(std::slice::from_mut(piece), None)?);
+                found.extend(self.look_at_values(
+                    std::slice::from_mut(piece),
+                    None,
+                    Some(columns),
+                )?);
             }
         }
         Ok(found)
@@ -51,8 +55,12 @@ impl Job<'_> {
         &self,
         pieces: &mut [Piece],
         rows_per_file: Option<u64>,
+        so_far: Option<&Columns>,
     ) -> Result<Vec<Column>, Error> {
         let mut columns = Vec::new();
+        let known = so_far.or(self.known.as_ref().map(|known| &known.columns));
+        let mut known: Vec<Column> = known.into_iter().flatten().cloned().collect();
+        known.extend(self.declared.iter().cloned());
         for piece in pieces {
             let found = if self.must_look_at_values(piece) {
                 read_files::infer(
@@ -64,15 +72,24 @@ impl Job<'_> {
             } else {
                 Ok(unlooked(&piece.group))
             };
-            let found = match found {
+            let mut found = match found {
                 // What is wrong with the text is told when it is read.
                 Err(read_files::Error::Unfit) => unlooked(&piece.group),
                 found => found?,
             };
-            piece.take_keys(&found)?;
+            if piece.has_keys() {
+                // What the table has stays with the key that it has it from.
+                found.sort_by_cached_key(|found| !self.is_known(&found.spelled));
+            }
+            let found = piece.take_keys(found, &known)?;
             columns.extend(named_columns(&piece.group, &found));
         }
         Ok(columns)
+    }
+
+    fn is_known(&self, name: &str) -> bool {
+        let known = self.known.iter().flat_map(|known| &known.columns);
+        known.into_iter().any(|column| column.name == name)
     }
 
     /// Text of which all columns are known needs no look before something does not fit.
