@@ -173,8 +173,8 @@ impl Piece {
     /// Whether its files are blocks of others.
     pub(super) fn is_in_blocks(&self) -> bool {
         match &self.how {
-            How::Csv(_, _, starts) | How::JsonLines(starts) => !starts.is_empty(),
-            How::JsonArray | How::Located => false,
+            How::Csv(_, _, starts) => !starts.is_empty(),
+            How::Located => false,
         }
     }
 
