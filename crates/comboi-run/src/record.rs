@@ -3,11 +3,14 @@
 
 mod rows;
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use comboi_engine::VerdictOutcome;
 use comboi_lake::{Change, Operation, Remove};
-use comboi_project::{Column, Columns, SqlType};
+use comboi_project::{Column, Columns, PipelineName, RunId, SqlType};
 use serde_json::{Value, json};
 
+use crate::ledger::KEPT_RUNS;
 use crate::receipt::RunReport;
 use crate::runner::Runner;
 use crate::task::{Scratch, TaskError};
@@ -36,26 +39,98 @@ async fn append(
     let file = folder.path().join("rows.parquet");
     rows::write(&columns, &rows, &file)?;
     let table = runner.lake.record(name);
+    let pipeline = &runner.project.name;
     for _ in 0..COMMIT_TRIES {
         let base = table.snapshot().await?;
+        let last = base.as_ref().and_then(|base| base.last_commit(pipeline));
+        let noted = base
+            .as_ref()
+            .and_then(|base| Recorded::of(&base.properties, pipeline));
+        let recorded = noted.unwrap_or_else(|| Recorded::before(last));
+        if recorded.has(report.run) {
+            return Ok(());
+        }
+        // A later run may have been put on record first.
+        let (run, chunk) = match last {
+            Some((last, chunk)) if last >= report.run => (last, chunk + 1),
+            _ => (report.run, 0),
+        };
         let change = Change {
-            pipeline: runner.project.name.clone(),
-            run: report.run,
-            chunk: 0,
+            pipeline: pipeline.clone(),
+            run,
+            chunk,
             operation: Operation::Append,
             columns: columns.clone(),
             add: vec![file.clone()],
             remove: Remove::Nothing,
-            properties: Default::default(),
+            properties: recorded.with(report.run).note(pipeline),
             at: runner.clock.now(),
         };
         match table.commit_only(base.as_ref(), change).await {
             Err(comboi_lake::Error::Overtaken(_)) => {}
-            Ok(_) | Err(comboi_lake::Error::Superseded { .. }) => return Ok(()),
+            Ok(_) => return Ok(()),
             Err(e) => return Err(e.into()),
         }
     }
     Err(TaskError::Crowded)
+}
+
+/// The runs of a pipeline that are on record, as each commit notes them. Runs do not end in the order of their numbers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Recorded {
+    /// All up to this one count as recorded.
+    all_up_to: RunId,
+    runs: BTreeSet<RunId>,
+}
+
+impl Recorded {
+    fn key(pipeline: &PipelineName) -> String {
+        format!("recorded.{pipeline}")
+    }
+
+    /// `None` when an earlier comboi wrote the version, which recorded runs in the order of their numbers only.
+    fn of(properties: &BTreeMap<String, String>, pipeline: &PipelineName) -> Option<Self> {
+        let numbers = properties.get(&Self::key(pipeline))?.split(',');
+        let numbers: Option<Vec<u32>> = numbers.map(|text| text.parse().ok()).collect();
+        let (first, others) = numbers.as_deref()?.split_first()?;
+        Some(Self {
+            all_up_to: RunId(*first),
+            runs: others.iter().map(|run| RunId(*run)).collect(),
+        })
+    }
+
+    fn before(last: Option<(RunId, u32)>) -> Self {
+        Self {
+            all_up_to: last.map_or(RunId(0), |(run, _)| run),
+            runs: BTreeSet::new(),
+        }
+    }
+
+    fn has(&self, run: RunId) -> bool {
+        run <= self.all_up_to || self.runs.contains(&run)
+    }
+
+    /// Of as many runs as are kept, so that the note stays short.
+    fn with(mut self, run: RunId) -> Self {
+        self.runs.insert(run);
+        while self.runs.len() > KEPT_RUNS as usize
+            && let Some(first) = self.runs.pop_first()
+        {
+            self.all_up_to = first;
+        }
+        while self.runs.remove(&RunId(self.all_up_to.0 + 1)) {
+            self.all_up_to.0 += 1;
+        }
+        self
+    }
+
+    fn note(&self, pipeline: &PipelineName) -> BTreeMap<String, String> {
+        let numbers = [self.all_up_to]
+            .into_iter()
+            .chain(self.runs.iter().copied());
+        let numbers: Vec<String> = numbers.map(|run| run.0.to_string()).collect();
+        BTreeMap::from([(Self::key(pipeline), numbers.join(","))])
+    }
 }
 
 fn columns(columns: &[(&str, SqlType)]) -> Columns {
@@ -173,4 +248,36 @@ fn verdict_rows(report: &RunReport) -> Vec<Vec<Value>> {
         }
     }
     rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the note is after these runs were recorded, over what was noted before.
+    #[track_caller]
+    fn check(before: &Recorded, runs: &[u32], expected: &str) {
+        let shop: PipelineName = "shop".parse().unwrap();
+        let runs = runs.iter().map(|run| RunId(*run));
+        let after = runs.fold(before.clone(), Recorded::with);
+        let note = after.note(&shop);
+        assert_eq!(note["recorded.shop"], expected);
+        assert_eq!(Recorded::of(&note, &shop), Some(after));
+    }
+
+    #[test]
+    fn runs_are_recorded_once_in_any_order() {
+        let new = Recorded::before(None);
+        check(&new, &[1], "1");
+        check(&new, &[3], "0,3");
+        check(&new, &[3, 1], "1,3");
+        check(&new, &[3, 1, 2], "3");
+        let old = Recorded::before(Some((RunId(7), 0)));
+        assert!(old.has(RunId(7)) && !old.has(RunId(8)));
+        check(&old, &[10, 8], "8,10");
+        // Every other run of the last hundred is noted, and what is older counts as recorded.
+        let even: Vec<u32> = (1..=102).map(|n| 2 * n).collect();
+        let last: Vec<String> = even[2..].iter().map(u32::to_string).collect();
+        check(&new, &even, &format!("4,{}", last.join(",")));
+    }
 }

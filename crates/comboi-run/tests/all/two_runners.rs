@@ -146,6 +146,12 @@ async fn what_a_later_run_built_of_later_inputs_stays() {
     );
     let ids = rows(&store, CLEAN).await;
     assert_eq!(ids.len(), 4, "both days: {ids:?}");
+    // The later run was put on record first.
+    let recorded = rows_of(&lake(&store).record("tasks")).await;
+    for run in ["shop,1,", "shop,2,", "shop,3,"] {
+        let of_run = recorded.iter().filter(|row| row.starts_with(run));
+        assert_eq!(of_run.count(), 3, "{run} {recorded:?}");
+    }
     assert_eq!(
         rows(&store, DAILY).await,
         ["2024-05-01,30.50,2", "2024-05-02,6.25,2"]
