@@ -15,6 +15,7 @@ mod incremental;
 mod killed;
 mod machine;
 mod postgres;
+mod readers;
 mod retention;
 mod rules;
 mod serve;
