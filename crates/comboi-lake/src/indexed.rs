@@ -84,8 +84,9 @@ pub(crate) fn setting(
     }
     let with = indexed(columns).into_iter().filter(|name| {
         // Spark refuses a setting that names a column which it keeps no bounds of.
-        let is_boolean = columns.get(name).map(|it| it.sql_type.lake_type());
-        !without.contains(*name) && !matches!(is_boolean, Some(Ok(SqlType::Boolean)))
+        let kept = columns.get(name).map(|it| it.sql_type.lake_type());
+        let refused = matches!(kept, Some(Ok(SqlType::Boolean | SqlType::Struct(_))));
+        !without.contains(*name) && !refused
     });
     let with: Vec<String> = with.map(quoted).collect();
     // Not every reader takes an empty list.
@@ -121,10 +122,11 @@ fn indexed(columns: &Columns) -> Vec<&str> {
 }
 
 fn has_bounds(kept: &SqlType) -> bool {
-    !matches!(
-        kept,
-        SqlType::Blob | SqlType::List(_) | SqlType::Map(..) | SqlType::Struct(_)
-    )
+    match kept {
+        SqlType::Struct(fields) => fields.iter().any(|(_, of)| has_bounds(of)),
+        SqlType::Blob | SqlType::List(_) | SqlType::Map(..) => false,
+        _ => true,
+    }
 }
 
 fn leaves(kept: &SqlType) -> usize {
@@ -144,11 +146,12 @@ fn collect(columns: &[&str], stats: Option<&str>, without: &mut BTreeSet<String>
         return;
     }
     for name in columns {
-        let nulls = stats["nullCount"][*name].as_u64();
-        let is_null = nulls.is_some() && nulls == rows;
+        let nulls = &stats["nullCount"][*name];
+        let is_null = nulls.is_u64() && nulls.as_u64() == rows;
+        // Of a struct, any field's are enough.
         let is_bounded =
             !stats["minValues"][*name].is_null() && !stats["maxValues"][*name].is_null();
-        if nulls.is_none() || !is_null && !is_bounded {
+        if nulls.is_null() || !is_null && !is_bounded {
             without.insert((*name).to_owned());
         }
     }
@@ -179,7 +182,7 @@ mod tests {
     #[test]
     fn columns_that_a_file_has_no_bounds_of_are_left_out() {
         let of = "id BIGINT; v DOUBLE; b BOOLEAN; x BLOB; l BIGINT[]; s STRUCT(a DOUBLE)";
-        let whole = r#"{"numRecords":2,"minValues":{"id":1,"v":1.5,"b":false},"maxValues":{"id":2,"v":2.5,"b":true},"nullCount":{"id":0,"v":0,"b":1}}"#;
+        let whole = r#"{"numRecords":2,"minValues":{"id":1,"v":1.5,"b":false,"s":{"a":1}},"maxValues":{"id":2,"v":2.5,"b":true,"s":{"a":2}},"nullCount":{"id":0,"v":0,"b":1,"s":{"a":0}}}"#;
         check(of, whole, "");
         check(
             of,
@@ -189,6 +192,11 @@ mod tests {
         check(
             of,
             &whole.replace(r#","b":true"#, ""),
+            "delta.dataSkippingStatsColumns=id,v",
+        );
+        check(
+            of,
+            &whole.replace(r#","s":{"a":1}"#, ""),
             "delta.dataSkippingStatsColumns=id,v",
         );
         // NULL everywhere needs no bounds, but somebody has to say so.
@@ -226,7 +234,7 @@ mod tests {
             "s STRUCT(a INTEGER, b INTEGER); {}; v DOUBLE",
             many.join("; ")
         );
-        assert!(indexed(&columns(&of)).is_empty());
+        assert_eq!(indexed(&columns(&of)), ["s"]);
     }
 
     #[test]

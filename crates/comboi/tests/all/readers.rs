@@ -49,6 +49,12 @@ SELECT * FROM (VALUES
 WHERE (SELECT count(*) FROM orders) > 0
 ";
 
+/// A struct of which no field has bounds.
+const NESTED: &str = "
+SELECT * FROM (VALUES (1, {'x': 'NaN'::DOUBLE}), (2, {'x': NULL}), (3, NULL)) v(id, s)
+WHERE (SELECT count(*) FROM orders) > 0
+";
+
 fn read(world: &World, folder: &str) -> String {
     let tools = Path::new(concat!(
         env!("CARGO_MANIFEST_DIR"),
@@ -76,12 +82,13 @@ fn a_filter_finds_its_rows_in_python() {
     let events = "      - {name: events, files: \"events/*.ndjson\"}\n";
     world.write("configs/default.yml", config + events);
     let transformations = world.read("configs/transformations.yml");
-    let kinds = "  - name: kinds\n    inputs: [{alias: orders, stage: bronze, source_path: shop/orders}]\ngold:";
+    let kinds = "  - name: kinds\n    inputs: [{alias: orders, stage: bronze, source_path: shop/orders}]\n  - name: nested\n    inputs: [{alias: orders, stage: bronze, source_path: shop/orders}]\ngold:";
     world.write(
         "configs/transformations.yml",
         transformations.replace("gold:", kinds),
     );
     world.write("transformations/sql/kinds.sql", KINDS);
+    world.write("transformations/sql/nested.sql", NESTED);
     world.write("in/events/a.ndjson", "{\"id\": 1, \"flag\": true}\n");
     world.run();
     assert_eq!(read(&world, "data/bronze/shop/events").lines().count(), 1);
@@ -91,6 +98,7 @@ fn a_filter_finds_its_rows_in_python() {
     world.run();
     for (folder, starts) in [
         ("data/silver/refined/kinds", "4 rows, "),
+        ("data/silver/refined/nested", "3 rows, "),
         ("data/bronze/shop/events", "2 rows, "),
     ] {
         let told = read(&world, folder);
