@@ -16,8 +16,9 @@ pub struct Incoming<'a> {
     pub files: &'a [PathBuf],
     /// Their columns, without comboi's own.
     pub columns: &'a Columns,
-    /// Those of the columns that say whether a row is one that the table has: a column that the source has not any more does not.
-    pub compared: &'a [&'a str],
+    /// Those of the columns that the source has. They say whether a row is one that the table has. In the others, a row of the table
+    /// keeps the value that it has when a row with its key comes.
+    pub read: &'a Columns,
     /// Columns that tell rows apart.
     pub key: &'a [String],
     /// A column that grows. Of two rows with the same key the one with the greater is kept, and if both are the same the one that
@@ -256,6 +257,10 @@ fn newest(
     let selected: Vec<String> = incoming.columns.names().map(sql::ident).collect();
     let selected = selected.join(", ");
     let came: String = own.iter().map(|it| format!(", {}", it.coming())).collect();
+    let coming = match removed.is_empty() {
+        true => coming,
+        false => with_kept_values(session, known, &removed, incoming, &coming)?,
+    };
     let mut query =
         format!("SELECT {selected}{came} FROM ({coming}) SEMI JOIN _comboi_came USING ({names})");
     if !removed.is_empty() {
@@ -283,6 +288,77 @@ fn newest(
     })
 }
 
+/// Rows that take the place of the whole table, with the values that its rows have in columns that the source does not have
+/// any more. `None` if no row has one: then they are what came.
+pub fn replace(
+    session: &Session,
+    known: &Known,
+    incoming: &Incoming<'_>,
+    to: &To,
+) -> Result<Option<Vec<PathBuf>>, Error> {
+    check_key(session, incoming)?;
+    if known.files.is_empty() || incoming.files.is_empty() {
+        return Ok(None);
+    }
+    let coming = coming(incoming, true);
+    let kept = with_kept_values(session, known, &known.files, incoming, &coming)?;
+    if kept == coming {
+        return Ok(None);
+    }
+    let from: Vec<PathBuf> = known.files.iter().chain(incoming.files).cloned().collect();
+    Ok(Some(copy(session, &kept, &from, to)?.paths()))
+}
+
+/// The rows that come, with what these files of the table have in columns that the source does not have any more. A key that is
+/// in them twice (a load that was interrupted) has the same value there, or none.
+fn with_kept_values(
+    session: &Session,
+    known: &Known,
+    files: &[PathBuf],
+    incoming: &Incoming<'_>,
+    coming: &str,
+) -> Result<String, Error> {
+    let here = Known {
+        columns: known.columns.clone(),
+        files: files.to_vec(),
+    };
+    let present = here.present(session)?;
+    let is_kept = |it: &&Column| !incoming.is_compared(it) && present.get(&it.name).is_some();
+    let kept: Vec<&Column> = incoming.columns.iter().filter(is_kept).collect();
+    if kept.is_empty() {
+        return Ok(coming.to_owned());
+    }
+    let is_key = |it: &&Column| {
+        incoming
+            .key
+            .iter()
+            .any(|key| key.eq_ignore_ascii_case(&it.name))
+    };
+    let wanted: Vec<&Column> = incoming
+        .columns
+        .iter()
+        .filter(is_key)
+        .chain(kept.iter().copied())
+        .collect();
+    let names: Vec<String> = kept.iter().map(|it| sql::ident(&it.name)).collect();
+    let values: Vec<String> = names
+        .iter()
+        .map(|name| format!("any_value({name}) AS {name}"))
+        .collect();
+    let replaced: Vec<String> = names
+        .iter()
+        .map(|name| format!("had.{name} AS {name}"))
+        .collect();
+    let key = list(incoming.key);
+    Ok(format!(
+        "SELECT came.* REPLACE ({}) FROM ({coming}) AS came LEFT JOIN \
+         (SELECT {key}, {} FROM ({}) GROUP BY {key}) AS had USING ({key})",
+        replaced.join(", "),
+        values.join(", "),
+        here.values(&wanted, &present, None)?,
+    ))
+}
+
 impl Incoming<'_> {
     fn compared(&self) -> impl Iterator<Item = &Column> {
         self.columns
@@ -291,9 +367,7 @@ impl Incoming<'_> {
     }
 
     fn is_compared(&self, column: &Column) -> bool {
-        self.compared
-            .iter()
-            .any(|name| name.eq_ignore_ascii_case(&column.name))
+        self.read.get(&column.name).is_some()
     }
 }
 

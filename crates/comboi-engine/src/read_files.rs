@@ -14,6 +14,7 @@ mod known;
 mod lake;
 mod nested;
 mod new_rows;
+mod nulls;
 mod open;
 mod parquet;
 mod relation;

@@ -132,6 +132,16 @@ impl Extraction<'_> {
         })
     }
 
+    /// The notes, with the command that brings back what the table was before this run.
+    fn undoable(&self, notes: &[Note], before: Option<&Latest>) -> Vec<Note> {
+        let Some(before) = before else {
+            return notes.to_vec();
+        };
+        let command = format!("comboi restore {} --version {}", self.id, before.version);
+        let notes = notes.iter().cloned();
+        notes.map(|note| note.undone_by(&command)).collect()
+    }
+
     fn empty(&self, operation: Operation) -> Change {
         Change {
             pipeline: self.runner.project.name.clone(),

@@ -1,10 +1,13 @@
 //! Which columns the table has and what becomes of others: pure.
 
+use std::collections::BTreeSet;
+
 use comboi_project::{Column, Columns, SchemaChangePolicy, SqlType};
 
-use crate::widen::widen;
+use crate::names::{clean, meant};
+use crate::widen::{known_part, widen};
 
-/// The columns after looking at files.
+/// The columns after looking at a source.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Decision {
     pub(crate) columns: Columns,
@@ -14,20 +17,25 @@ pub(crate) struct Decision {
     pub(crate) widened: bool,
     /// Columns that the table does not take.
     pub(crate) discarded: Vec<String>,
+    /// Columns with lists that are empty in every row, which are NULL as long as no list has an item.
+    pub(crate) emptied: Vec<String>,
 }
+
+/// A type that the configuration gives to a column, which it names as the source or as the table does.
+pub(crate) type Declared = (String, SqlType);
 
 /// What the columns are decided by.
 pub(crate) struct Rules<'a> {
     /// The table's columns; `None`: there is no table yet.
     pub(crate) known: Option<&'a Columns>,
     /// Types that the configuration says.
-    pub(crate) declared: &'a [Column],
+    pub(crate) declared: &'a [Declared],
     pub(crate) policy: SchemaChangePolicy,
-    /// The files say types themselves, so another one is meant; in text it is most likely a mistake.
-    pub(crate) typed_files: bool,
+    /// The source says types itself, so another one is meant; in text it is most likely a mistake.
+    pub(crate) typed: bool,
 }
 
-/// Adds what was found in files to the columns so far; the error is what `freeze` does not allow.
+/// Adds what was found in a source to the columns so far; the error is what the policy does not allow.
 pub(crate) fn decide(
     rules: &Rules<'_>,
     so_far: Option<&Columns>,
@@ -37,34 +45,58 @@ pub(crate) fn decide(
         columns: so_far.or(rules.known).cloned().unwrap_or_default(),
         ..Decision::default()
     };
+    let mut unlike = BTreeSet::new();
     for column in found {
         match decision.columns.position(&column.name) {
             None => add(rules, &mut decision, column),
-            Some(place) => meet(
-                rules,
-                &mut decision,
-                place,
-                &column.sql_type,
-                so_far.is_some(),
-            ),
-        }
-    }
-    for column in rules.declared {
-        match decision.columns.position(&column.name) {
-            None if rules.known.is_none() || rules.policy == SchemaChangePolicy::Evolve => {
-                decision.columns.0.push(column.clone());
+            Some(place) if !meet(rules, &mut decision, place, column, so_far.is_some()) => {
+                unlike.insert((place, column.sql_type.to_string()));
             }
-            None => {}
-            Some(place) => decision.columns.0[place].sql_type = column.sql_type.clone(),
+            Some(_) => {}
         }
     }
     for column in &mut decision.columns.0 {
-        if column.sql_type == SqlType::Null {
-            column.sql_type = SqlType::Varchar(None);
+        let (known, emptied) = known_part(&column.sql_type);
+        column.sql_type = known;
+        if emptied {
+            decision.emptied.push(column.name.clone());
         }
+    }
+    for place in declare(rules, &mut decision) {
+        unlike.retain(|(unlike, _)| *unlike != place);
+    }
+    if !unlike.is_empty() {
+        let columns = unlike.iter().map(|(place, found)| {
+            let Column { name, sql_type, .. } = &decision.columns.0[*place];
+            format!(
+                "`{name}` is {found}, and {sql_type} in the table, which is not widened to it: `on_schema_change: {{evolve: any}}` makes it VARCHAR, \
+                 `columns: {{{name}: {sql_type}}}` takes values that fit"
+            )
+        });
+        return Err(columns.collect());
     }
     compare(rules, &mut decision)?;
     Ok(decision)
+}
+
+/// Gives columns their declared types; which ones.
+fn declare(rules: &Rules<'_>, decision: &mut Decision) -> Vec<usize> {
+    let mut places = Vec::new();
+    for (name, sql_type) in rules.declared {
+        let place = meant(&decision.columns, name).map(|column| column.name.clone());
+        match place.and_then(|name| decision.columns.position(&name)) {
+            Some(place) => {
+                decision.columns.0[place].sql_type = sql_type.clone();
+                places.push(place);
+            }
+            None if rules.known.is_none() || rules.policy.adds_columns() => {
+                let column = Column::new(clean(name), sql_type.clone()).of_source("");
+                decision.columns.0.push(column);
+            }
+            None => {}
+        }
+    }
+    places
 }
 
 fn add(rules: &Rules<'_>, decision: &mut Decision, column: &Column) {
@@ -77,27 +109,36 @@ fn add(rules: &Rules<'_>, decision: &mut Decision, column: &Column) {
     }
 }
 
+/// Whether the column has, or gets, a type for what was found.
 fn meet(
     rules: &Rules<'_>,
     decision: &mut Decision,
     place: usize,
-    found: &SqlType,
+    found: &Column,
     looked_before: bool,
-) {
+) -> bool {
     let column = &mut decision.columns.0[place];
-    let is_known = rules
-        .known
-        .is_some_and(|known| known.get(&column.name).is_some());
-    if is_known && rules.policy == SchemaChangePolicy::Discard {
-        return;
+    if column.source_name.as_deref().is_none_or(str::is_empty) {
+        column.source_name.clone_from(&found.source_name);
     }
-    let wider = widen(&column.sql_type, found);
-    // Nothing is settled before the table is there: what has no type in common is text.
-    let text =
-        (rules.typed_files || !(is_known || looked_before)).then_some(SqlType::Varchar(None));
-    if let Some(wider) = wider.or(text) {
+    let known = rules.known.and_then(|known| known.get(&column.name));
+    let is_settled = known.is_some_and(|known| known.sql_type != SqlType::Null);
+    if is_settled && rules.policy == SchemaChangePolicy::Discard {
+        return true;
+    }
+    if let Some(wider) = widen(&column.sql_type, &found.sql_type) {
         column.sql_type = wider;
+        return true;
     }
+    let is_text = matches!(column.sql_type, SqlType::Varchar(_));
+    if is_settled && rules.typed && !is_text && rules.policy == SchemaChangePolicy::Evolve {
+        return false;
+    }
+    // Nothing is settled before the table is there: what has no type in common is text.
+    if rules.typed || !(is_settled || looked_before) {
+        column.sql_type = SqlType::Varchar(None);
+    }
+    true
 }
 
 /// What changed against the table, if there is one.
@@ -105,67 +146,30 @@ fn compare(rules: &Rules<'_>, decision: &mut Decision) -> Result<(), Vec<String>
     let Some(known) = rules.known else {
         return Ok(());
     };
+    let mut first_values = Vec::new();
     for column in &decision.columns {
         match known.get(&column.name) {
-            None => decision.changes.push(format!(
-                "new column `{}` ({})",
+            None => decision.changes.push(match column.sql_type {
+                SqlType::Null => format!("new column `{}` (without a value yet)", column.name),
+                _ => format!("new column `{}` ({})", column.name, column.sql_type),
+            }),
+            Some(before) if before.sql_type == column.sql_type => {}
+            Some(before) if before.is_untyped() => first_values.push(format!(
+                "`{}` is {} by its first values",
                 column.name, column.sql_type
             )),
-            Some(before) if before.sql_type != column.sql_type => {
+            Some(before) => {
                 decision.changes.push(format!(
                     "`{}` is {} instead of {}",
                     column.name, column.sql_type, before.sql_type
                 ));
                 decision.widened = true;
             }
-            Some(_) => {}
         }
     }
-    match rules.policy {
-        SchemaChangePolicy::Freeze if !decision.changes.is_empty() => {
-            Err(std::mem::take(&mut decision.changes))
-        }
-        _ => Ok(()),
+    if rules.policy == SchemaChangePolicy::Freeze && !decision.changes.is_empty() {
+        return Err(std::mem::take(&mut decision.changes));
     }
-}
-
-/// The name that a column gets in the lake. Delta tables without column mapping can't have any of ` ,;{}()=` and
-/// line breaks in a name, so that `Amount (EUR)` becomes `Amount_EUR`; an empty name becomes `column3` and the
-/// second `a` is `a_1`, as DuckDB has it.
-pub(crate) fn names<'a>(spelled: impl IntoIterator<Item = &'a str>) -> Vec<String> {
-    let mut names: Vec<String> = Vec::new();
-    for (i, text) in spelled.into_iter().enumerate() {
-        let mut name = clean(text);
-        if name.is_empty() {
-            name = format!("column{i}");
-        }
-        let taken =
-            |names: &[String], name: &str| names.iter().any(|it| it.eq_ignore_ascii_case(name));
-        let first = name.clone();
-        let mut number = 0;
-        while taken(&names, &name) {
-            number += 1;
-            name = format!("{first}_{number}");
-        }
-        names.push(name);
-    }
-    names
-}
-
-pub(crate) fn clean(text: &str) -> String {
-    let mut name = String::new();
-    for c in text.trim().chars() {
-        if c.is_whitespace() || c.is_control() || ",;{}()=".contains(c) {
-            if !name.is_empty() && !name.ends_with('_') {
-                name.push('_');
-            }
-        } else {
-            name.push(c);
-        }
-    }
-    if name.trim_end_matches('_').is_empty() {
-        name
-    } else {
-        name.trim_end_matches('_').to_owned()
-    }
+    decision.changes.extend(first_values);
+    Ok(())
 }

@@ -91,7 +91,7 @@ pub enum Note {
     Gone(String),
     /// Changed after it was read, and was read again.
     Reread(String),
-    /// Columns of the table that a file does not have.
+    /// Columns of the table that some of the files that were read do not have.
     MissingColumns {
         /// One file of them.
         file: String,
@@ -100,6 +100,8 @@ pub enum Note {
         /// The columns.
         columns: Vec<String>,
     },
+    /// Columns with lists that have no item in any row, which are NULL as long as their type is not known.
+    EmptyLists(Vec<String>),
     /// Columns of files that the table does not take.
     Discarded(Vec<String>),
     /// Rows without a value in the incremental column that were left out.
@@ -132,8 +134,15 @@ pub enum Note {
         /// The options of a command that name the table.
         table: String,
     },
-    /// Columns of the table that the database does not have any more.
-    ColumnsGone(Vec<String>),
+    /// Columns of the table that its source does not have any more.
+    ColumnsGone {
+        /// The columns.
+        columns: Vec<String>,
+        /// Whether the table has a key, so that rows which it has keep their values.
+        keyed: bool,
+        /// The command that brings the version before back.
+        undo: Option<String>,
+    },
     /// The login may not see everybody's transactions.
     BestEffort {
         /// The table's lookback, if it has one.
@@ -151,20 +160,34 @@ pub enum Note {
 }
 
 impl Note {
+    /// The same note with the command that brings back what was there before.
+    #[must_use]
+    pub fn undone_by(self, command: &str) -> Self {
+        match self {
+            Self::ColumnsGone { columns, keyed, .. } => Self::ColumnsGone {
+                columns,
+                keyed,
+                undo: Some(command.to_owned()),
+            },
+            other => other,
+        }
+    }
+
     /// Whether rows or values may be missing or changed because of it, so that `--fail-on warning` counts it.
     pub fn is_warning(&self) -> bool {
         match self {
             Self::Changed(_)
-            | Self::MissingColumns { .. }
+            | Self::EmptyLists(_)
             | Self::NullsSkipped { .. }
             | Self::BelowCheckpoint { .. }
             | Self::InTheFuture { .. }
             | Self::CheckpointInTheFuture { .. }
-            | Self::ColumnsGone(_)
+            | Self::ColumnsGone { .. }
             | Self::BestEffort { .. } => true,
             Self::NoFiles(_)
             | Self::Gone(_)
             | Self::Reread(_)
+            | Self::MissingColumns { .. }
             | Self::Discarded(_)
             | Self::OpenTransactions { .. }
             | Self::ReadAnew(_)
@@ -229,11 +252,31 @@ impl fmt::Display for Note {
                 f,
                 "the checkpoint is `{column}` = {value}, which is in the future: rows below it are not loaded; `comboi reset-checkpoint {table}` makes the next run read everything again"
             ),
-            Self::ColumnsGone(columns) => write!(
+            Self::EmptyLists(columns) => write!(
                 f,
-                "the database has no {} any more: NULL from now on",
+                "{}: every list is empty, so its type is not known yet: NULL until a list has an item (`columns` can say its type)",
                 listed(columns)
             ),
+            Self::ColumnsGone {
+                columns,
+                keyed,
+                undo,
+            } => {
+                let values = if *keyed {
+                    "rows that are there keep their last value, new rows have NULL"
+                } else {
+                    "NULL in every row that is read from now on"
+                };
+                write!(
+                    f,
+                    "the source has no {} any more (dropped or renamed): {values}",
+                    listed(columns)
+                )?;
+                match undo {
+                    Some(undo) => write!(f, "; `{undo}` brings the version before this run back"),
+                    None => Ok(()),
+                }
+            }
             Self::BestEffort { lookback: None } => f.write_str(
                 "best effort: other people's transactions can't be seen (the login may not, or the server is a replica), so a row that is committed late may be missed; grant the right, read the primary, or set a `lookback` longer than the longest transaction",
             ),

@@ -20,6 +20,7 @@ use chrono::{DateTime, Datelike as _, NaiveDate, NaiveTime, TimeDelta, Utc};
 use comboi_engine::Session;
 use comboi_project::{ByteSize, ChangedFilePolicy, FilesSource, FilesTable, Incremental};
 
+use crate::names::may_be_called;
 use crate::{BadCheckpoint, Checkpoint, Error, Extract, Known, Note, Seen, Stamp};
 
 pub use folder::FoundFile;
@@ -234,8 +235,9 @@ impl FilesReader<'_> {
             .as_ref()
             .map(|it| it.value.as_str());
         match (&checkpoint.watermark, column) {
+            // The checkpoint has the table's name of the column.
             (Some(before), Some(now))
-                if !before.column.eq_ignore_ascii_case(now) && mode == Incremental::Column =>
+                if mode == Incremental::Column && !may_be_called(now, &before.column) =>
             {
                 refuse(format!(
                     "the table was read by `{}` before, and now `incremental_column` is `{now}`",

@@ -10,6 +10,7 @@ pub mod database;
 mod error;
 mod extracted;
 mod files;
+mod names;
 mod widen;
 
 pub use checkpoint::{BadCheckpoint, Checkpoint, Seen, Watermark};

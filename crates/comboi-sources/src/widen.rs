@@ -27,6 +27,44 @@ pub(crate) fn widen(a: &SqlType, b: &SqlType) -> Option<SqlType> {
     }
 }
 
+/// What is known of a type: without fields of which no value has come, and nothing if it is a list of which no item has.
+/// And whether a list was among that, so that empty lists become NULL.
+pub(crate) fn known_part(of: &SqlType) -> (SqlType, bool) {
+    use SqlType::*;
+    match of {
+        List(item) => match known_part(item) {
+            (Null, _) => (Null, true),
+            (item, emptied) => (List(Box::new(item)), emptied),
+        },
+        Array(item, length) => match known_part(item) {
+            (Null, _) => (Null, true),
+            (item, emptied) => (Array(Box::new(item), *length), emptied),
+        },
+        Map(key, value) => match (known_part(key), known_part(value)) {
+            ((Null, _), _) | (_, (Null, _)) => (Null, true),
+            ((key, a), (value, b)) => (Map(Box::new(key), Box::new(value)), a || b),
+        },
+        Struct(fields) => {
+            let mut emptied = false;
+            let known = fields.iter().filter_map(|(name, of)| {
+                let (of, empty) = known_part(of);
+                emptied |= empty;
+                (of != Null).then(|| (name.clone(), of))
+            });
+            let known: Vec<_> = known.collect();
+            (
+                if known.is_empty() {
+                    Null
+                } else {
+                    Struct(known)
+                },
+                emptied,
+            )
+        }
+        other => (other.clone(), false),
+    }
+}
+
 /// Digits before and after the point.
 fn digits(of: &SqlType) -> Option<(u8, u8)> {
     use SqlType::*;

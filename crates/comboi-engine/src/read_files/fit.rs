@@ -95,13 +95,15 @@ pub(super) fn text(from: &str, to: &SqlType, rules: &TextRules) -> Fit {
         String::new()
     };
     let value = match to {
-        Varchar(None) | Null => {
+        Varchar(None) => {
             return Fit {
                 value: from.clone(),
                 from,
                 always: true,
             };
         }
+        // A column without a value: any is one that does not fit.
+        Null => "CAST(NULL AS VARCHAR)".to_owned(),
         Varchar(Some(_)) | Boolean => try_cast(&from),
         HugeInt | UHugeInt => {
             let checked = format!(
@@ -207,7 +209,12 @@ pub(super) fn typed(from: &str, of: &SqlType, to: &SqlType, rules: &TextRules) -
         always: false,
     };
     match (of, to) {
-        (Null, to) => always(format!("CAST({from} AS {})", plain(to))),
+        (of, to) if is_null(of) => always(format!("CAST(NULL AS {})", plain(to))),
+        (_, Null) => Fit {
+            value: "CAST(NULL AS VARCHAR)".to_owned(),
+            from,
+            always: false,
+        },
         (of, Varchar(None)) if !matches!(of, Blob) => always(format!("CAST({from} AS VARCHAR)")),
         // Infinite dates have no place in the lake.
         (Date | Timestamp | TimestampTz, to) if of == to => checked(&format!("isfinite({from})")),
@@ -217,7 +224,7 @@ pub(super) fn typed(from: &str, of: &SqlType, to: &SqlType, rules: &TextRules) -
         }
         (of, to) if of == to => always(from.clone()),
         // Nested types only ever grow fields.
-        (of, to) if of.is_nested() && to.is_nested() => always(format!("CAST({from} AS {to})")),
+        (of, to) if of.is_nested() && to.is_nested() => always(grown(&from, of, to, 0)),
         (of, to) => {
             let value = format!("TRY_CAST({from} AS {to})");
             let same = format!("TRY_CAST({value} AS {of}) IS NOT DISTINCT FROM {from}");
@@ -227,5 +234,57 @@ pub(super) fn typed(from: &str, of: &SqlType, to: &SqlType, rules: &TextRules) -
                 always: false,
             }
         }
+    }
+}
+
+/// Whether a type is that of NULL, or of lists without an item.
+fn is_null(of: &SqlType) -> bool {
+    match of {
+        SqlType::Null => true,
+        SqlType::List(item) | SqlType::Array(item, _) => is_null(item),
+        _ => false,
+    }
+}
+
+fn has_null(of: &SqlType) -> bool {
+    match of {
+        SqlType::Null => true,
+        SqlType::List(item) | SqlType::Array(item, _) => has_null(item),
+        SqlType::Struct(fields) => fields.iter().any(|(_, of)| has_null(of)),
+        SqlType::Map(key, value) => has_null(key) || has_null(value),
+        _ => false,
+    }
+}
+
+/// A nested value of a type with more fields. DuckDB takes a part that is never anything but NULL for an `INTEGER`, which is
+/// not cast to every type.
+fn grown(value: &str, of: &SqlType, to: &SqlType, depth: usize) -> String {
+    match (of, to) {
+        (SqlType::Null, to) => format!("CAST(NULL AS {to})"),
+        (of, to) if !has_null(of) => format!("CAST({value} AS {to})"),
+        (SqlType::List(of), SqlType::List(to)) => {
+            let item = format!("g{depth}");
+            let grown = grown(&item, of, to, depth + 1);
+            format!("list_transform({value}, lambda {item}: {grown})")
+        }
+        (SqlType::Struct(of), SqlType::Struct(to)) => {
+            let field = |(name, to): &(String, SqlType)| {
+                let mut there = of.iter();
+                let grown = match there.find(|(it, _)| it.eq_ignore_ascii_case(name)) {
+                    Some((it, of)) => {
+                        let part = format!("struct_extract({value}, {})", sql::text(it));
+                        grown(&part, of, to, depth)
+                    }
+                    None => format!("CAST(NULL AS {to})"),
+                };
+                format!("{} := {grown}", sql::ident(name))
+            };
+            let fields: Vec<String> = to.iter().map(field).collect();
+            format!(
+                "CASE WHEN {value} IS NOT NULL THEN struct_pack({}) END",
+                fields.join(", ")
+            )
+        }
+        (_, to) => format!("CAST({value} AS {to})"),
     }
 }

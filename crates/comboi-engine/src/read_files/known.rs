@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use comboi_project::{Column, Columns};
+use comboi_project::{Column, Columns, SqlType};
 
 use super::run::run;
 use super::stage::{Staged, To, copy};
@@ -85,6 +85,12 @@ impl Known {
         Ok(match known {
             None => format!("CAST(NULL AS {})", lake::lake_type(&wanted.sql_type)?),
             Some(known) if known.sql_type == wanted.sql_type => name,
+            // A text, if another program has given it values.
+            Some(known) if known.is_untyped() => {
+                let text = SqlType::Varchar(None);
+                let now = fit::typed(&name, &text, &wanted.sql_type, &TextRules::default());
+                lake::kept(&now.strict(), &wanted.sql_type)?
+            }
             Some(known) => {
                 let before = lake::back(&name, &known.sql_type)?;
                 let now = fit::typed(
@@ -121,7 +127,7 @@ pub fn rewrite(
     }
     let present = known.present(session)?;
     let mut values = Vec::with_capacity(columns.len() + 3);
-    for column in columns {
+    for column in columns.iter().filter(|column| !column.is_untyped()) {
         values.push(format!(
             "{} AS {}",
             known.value(column, &present)?,

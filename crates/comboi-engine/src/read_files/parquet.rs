@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::run::run;
-use super::{Error, FileColumn, FileToRead, Group, Layout};
+use super::{Error, FileColumn, FileToRead, Group, Layout, nulls};
 use crate::{Session, sql};
 
 /// Parquet files by what they say their columns are. Only their footers are read.
@@ -60,10 +60,12 @@ fn parquet_group(session: &Session, folder: &Path, files: Vec<FileToRead>) -> Re
     ));
     let columns = columns
         .map_err(|failure| instance.explain(failure, "read the columns of a Parquet file"))?;
+    let nodes = nulls::read(session, &first)?;
+    let mut nodes = nodes.iter();
     let column = |column: comboi_project::Column| FileColumn {
         spelled: column.name,
         name: None,
-        sql_type: Some(column.sql_type),
+        sql_type: Some(nulls::known(column.sql_type, nodes.next())),
     };
     group.columns = crate::instance::typed(columns)?
         .0

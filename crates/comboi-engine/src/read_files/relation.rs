@@ -1,6 +1,6 @@
 //! Files as a relation: what to select from, and what each column is.
 
-use comboi_project::Column;
+use comboi_project::{Column, SqlType};
 
 use super::fit::{self, Fit, UNFIT};
 use super::{Dialect, Group, Layout, Reading, TextRules, json, nested};
@@ -111,7 +111,7 @@ impl Relation {
     ) -> Result<String, crate::Error> {
         let no_key: Vec<&str> = self.no_key.iter().map(|(_, no)| no.as_str()).collect();
         let record = self.no_record.as_ref().map(NoRecord::strict);
-        let filter = if no_key.is_empty() {
+        let record = if no_key.is_empty() {
             record
         } else {
             Some(format!(
@@ -121,6 +121,17 @@ impl Relation {
                 record.as_deref().unwrap_or("true"),
             ))
         };
+        let untyped = self
+            .fits
+            .iter()
+            .filter(|(column, _)| column.sql_type == SqlType::Null);
+        let empty = untyped.filter_map(|(_, fit)| fit.unfit()).map(|unfit| {
+            // No file gets the column, so that nobody would find its value out.
+            let error = sql::text(UNFIT);
+            format!("CASE WHEN {unfit} THEN CAST(error({error}) AS BOOLEAN) ELSE true END")
+        });
+        let filters: Vec<String> = record.into_iter().chain(empty).collect();
+        let filter = (!filters.is_empty()).then(|| filters.join(" AND "));
         self.select(filter, |column, fit| value(column, fit.strict()))
     }
 

@@ -161,7 +161,12 @@ fn wanted(
 }
 
 fn columns(reading: &Reading, stamp: Option<&Stamp>) -> String {
-    let mut columns: Vec<String> = reading.columns.names().map(sql::ident).collect();
+    let mut columns: Vec<String> = reading
+        .columns
+        .iter()
+        .filter(|column| !column.is_untyped())
+        .map(|column| sql::ident(&column.name))
+        .collect();
     columns.extend(stamp.into_iter().flat_map(stamped));
     columns.join(", ")
 }

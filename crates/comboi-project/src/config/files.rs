@@ -3,10 +3,16 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde_json::json;
+
 use super::Lookback;
 use crate::contract::Retention;
-use crate::read::{Entries, Located, OneOrMany, choice, record};
-use crate::{SourceName, SqlType, TableName};
+use crate::read::macros::not_a_word;
+use crate::read::{
+    Entries, Fields, Located, OneOrMany, Read, Reader, choice, documented, or_placeholder, record,
+};
+use crate::yaml::{Node, Value};
+use crate::{Problem, SourceName, SqlType, TableName};
 
 record! {
     /// A folder of files. What it says of rows and files holds for every table that does not say otherwise.
@@ -179,15 +185,75 @@ choice! {
     }
 }
 
-choice! {
-    /// What happens when columns come, change or go.
-    pub enum SchemaChangePolicy {
-        /// Columns are added and types widened.
-        Evolve = "evolve",
-        /// The task fails, naming the columns.
-        Freeze = "freeze",
-        /// New columns are left out; a value that does not fit its column is a bad row.
-        Discard = "discard",
+/// What happens when columns come, change or go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SchemaChangePolicy {
+    /// Columns are added and types widened; any other change of a type is an error.
+    Evolve,
+    /// The same, but a column whose type is no wider one becomes `VARCHAR`.
+    EvolveAny,
+    /// The task fails, naming the columns.
+    Freeze,
+    /// New columns are left out; a value that does not fit its column is a bad row.
+    Discard,
+}
+
+impl SchemaChangePolicy {
+    /// Whether new columns are added to a table.
+    pub fn adds_columns(self) -> bool {
+        matches!(self, Self::Evolve | Self::EvolveAny)
+    }
+}
+
+/// Written as a word, or as `{evolve: any}`.
+impl Read for SchemaChangePolicy {
+    fn read(node: &Node, reader: &mut Reader) -> Option<Self> {
+        if matches!(node.value, Value::Mapping(_)) {
+            let mut fields = Fields::open(node, "`on_schema_change`", reader)?;
+            let evolve: Option<Located<String>> = fields.take("evolve", None, reader);
+            fields.close(reader);
+            let evolve = evolve?;
+            return match evolve.value.as_str() {
+                "any" => Some(Self::EvolveAny),
+                _ => reader.report(Problem::at(
+                    &evolve.place,
+                    "`evolve` can only be `any`".to_owned(),
+                )),
+            };
+        }
+        let text = String::read(node, reader)?;
+        match text.as_str() {
+            "evolve" => Some(Self::Evolve),
+            "freeze" => Some(Self::Freeze),
+            "discard" => Some(Self::Discard),
+            _ => reader.report(not_a_word(node, &text, &["evolve", "freeze", "discard"])),
+        }
+    }
+
+    fn schema() -> serde_json::Value {
+        let word = |word: &str, about: &str| documented(json!({ "const": word }), &[about], None);
+        let words = [
+            word(
+                "evolve",
+                " Columns are added and types widened; any other change of a type is an error.",
+            ),
+            word("freeze", " The task fails, naming the columns."),
+            word(
+                "discard",
+                " New columns are left out; a value that does not fit its column is a bad row.",
+            ),
+        ];
+        let any = json!({
+            "type": "object",
+            "properties": { "evolve": { "const": "any" } },
+            "required": ["evolve"],
+            "additionalProperties": false,
+        });
+        let about = " As `evolve`, but a column whose type is no wider one becomes `VARCHAR`.";
+        let any = documented(any, &[about], None);
+        let words = or_placeholder(json!({ "oneOf": words }));
+        let about = " What happens when columns come, change or go.";
+        documented(json!({ "anyOf": [words, any] }), &[about], None)
     }
 }
 

@@ -111,7 +111,7 @@ impl Extraction<'_> {
             let Some(chunk) = reading.next(stamp, &folder).await? else {
                 break;
             };
-            done.add_notes(chunk.notes());
+            done.add_notes(&self.undoable(chunk.notes(), latest));
             let base = self.table.snapshot().await?;
             if base.as_ref().map(|base| base.version) != done.version {
                 return Err(comboi_lake::Error::Overtaken(self.table.name().to_owned()).into());
@@ -209,7 +209,8 @@ pub(crate) async fn look(
 ) -> Result<DatabaseLook, TaskError> {
     let position = position(id, latest)?;
     let (reader, notes) = open(project, databases, id, 1)?;
-    let mut look = reader.look(position.as_ref()).await?;
+    let known = latest.map(|latest| &latest.columns);
+    let mut look = reader.look(position.as_ref(), known).await?;
     look.notes.extend(notes.into_iter().map(Note::Connection));
     Ok(look)
 }

@@ -71,21 +71,29 @@ impl Chunk {
             _ if self.whole || (self.decision.widened && self.how != How::Replace) => {
                 return Compared::All;
             }
+            How::Replace if self.keeps_values() => return Compared::All,
             How::Merge if any => self.key.clone(),
             How::AddUnknown if any => self.columns.names().map(str::to_owned).collect(),
             How::Merge | How::AddUnknown | How::Replace | How::Add => return Compared::Nothing,
         };
         let as_kept = |name: &String| {
             let read = self.columns.get(name);
-            read.is_some() && read == self.decision.columns.get(name)
+            let kept = self.decision.columns.get(name);
+            read.is_some_and(|read| kept.is_some_and(|kept| read.sql_type == kept.sql_type))
         };
         Compared::Near(names.into_iter().filter(as_kept).collect())
+    }
+
+    /// Whether rows with a key of the table keep the values that it has in columns which the source does not have any more.
+    fn keeps_values(&self) -> bool {
+        let is_gone = |column: &Column| self.columns.get(&column.name).is_none();
+        !self.key.is_empty() && self.decision.columns.iter().any(is_gone)
     }
 
     /// Whether the whole table was read and is what it was: readers then keep the version that they have.
     fn is_the_same(
         &self,
-        known: Option<&Known>,
+        known: Option<&read_files::Known>,
         staged: &[PathBuf],
         session: &Session,
     ) -> Result<bool, Error> {
@@ -93,18 +101,11 @@ impl Chunk {
             return Ok(false);
         };
         let columns = &self.decision.columns;
-        let side = |files: &[PathBuf]| read_files::Known {
+        let staged = read_files::Known {
             columns: columns.clone(),
-            files: files.to_vec(),
+            files: staged.to_vec(),
         };
-        let found = compare(
-            session,
-            &side(&known.files),
-            &side(staged),
-            columns,
-            None,
-            1,
-        )?;
+        let found = compare(session, known, &staged, columns, None, 1)?;
         Ok(found.iter().all(|range| range.same))
     }
 
@@ -158,10 +159,18 @@ impl Chunk {
                 .collect(),
             files: known.files.clone(),
         };
-        if self.is_the_same(known, &staged, session)? {
+        let mut known = known.map(own);
+        if self.how == How::Replace
+            && self.keeps_values()
+            && let Some(known) = &known
+        {
+            let kept = merge::replace(session, known, &self.incoming(&staged), &to("kept"))?;
+            staged = kept.unwrap_or(staged);
+        }
+        if self.is_the_same(known.as_ref(), &staged, session)? {
             return Ok(None);
         }
-        let mut known = known.map(own).filter(|_| self.how != How::Replace);
+        known = known.filter(|_| self.how != How::Replace);
         let widened = self.decision.widened && known.is_some();
         if widened && let Some(known) = &mut known {
             known.files =
@@ -217,16 +226,7 @@ impl Chunk {
         session: &Session,
         to: &To,
     ) -> Result<Merged, Error> {
-        let cursor = self.cursor.as_deref();
-        let compared: Vec<&str> = self.columns.names().collect();
-        let incoming = Incoming {
-            files: &staged,
-            columns: &self.decision.columns,
-            compared: &compared,
-            key: &self.key,
-            cursor,
-            consistent: self.consistent,
-        };
+        let incoming = self.incoming(&staged);
         let merged = match (self.how, known) {
             _ if self.row_count == 0 => None,
             (How::Merge, Some(known)) => merge::merge(session, known, &incoming, to)?,
@@ -234,8 +234,8 @@ impl Chunk {
                 let comparing = Comparing {
                     staged: &staged,
                     known: &known.files,
-                    columns: &compared,
-                    cursor,
+                    columns: &self.columns.names().collect::<Vec<_>>(),
+                    cursor: self.cursor.as_deref(),
                     cut: self.cut,
                     stop: &session.interrupter(),
                 };
@@ -254,6 +254,17 @@ impl Chunk {
             row_count: self.row_count,
             removed: Vec::new(),
         }))
+    }
+
+    fn incoming<'a>(&'a self, files: &'a [PathBuf]) -> Incoming<'a> {
+        Incoming {
+            files,
+            columns: &self.decision.columns,
+            read: &self.columns,
+            key: &self.key,
+            cursor: self.cursor.as_deref(),
+            consistent: self.consistent,
+        }
     }
 
     /// The columns of the files, without comboi's own.

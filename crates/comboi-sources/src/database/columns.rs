@@ -1,9 +1,12 @@
 //! Columns on their way from a database to the lake.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
 use comboi_project::SqlType;
+
+use crate::names::place_of;
 
 /// A column of a relation of a database.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +19,20 @@ pub struct SourceColumn {
     pub sql_type: SqlType,
     /// How the database writes it on the way, where its own form is not read here: an expression in which `{}` stands for the column.
     pub sent_as: Option<String>,
+}
+
+/// The type that is wanted instead of the database's, for each of a relation's columns.
+pub(super) fn wanted<'a>(
+    names: &[String],
+    said: &'a BTreeMap<String, SqlType>,
+) -> Vec<Option<&'a SqlType>> {
+    let mut wanted = vec![None; names.len()];
+    for (name, of) in said {
+        if let Some(place) = place_of(names.iter().map(String::as_str), name) {
+            wanted[place] = Some(of);
+        }
+    }
+    wanted
 }
 
 /// The schema of batches with these columns: their lake types.

@@ -19,7 +19,8 @@ use super::reading::{Reading, Work};
 use super::request::{Cursor, Filter, Relation};
 use super::stage::Cut;
 use super::stop::unless_stopped;
-use crate::columns::{Rules, decide, names};
+use crate::columns::{Declared, Rules, decide};
+use crate::names::{Names, meant, place_of};
 use crate::{BadCheckpoint, Error, Note};
 
 /// A table of a database.
@@ -52,12 +53,23 @@ pub struct DatabaseLook {
 
 impl<'a> DatabaseReader<'a> {
     /// Looks at what a run would read, and reads no row of the table. Without a checkpoint, everything is new.
-    pub async fn look(&self, checkpoint: Option<&Position>) -> Result<DatabaseLook, Error> {
+    ///
+    /// `known` are the columns that the table has in the lake, comboi's own among them.
+    pub async fn look(
+        &self,
+        checkpoint: Option<&Position>,
+        known: Option<&Columns>,
+    ) -> Result<DatabaseLook, Error> {
         let relation = self.relation();
         let position = self.position(checkpoint)?;
         let mut connection = self.database.connect().await?;
         let columns = connection.columns(&relation, &self.said(None)).await?;
+        let known = known.map(without_own);
+        self.check_said(&columns, known.as_ref())?;
         let cursor = self.cursor(&columns)?;
+        let found = Names::of(known.as_ref()).assign(columns.iter().map(|it| it.name.as_str()));
+        let gone = gone(known.as_ref(), &Columns(found));
+        let gone = (!gone.is_empty()).then(|| self.columns_gone(gone));
         if checkpoint.is_none() || position.load.is_some() {
             let sql = self
                 .database
@@ -75,7 +87,7 @@ impl<'a> DatabaseReader<'a> {
             return Ok(DatabaseLook {
                 filter,
                 rows,
-                notes: Vec::new(),
+                notes: gone.into_iter().collect(),
             });
         }
         let asking = self.asking(&relation, &cursor, false);
@@ -85,7 +97,7 @@ impl<'a> DatabaseReader<'a> {
         Ok(DatabaseLook {
             filter: dialect.told(&bounds.filter),
             rows: connection.estimate(&sql).await?,
-            notes: bounds.notes,
+            notes: bounds.notes.into_iter().chain(gone).collect(),
         })
     }
 
@@ -108,6 +120,9 @@ impl<'a> DatabaseReader<'a> {
     ) -> Result<Reading<'a>, Error> {
         let position = self.position(checkpoint)?;
         let mut reading = self.connected(position, known).await?;
+        if checkpoint.is_none() && has_rows {
+            reading.leave_out_columns_gone();
+        }
         let cursor = self.cursor(&reading.columns)?;
         let asking = self.asking(&reading.relation, &cursor, true);
         let loading = reading.position.load.is_some();
@@ -198,55 +213,42 @@ impl<'a> DatabaseReader<'a> {
         let relation = self.relation();
         let stamped = self.source.metadata_columns(self.table)
             || known.is_some_and(|known| known.get(RUN_ID_COLUMN).is_some());
-        let known: Option<Columns> = known.map(|known| {
-            known
-                .iter()
-                .filter(|it| !it.name.starts_with("_comboi_"))
-                .cloned()
-                .collect()
-        });
+        let known = known.map(without_own);
         let known = known.as_ref();
         let mut connection = self.database.connect().await?;
         let mut columns = connection.columns(&relation, &self.said(known)).await?;
+        self.check_said(&columns, known)?;
         let policy = self.source.on_schema_change(self.table);
-        let lake_names = names(columns.iter().map(|column| column.name.as_str()));
-        let found: Vec<Column> = columns
+        let mut found = Names::of(known).assign(columns.iter().map(|it| it.name.as_str()));
+        for (found, column) in found.iter_mut().zip(&columns) {
+            found.sql_type = column.sql_type.clone();
+        }
+        let declared: Vec<Declared> = self
+            .table
+            .columns
             .iter()
-            .zip(&lake_names)
-            .map(|(column, name)| Column::new(name, column.sql_type.clone()))
-            .collect();
-        let declared: Vec<Column> = columns
-            .iter()
-            .zip(&lake_names)
-            .filter_map(|(column, name)| {
-                let said = self.table.columns.iter();
-                let mut said = said.filter(|(it, _)| it.value.eq_ignore_ascii_case(&column.name));
-                said.next()
-                    .map(|(_, of)| Column::new(name, of.value.clone()))
-            })
+            .map(|(name, of)| (name.value.clone(), of.value.clone()))
             .collect();
         let rules = Rules {
             known,
             declared: &declared,
             policy,
-            typed_files: true,
+            typed: true,
         };
         let decision = decide(&rules, None, &found).map_err(Error::SchemaChanged)?;
         let mut notes = Vec::new();
         if !decision.discarded.is_empty() {
             notes.push(Note::Discarded(decision.discarded.clone()));
-            let kept: Vec<bool> = lake_names
+            let kept: Vec<bool> = found
                 .iter()
-                .map(|name| !decision.discarded.contains(name))
+                .map(|column| !decision.discarded.contains(&column.name))
                 .collect();
-            let mut kept = kept.iter();
-            columns.retain(|_| *kept.next().unwrap_or(&true));
+            let (mut columns_kept, mut found_kept) = (kept.iter(), kept.iter());
+            columns.retain(|_| *columns_kept.next().unwrap_or(&true));
+            found.retain(|_| *found_kept.next().unwrap_or(&true));
         }
-        let gone = known.into_iter().flatten().map(|column| &column.name);
-        let gone: Vec<String> = gone
-            .filter(|name| !lake_names.iter().any(|it| it.eq_ignore_ascii_case(name)))
-            .cloned()
-            .collect();
+        let lake_columns = Columns(found);
+        let gone = gone(known, &lake_columns);
         if !gone.is_empty() {
             if policy == SchemaChangePolicy::Freeze {
                 return Err(Error::SchemaChanged(
@@ -255,12 +257,13 @@ impl<'a> DatabaseReader<'a> {
                         .collect(),
                 ));
             }
-            notes.push(Note::ColumnsGone(gone));
+            notes.push(self.columns_gone(gone));
         }
         Ok(Reading {
             reader: self.clone(),
             relation,
             columns,
+            lake_columns,
             decision,
             position,
             connections: vec![connection],
@@ -312,12 +315,16 @@ impl<'a> DatabaseReader<'a> {
         Ok(before.clone())
     }
 
-    /// The types that are wanted instead of the database's.
+    /// The types that are wanted instead of the database's, by the database's names.
     fn said(&self, known: Option<&Columns>) -> BTreeMap<String, SqlType> {
         let mut said = BTreeMap::new();
         if self.source.on_schema_change(self.table) == SchemaChangePolicy::Discard {
+            let name = |column: &Column| {
+                let noted = column.source_name.clone().filter(|it| !it.is_empty());
+                noted.unwrap_or_else(|| column.name.clone())
+            };
             let known = known.into_iter().flatten();
-            said.extend(known.map(|column| (column.name.clone(), column.sql_type.clone())));
+            said.extend(known.map(|column| (name(column), column.sql_type.clone())));
         }
         said.extend(
             self.table
@@ -328,20 +335,45 @@ impl<'a> DatabaseReader<'a> {
         said
     }
 
+    /// Whether every column that the configuration gives a type to is there, or was.
+    fn check_said(&self, columns: &[SourceColumn], known: Option<&Columns>) -> Result<(), Error> {
+        for (name, _) in self.table.columns.iter() {
+            let was_there = known.is_some_and(|known| meant(known, &name.value).is_some());
+            if !was_there {
+                self.place(columns, &name.value, "which `columns` gives a type to")?;
+            }
+        }
+        Ok(())
+    }
+
+    fn columns_gone(&self, columns: Vec<String>) -> Note {
+        Note::ColumnsGone {
+            columns,
+            keyed: !self.table.key().is_empty(),
+            undo: None,
+        }
+    }
+
+    /// Where the column stands that the configuration names.
+    pub(super) fn place(
+        &self,
+        columns: &[SourceColumn],
+        name: &str,
+        which: &str,
+    ) -> Result<usize, Error> {
+        let names = || columns.iter().map(|it| it.name.as_str());
+        place_of(names(), name).ok_or_else(|| {
+            let hint = did_you_mean(name, names());
+            let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
+            Error::Configuration(format!("there is no column `{name}`, {which}{hint}"))
+        })
+    }
+
     fn cursor(&self, columns: &[SourceColumn]) -> Result<Cursor, Error> {
         let named = self.table.cursor();
         let columns = named.iter().map(|name| {
-            let column = columns
-                .iter()
-                .find(|column| column.name.eq_ignore_ascii_case(name));
-            let missing = || {
-                let hint = did_you_mean(name, columns.iter().map(|it| it.name.as_str()));
-                let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
-                Error::Configuration(format!(
-                    "there is no column `{name}`, the `incremental_column`{hint}"
-                ))
-            };
-            let column = column.ok_or_else(missing)?;
+            let place = self.place(columns, name, "the `incremental_column`")?;
+            let column = &columns[place];
             Ok((column.name.clone(), column.source_type.clone()))
         });
         Ok(Cursor {
@@ -378,4 +410,21 @@ impl<'a> DatabaseReader<'a> {
         let said = self.source.parallelism(self.table);
         said.map_or(self.connections, |it| it as usize).max(1)
     }
+}
+
+/// The table's columns that the database does not have any more.
+fn gone(known: Option<&Columns>, found: &Columns) -> Vec<String> {
+    let known = known.into_iter().flatten().map(|column| &column.name);
+    known
+        .filter(|name| found.get(name).is_none())
+        .cloned()
+        .collect()
+}
+
+fn without_own(known: &Columns) -> Columns {
+    let known = known.iter();
+    known
+        .filter(|it| !it.name.starts_with("_comboi_"))
+        .cloned()
+        .collect()
 }

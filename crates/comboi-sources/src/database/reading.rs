@@ -15,7 +15,8 @@ use super::parallel::{self, Piece};
 use super::reader::DatabaseReader;
 use super::request::{Filter, OwnCursor, Part, Relation};
 use super::stage::{Nulls, Staging};
-use crate::columns::{Decision, names};
+use crate::columns::Decision;
+use crate::names::place_of;
 use crate::{Error, Note, Stamp};
 
 /// A first load is committed after about so many rows.
@@ -29,6 +30,8 @@ pub struct Reading<'a> {
     pub(super) reader: DatabaseReader<'a>,
     pub(super) relation: Relation,
     pub(super) columns: Vec<SourceColumn>,
+    /// The same columns as the lake names them, with the types that are read.
+    pub(super) lake_columns: Columns,
     pub(super) decision: Decision,
     pub(super) position: Position,
     pub(super) connections: Vec<Box<dyn Connection>>,
@@ -75,6 +78,27 @@ impl Reading<'_> {
     /// Ends the reading, when it is asked to.
     pub fn stop(&self) -> Interrupter {
         self.reader.stop.clone()
+    }
+
+    /// All rows of the table are replaced, so that it need not keep columns that the source does not have any more.
+    pub(super) fn leave_out_columns_gone(&mut self) {
+        let found = &self.lake_columns;
+        let (stay, gone): (Vec<Column>, Vec<Column>) = self
+            .decision
+            .columns
+            .iter()
+            .cloned()
+            .partition(|column| found.get(&column.name).is_some());
+        self.decision.columns = Columns(stay);
+        let told = gone.iter().map(|column| {
+            format!(
+                "column `{}` is left out: the source does not have it any more",
+                column.name
+            )
+        });
+        self.decision.changes.extend(told);
+        self.notes
+            .retain(|note| !matches!(note, Note::ColumnsGone { .. }));
     }
 
     /// Divides the table, unless it was divided when the load began.
@@ -271,7 +295,7 @@ impl Reading<'_> {
             files: read.files,
             row_count: read.row_count,
             how,
-            columns: self.found(&staging),
+            columns: self.lake_columns.clone(),
             decision: self.decision.clone(),
             key: self.lake_names(&key)?,
             cursor: self.lake_names(&cursor)?.into_iter().next(),
@@ -298,20 +322,14 @@ impl Reading<'_> {
 
     fn staging(&self, cursor: &[String], stamp: Stamp) -> Result<Staging, Error> {
         let schema = arrow_schema(&self.columns);
-        let lake = names(self.columns.iter().map(|column| column.name.as_str()));
         let fields = schema
             .fields()
             .iter()
-            .zip(lake)
+            .zip(self.lake_columns.names())
             .map(|(field, name)| field.as_ref().clone().with_name(name));
-        let place = |name: &String| {
-            self.columns
-                .iter()
-                .position(|column| column.name.eq_ignore_ascii_case(name))
-        };
         let nulls = cursor.first().and_then(|name| {
             Some(Nulls {
-                column: place(name)?,
+                column: place_of(self.columns.iter().map(|it| it.name.as_str()), name)?,
                 name: name.clone(),
                 policy: self.reader.table.on_null,
             })
@@ -327,25 +345,11 @@ impl Reading<'_> {
         })
     }
 
-    /// The columns of the staged files, as the lake names them.
-    fn found(&self, staging: &Staging) -> Columns {
-        let fields = staging.schema.fields().iter();
-        fields
-            .zip(&self.columns)
-            .map(|(field, column)| Column::new(field.name(), column.sql_type.clone()))
-            .collect()
-    }
-
     fn lake_names(&self, wanted: &[String]) -> Result<Vec<String>, Error> {
-        let lake = names(self.columns.iter().map(|column| column.name.as_str()));
         let find = |name: &String| {
-            let place = self
-                .columns
-                .iter()
-                .position(|column| column.name.eq_ignore_ascii_case(name));
-            place.and_then(|place| lake.get(place).cloned()).ok_or_else(|| {
-                Error::Configuration(format!("there is no column `{name}`, which `primary_key` or `incremental_column` names"))
-            })
+            let which = "which `primary_key` or `incremental_column` names";
+            let place = self.reader.place(&self.columns, name, which)?;
+            Ok(self.lake_columns.0[place].name.clone())
         };
         wanted.iter().map(find).collect()
     }

@@ -17,13 +17,14 @@ use std::path::Path;
 use chrono::{DateTime, Utc};
 use comboi_engine::Session;
 use comboi_engine::read_files::{self, Group, Reading, Staged, TextRules, To};
-use comboi_project::{Column, Columns, Policies, SchemaChangePolicy, SqlType};
+use comboi_project::{Columns, Policies, SchemaChangePolicy, SqlType};
 
 use super::apart::Rejects;
 use super::piece::Piece;
 use super::pieces::pieces;
 use super::{FilesReader, Work, settings};
-use crate::columns::{Decision, clean};
+use crate::columns::{Decision, Declared};
+use crate::names::{Names, meant};
 use crate::{Error, Extract, Known, Note, Quarantined, Stamp};
 
 /// Below this, finding types looks at everything.
@@ -37,9 +38,13 @@ pub(super) fn extract(
     stamp: Stamp,
     scratch: &Path,
 ) -> Result<Extract, Error> {
+    let names = Names::of(known.map(own_columns_aside).map(|it| it.columns).as_ref());
     let begins_anew = work.checkpoint.is_none();
     let known = known.filter(|_| !begins_anew);
-    Job::new(reader, work, known, session, stamp, scratch)?.extract(known)
+    let mut job = Job::new(reader, work, known, session, stamp, scratch)?;
+    // A table that begins anew keeps its names.
+    job.names = names;
+    job.extract(known)
 }
 
 fn rejects(folder: &Path) -> Result<Rejects, Error> {
@@ -78,7 +83,9 @@ pub(super) struct Job<'a> {
     scratch: &'a Path,
     rules: TextRules,
     policies: Policies,
-    declared: Vec<Column>,
+    /// What the table calls the source's columns.
+    names: Names,
+    declared: Vec<Declared>,
     /// Whether what is declared is of the files' own columns only.
     declared_if_there: bool,
     /// Without comboi's own columns.
@@ -89,6 +96,8 @@ pub(super) struct Job<'a> {
     /// When the run is.
     now: DateTime<Utc>,
     notes: Vec<Note>,
+    /// Columns of the table that no file has which was read.
+    gone: Vec<String>,
     rejects: Rejects,
     attempts: u32,
 }
@@ -116,6 +125,7 @@ impl<'a> Job<'a> {
             scratch,
             rules: settings::text_rules(reader.table)?,
             policies: reader.source.policies(reader.table),
+            names: Names::default(),
             declared: settings::declared(reader.table),
             declared_if_there: false,
             known: known.map(own_columns_aside),
@@ -126,6 +136,7 @@ impl<'a> Job<'a> {
             },
             now: stamp.loaded_at,
             notes: work.notes.clone(),
+            gone: Vec::new(),
             rejects: rejects(&scratch.join("apart"))?,
             attempts: 0,
         })
@@ -133,8 +144,7 @@ impl<'a> Job<'a> {
 
     /// These types for those of the columns that the files have.
     pub(super) fn declare_if_there(&mut self, wanted: &[(String, SqlType)]) {
-        let column = |(name, of): &(String, SqlType)| Column::new(clean(name), of.clone());
-        self.declared = wanted.iter().map(column).collect();
+        self.declared = wanted.to_vec();
         self.declared_if_there = true;
     }
 }
@@ -152,17 +162,22 @@ impl Job<'_> {
 
     fn read(&mut self) -> Result<Read, Error> {
         let root = self.reader.root();
-        let (mut pieces, empty_names) =
-            pieces(self.reader.table, &root, &self.work.files, self.session)?;
+        let (mut pieces, in_headers) = pieces(
+            self.reader.table,
+            &root,
+            &self.work.files,
+            self.session,
+            &mut self.names,
+        )?;
         self.put_into_blocks_what_must_be(&mut pieces)?;
         let sampled = (self.work.estimated_bytes > SMALL_BYTES)
             .then_some(u64::from(self.reader.table.sample_size));
         let found = self.look_at_values(&mut pieces, sampled, None)?;
-        let mut decision = self.decide(None, &found, &empty_names)?;
-        self.note_columns(&pieces, &decision);
+        let mut decision = self.decide(None, &found, &in_headers)?;
         self.check_incremental_column(&decision.columns)?;
         self.check_key(&decision.columns)?;
         if let Some(staged) = self.try_stage(&pieces, &decision.columns)? {
+            self.note_columns(&pieces, &decision);
             return Ok(Read {
                 staged,
                 quarantined: None,
@@ -171,10 +186,11 @@ impl Job<'_> {
         }
         let keys = keys(&pieces);
         let found = self.look_at_what_does_not_fit(&mut pieces, &decision.columns)?;
-        let wider = self.decide(Some(&decision.columns), &found, &empty_names)?;
+        let wider = self.decide(Some(&decision.columns), &found, &in_headers)?;
         if wider.columns != decision.columns || keys != self::keys(&pieces) {
             decision = wider;
             if let Some(staged) = self.try_stage(&pieces, &decision.columns)? {
+                self.note_columns(&pieces, &decision);
                 return Ok(Read {
                     staged,
                     quarantined: None,
@@ -183,6 +199,7 @@ impl Job<'_> {
             }
         }
         let (staged, quarantined) = self.look_closer(&mut pieces, &decision.columns)?;
+        self.note_columns(&pieces, &decision);
         Ok(Read {
             staged,
             quarantined,
@@ -218,15 +235,10 @@ impl Job<'_> {
         }
         let ignore_unknown_keys =
             self.known.is_some() && self.policies.on_schema_change == SchemaChangePolicy::Discard;
-        let declared = |name: &&str| {
-            self.declared
-                .iter()
-                .any(|it| it.name.eq_ignore_ascii_case(name))
-        };
-        let declared = columns
-            .names()
-            .filter(declared)
-            .map(str::to_owned)
+        let declared = self.declared.iter();
+        let declared = declared
+            .filter_map(|(name, _)| meant(columns, name))
+            .map(|column| column.name.clone())
             .collect();
         Reading {
             groups,

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use comboi_project::SqlType;
 
-use crate::columns::clean;
+use crate::names::clean;
 
 /// A type whose fields are called by their keys, with the names that the table has for them. Keys that are not the names
 /// are added to `keys`, by the path of the names.

@@ -15,7 +15,7 @@ use super::blocks::{self, BLOCK_BYTES, Starts};
 use super::fields;
 use super::header::Top;
 use crate::Error;
-use crate::columns::names;
+use crate::names::Names;
 
 /// Files that are alike: how DuckDB reads them, and how we take them apart if that is needed.
 pub(super) struct Piece {
@@ -40,21 +40,25 @@ impl Piece {
     }
 
     /// What the table calls the columns.
-    pub(super) fn name_columns(&mut self) -> Result<(), Error> {
-        let all = names(
-            self.group
-                .columns
-                .iter()
-                .map(|column| column.spelled.as_str()),
-        );
-        for (column, name) in self.group.columns.iter_mut().zip(all) {
+    pub(super) fn name_columns(&mut self, names: &mut Names) -> Result<(), Error> {
+        let columns = &mut self.group.columns;
+        let all = names.assign(columns.iter().map(|column| column.spelled.as_str()));
+        for (column, named) in columns.iter_mut().zip(all) {
+            column.name = Some(named.name);
+        }
+        self.check_names()
+    }
+
+    /// Whether no column has a name of comboi's own.
+    pub(super) fn check_names(&self) -> Result<(), Error> {
+        for column in &self.group.columns {
+            let name = column.name.as_deref().unwrap_or_default();
             if name.to_ascii_lowercase().starts_with("_comboi_") {
                 return Err(Error::Configuration(format!(
                     "the files have a column `{}`; names that begin with `_comboi_` are comboi's own: rename it at the source",
                     column.spelled
                 )));
             }
-            column.name = Some(name);
         }
         Ok(())
     }
@@ -65,6 +69,7 @@ impl Piece {
         &mut self,
         found: Vec<Found>,
         known: &[Column],
+        names: &mut Names,
     ) -> Result<Vec<Found>, Error> {
         if !self.has_keys() {
             return Ok(found);
@@ -75,7 +80,7 @@ impl Piece {
             sql_type: None,
         };
         self.group.columns = found.iter().map(column).collect();
-        self.name_columns()?;
+        self.name_columns(names)?;
         let mut keys = BTreeMap::new();
         let known: HashMap<&str, &SqlType> = known
             .iter()

@@ -1,20 +1,20 @@
 //! The files of a work, those that are alike together.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
 use comboi_engine::Session;
 use comboi_engine::read_files::{
     self, Compression, Dialect, FileColumn, FileToRead, Group, Json, Layout,
 };
-use comboi_project::{FileFormat, FilesTable};
+use comboi_project::{Column, FileFormat, FilesTable};
 
 use super::blocks::Starts;
 use super::header::{Top, top};
 use super::piece::{How, Piece};
 use super::{FoundFile, settings};
 use crate::Error;
-use crate::columns::names;
+use crate::names::Names;
 
 /// The files of a work in pieces, in the order of their first files. The columns of JSON are not known yet.
 pub(super) fn pieces(
@@ -22,7 +22,8 @@ pub(super) fn pieces(
     root: &Path,
     files: &[FoundFile],
     session: &Session,
-) -> Result<(Vec<Piece>, Vec<String>), Error> {
+    names: &mut Names,
+) -> Result<(Vec<Piece>, Vec<Column>), Error> {
     let mut csv: Vec<(&FoundFile, bool)> = Vec::new();
     let (mut json, mut parquet) = (BTreeMap::new(), Vec::new());
     for file in files {
@@ -35,7 +36,7 @@ pub(super) fn pieces(
                 .push(file),
         }
     }
-    let (mut pieces, all_names) = csv_pieces(table, root, &csv)?;
+    let (mut pieces, in_headers) = csv_pieces(table, root, &csv, names)?;
     for ((format, _), files) in json {
         let Some(first) = files.first() else { continue };
         let compression = settings::compression(&first.name);
@@ -57,16 +58,15 @@ pub(super) fn pieces(
         });
     }
     for group in read_files::parquet_groups(session, root, &parquet)? {
-        pieces.push(Piece {
+        let mut piece = Piece {
             group,
             how: How::Located,
             suspects: None,
-        });
+        };
+        piece.name_columns(names)?;
+        pieces.push(piece);
     }
-    for piece in &mut pieces {
-        piece.name_columns()?;
-    }
-    Ok((pieces, all_names))
+    Ok((pieces, in_headers))
 }
 
 fn to_read(file: &FoundFile) -> FileToRead {
@@ -82,8 +82,9 @@ fn csv_pieces(
     table: &FilesTable,
     root: &Path,
     files: &[(&FoundFile, bool)],
-) -> Result<(Vec<Piece>, Vec<String>), Error> {
-    let mut all_names: Vec<String> = Vec::new();
+    names: &mut Names,
+) -> Result<(Vec<Piece>, Vec<Column>), Error> {
+    let (mut in_headers, mut known_headers) = (Vec::new(), HashSet::new());
     let mut places: HashMap<(Top, Compression), usize> = HashMap::new();
     let mut pieces: Vec<Piece> = Vec::new();
     for (file, tsv) in files {
@@ -96,10 +97,10 @@ fn csv_pieces(
         let Some(top) = top(&file.path, compression, &said).map_err(unreadable)? else {
             continue;
         };
-        let columns = csv_names(table, &top);
-        for name in &columns {
-            if !all_names.contains(name) {
-                all_names.push(name.clone());
+        let columns = csv_columns(table, &top, names);
+        for (_, column) in &columns {
+            if known_headers.insert(column.name.clone()) {
+                in_headers.push(column.clone());
             }
         }
         if top.no_rows {
@@ -116,10 +117,10 @@ fn csv_pieces(
                 compression,
             };
             let columns = columns
-                .iter()
-                .map(|name| FileColumn {
-                    spelled: name.clone(),
-                    name: None,
+                .into_iter()
+                .map(|(spelled, column)| FileColumn {
+                    spelled,
+                    name: Some(column.name),
                     sql_type: None,
                 })
                 .collect();
@@ -138,16 +139,25 @@ fn csv_pieces(
         });
         pieces[place].group.files.push(to_read(file));
     }
-    Ok((pieces, all_names))
+    for piece in &pieces {
+        piece.check_names()?;
+    }
+    Ok((pieces, in_headers))
 }
 
-/// Without a header, the configuration's columns name them in order.
-fn csv_names(table: &FilesTable, top: &Top) -> Vec<String> {
-    match &top.names {
-        Some(spelled) => names(spelled.iter().map(String::as_str)),
+/// The columns as they are spelled and as the table has them. Without a header, the configuration's columns name them in
+/// order.
+fn csv_columns(table: &FilesTable, top: &Top, names: &mut Names) -> Vec<(String, Column)> {
+    let spelled: Vec<String> = match &top.names {
+        Some(spelled) => spelled.clone(),
         None => {
-            let declared = table.columns.iter().map(|(name, _)| name.value.as_str());
-            names(declared.chain(std::iter::repeat("")).take(top.width))
+            let declared = table.columns.iter().map(|(name, _)| name.value.clone());
+            declared
+                .chain(std::iter::repeat(String::new()))
+                .take(top.width)
+                .collect()
         }
-    }
+    };
+    let columns = names.assign(spelled.iter().map(String::as_str));
+    spelled.into_iter().zip(columns).collect()
 }

@@ -1,11 +1,12 @@
 //! What the configuration says of a table's files, as values.
 
 use comboi_engine::read_files::{Compression, TextRules};
-use comboi_project::{Column, FileFormat, FilesTable, Located};
+use comboi_project::{FileFormat, FilesTable, Located};
 
 use super::header::Said;
 use super::text;
 use crate::Error;
+use crate::columns::Declared;
 
 /// How a file is written, by its name where nothing is said.
 pub(super) fn format(table: &FilesTable, name: &str) -> Result<FileFormat, Error> {
@@ -96,13 +97,10 @@ pub(super) fn text_rules(table: &FilesTable) -> Result<TextRules, Error> {
     })
 }
 
-/// The types that the configuration says, by the names that the columns have in the table.
-pub(super) fn declared(table: &FilesTable) -> Vec<Column> {
-    table
-        .columns
-        .iter()
-        .map(|(name, sql_type)| {
-            Column::new(crate::columns::clean(&name.value), sql_type.value.clone())
-        })
+/// The types that the configuration says, by the names that it uses.
+pub(super) fn declared(table: &FilesTable) -> Vec<Declared> {
+    let declared = table.columns.iter();
+    declared
+        .map(|(name, sql_type)| (name.value.clone(), sql_type.value.clone()))
         .collect()
 }

@@ -37,7 +37,7 @@ fn evolve_adds_columns_and_widens_types() {
             (
                 "3.csv",
                 "id,n\n3,2.5\n",
-                "1 rows\n`n` is DOUBLE instead of BIGINT\n`3.csv` has no `extra`: NULL there",
+                "1 rows\n`n` is DOUBLE instead of BIGINT\nthe source has no `extra` any more (dropped or renamed): NULL in every row that is read from now on",
             ),
         ],
         "id BIGINT, n DOUBLE, extra VARCHAR",

@@ -10,6 +10,7 @@ use super::lexer::{Mistake, parts};
 use super::session::Session;
 use super::types::reading;
 use crate::Error;
+use crate::database::columns::wanted;
 use crate::database::{Connection as _, Relation, SourceColumn};
 
 pub(super) async fn columns(
@@ -21,24 +22,10 @@ pub(super) async fn columns(
         parts(text).map_err(|mistake| Error::Configuration(told(mistake).into()))?;
     }
     let described = describe(session, relation).await?;
-    let missing = said.keys().find(|name| {
-        !described
-            .iter()
-            .any(|it| it.name.eq_ignore_ascii_case(name))
-    });
-    if let Some(name) = missing {
-        let hint = comboi_project::did_you_mean(name, described.iter().map(|it| it.name.as_str()));
-        let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
-        return Err(Error::Configuration(format!(
-            "there is no column `{name}`, which `columns` gives a type to{hint}"
-        )));
-    }
-    let column = |Described { name, source_type }: Described| {
-        let said = said
-            .iter()
-            .find(|(it, _)| it.eq_ignore_ascii_case(&name))
-            .map(|(_, of)| of);
-        let read = reading(&source_type, said);
+    let names: Vec<String> = described.iter().map(|it| it.name.clone()).collect();
+    let wanted = wanted(&names, said);
+    let column = |(Described { name, source_type }, wanted): (Described, Option<&SqlType>)| {
+        let read = reading(&source_type, wanted);
         SourceColumn {
             name,
             source_type,
@@ -46,7 +33,7 @@ pub(super) async fn columns(
             sent_as: read.sent_as,
         }
     };
-    Ok(described.into_iter().map(column).collect())
+    Ok(described.into_iter().zip(wanted).map(column).collect())
 }
 
 struct Described {

@@ -9,6 +9,7 @@ use super::lexer::{Mistake, one_query};
 use super::session::Session;
 use super::types::{Kind, PgType, reading};
 use crate::Error;
+use crate::database::columns::wanted;
 use crate::database::{Connection as _, Relation, SourceColumn};
 
 pub(super) async fn columns(
@@ -34,22 +35,9 @@ pub(super) async fn columns(
         )));
     }
     let types = types(session, &from, &names).await?;
-    let missing = said
-        .keys()
-        .find(|name| !names.iter().any(|it| it.eq_ignore_ascii_case(name)));
-    if let Some(name) = missing {
-        let hint = comboi_project::did_you_mean(name, names.iter().map(String::as_str));
-        let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
-        return Err(Error::Configuration(format!(
-            "there is no column `{name}`, which `columns` gives a type to{hint}"
-        )));
-    }
-    let column = |(name, of): (String, PgType)| {
-        let said = said
-            .iter()
-            .find(|(it, _)| it.eq_ignore_ascii_case(&name))
-            .map(|(_, of)| of);
-        let read = reading(&of, said);
+    let wanted = wanted(&names, said);
+    let column = |((name, of), wanted): ((String, PgType), Option<&SqlType>)| {
+        let read = reading(&of, wanted);
         SourceColumn {
             name,
             source_type: of.name,
@@ -57,7 +45,12 @@ pub(super) async fn columns(
             sent_as: read.sent_as,
         }
     };
-    Ok(names.into_iter().zip(types).map(column).collect())
+    Ok(names
+        .into_iter()
+        .zip(types)
+        .zip(wanted)
+        .map(column)
+        .collect())
 }
 
 fn told(mistake: Mistake) -> &'static str {

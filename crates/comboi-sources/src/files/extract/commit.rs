@@ -84,9 +84,14 @@ impl Job<'_> {
         checkpoint.row_count += row_count;
         if let Some(column) = self.incremental_column(columns) {
             let at_least = self.watermark().map(|it| it.value.clone());
+            // No file has a column without a value.
+            let files = match column.is_untyped() {
+                true => Vec::new(),
+                false => staged.paths(),
+            };
             let value = read_files::max_value(
                 self.session,
-                &staged.paths(),
+                &files,
                 column,
                 at_least.as_deref(),
                 self.limit(column).as_deref(),

@@ -7,7 +7,8 @@ use comboi_engine::read_files::{self, Reading, Rows, Staged};
 use comboi_project::{ChangedFilePolicy, Columns};
 
 use super::Job;
-use crate::columns::{self, Decision};
+use crate::columns::Decision;
+use crate::names::meant;
 use crate::{Error, ExtractChange};
 
 /// What goes into the table, and out of it.
@@ -23,7 +24,7 @@ impl Job<'_> {
     pub(super) fn key(&self, columns: &Columns) -> Vec<String> {
         let named = self.reader.table.key();
         let spelled = named.iter().map(|name| {
-            let column = columns.get(&columns::clean(name));
+            let column = meant(columns, name);
             column.map_or_else(|| name.clone(), |it| it.name.clone())
         });
         spelled.collect()
@@ -37,7 +38,7 @@ impl Job<'_> {
             .iter()
             .flat_map(|it| it.iter());
         for name in named {
-            if columns.get(&columns::clean(&name.value)).is_none() {
+            if meant(columns, &name.value).is_none() {
                 let all: Vec<&str> = columns.names().collect();
                 return Err(Error::Configuration(format!(
                     "{}: the files have no column `{}`, which is part of `primary_key`; they have {}",
@@ -66,7 +67,7 @@ impl Job<'_> {
             return Ok(staged);
         }
         let files = staged.paths();
-        let incoming = self.incoming(&files, &reading.columns, &reading.key, &[]);
+        let incoming = self.incoming(&files, &reading.columns, &reading.key, &reading.columns);
         match merge::check_key(self.session, &incoming) {
             Ok(true) => return Ok(staged),
             Ok(false) => {}
@@ -84,12 +85,12 @@ impl Job<'_> {
         files: &'a [PathBuf],
         columns: &'a Columns,
         key: &'a [String],
-        compared: &'a [&'a str],
+        read: &'a Columns,
     ) -> Incoming<'a> {
         Incoming {
             files,
             columns,
-            compared,
+            read,
             key,
             cursor: self.incremental_column(columns).map(|it| it.name.as_str()),
             consistent: false,
@@ -110,10 +111,32 @@ impl Job<'_> {
             row_count: staged.row_count(),
             change,
         };
-        let known = self.known.as_ref().filter(|_| !self.work.replaces);
-        let (Some(known), false) = (known, key.is_empty()) else {
+        let (Some(known), false) = (self.known.as_ref(), key.is_empty()) else {
             return Ok(as_they_are(change));
         };
+        let columns = decision.columns.iter();
+        let columns: Columns = columns.filter(|it| !it.is_untyped()).cloned().collect();
+        let read = columns.iter().filter(|it| !self.gone.contains(&it.name));
+        let read: Columns = read.cloned().collect();
+        let files = staged.paths();
+        let incoming = self.incoming(&files, &columns, &key, &read);
+        if self.work.replaces {
+            if self.gone.is_empty() {
+                return Ok(as_they_are(change));
+            }
+            if !self.is_whole {
+                return Err(Error::TableNeeded);
+            }
+            let kept = merge::replace(self.session, known, &incoming, &self.to("kept"))?;
+            return Ok(match kept {
+                None => as_they_are(change),
+                Some(files) => Joined {
+                    files,
+                    row_count: staged.row_count(),
+                    change,
+                },
+            });
+        }
         let mut removed = match &change {
             ExtractChange::Rewrite { removed } => removed.clone(),
             ExtractChange::Append | ExtractChange::ReplaceAll => Vec::new(),
@@ -127,9 +150,6 @@ impl Job<'_> {
             },
             files: stay.cloned().chain(again.paths()).collect(),
         };
-        let files = staged.paths();
-        let compared: Vec<&str> = decision.columns.names().collect();
-        let incoming = self.incoming(&files, &decision.columns, &key, &compared);
         // Whose rows a file's are matters where a changed file's rows are replaced.
         let by_file = self.policies.on_changed_file == ChangedFilePolicy::Reread;
         let to = self.to("merged");

@@ -4,7 +4,7 @@ use comboi_engine::read_files::{self, Boundary, Nulls, Reading, Rows, Staged};
 use comboi_project::{Column, Columns, Incremental, Lookback, NullPolicy, SqlType};
 
 use super::Job;
-use crate::columns;
+use crate::names::meant;
 use crate::{Error, Note, Watermark};
 
 impl Job<'_> {
@@ -65,7 +65,7 @@ impl Job<'_> {
     pub(super) fn incremental_column<'c>(&self, columns: &'c Columns) -> Option<&'c Column> {
         let named = self.reader.table.incremental_column.as_ref()?;
         (self.reader.table.incremental() == Incremental::Column)
-            .then(|| columns.get(&columns::clean(&named.value)))
+            .then(|| meant(columns, &named.value))
             .flatten()
     }
 
@@ -86,7 +86,8 @@ impl Job<'_> {
             )));
         };
         let of = &column.sql_type;
-        let can_be = of.is_integer()
+        let can_be = *of == SqlType::Null
+            || of.is_integer()
             || of.is_moment()
             || matches!(of, SqlType::Decimal(..) | SqlType::Varchar(_));
         if !can_be {

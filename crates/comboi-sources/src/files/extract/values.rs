@@ -1,14 +1,15 @@
 //! What the columns are, by the values in the files.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use comboi_engine::read_files::{self, FileColumn, Found, Group, Layout, Survey};
 use comboi_project::{Column, Columns, FileFormat, SqlType};
 
 use super::Job;
-use crate::columns::{Decision, Rules, decide};
+use crate::columns::{Decision, Declared, Rules, decide};
 use crate::files::piece::Piece;
 use crate::files::settings;
+use crate::names::{clean, meant};
 use crate::{Error, Note};
 
 /// How many files a sample is taken from.
@@ -32,7 +33,7 @@ impl Job<'_> {
             if matches!(piece.group.layout, Layout::Csv(_)) {
                 let survey = self.survey(piece, columns)?;
                 piece.suspects = Some(survey.files);
-                found.extend(named_columns(&piece.group, &survey.found));
+                found.extend(self.named_columns(&piece.group, &survey.found));
             } else {
                 found.extend(self.look_at_values(
                     std::slice::from_mut(piece),
@@ -52,7 +53,7 @@ impl Job<'_> {
 
     /// The columns of all pieces with the types that their values have.
     pub(super) fn look_at_values(
-        &self,
+        &mut self,
         pieces: &mut [Piece],
         rows_per_file: Option<u64>,
         so_far: Option<&Columns>,
@@ -60,7 +61,8 @@ impl Job<'_> {
         let mut columns = Vec::new();
         let known = so_far.or(self.known.as_ref().map(|known| &known.columns));
         let mut known: Vec<Column> = known.into_iter().flatten().cloned().collect();
-        known.extend(self.declared.iter().cloned());
+        let declared = self.declared.iter();
+        known.extend(declared.map(|(name, of)| Column::new(clean(name), of.clone())));
         for piece in pieces {
             let found = if self.must_look_at_values(piece) {
                 read_files::infer(
@@ -72,39 +74,34 @@ impl Job<'_> {
             } else {
                 Ok(unlooked(&piece.group))
             };
-            let mut found = match found {
+            let found = match found {
                 // What is wrong with the text is told when it is read.
                 Err(read_files::Error::Unfit) => unlooked(&piece.group),
                 found => found?,
             };
-            if piece.has_keys() {
-                // What the table has stays with the key that it has it from.
-                found.sort_by_cached_key(|found| !self.is_known(&found.spelled));
-            }
-            let found = piece.take_keys(found, &known)?;
-            columns.extend(named_columns(&piece.group, &found));
+            let found = piece.take_keys(found, &known, &mut self.names)?;
+            columns.extend(self.named_columns(&piece.group, &found));
         }
         Ok(columns)
-    }
-
-    fn is_known(&self, name: &str) -> bool {
-        let known = self.known.iter().flat_map(|known| &known.columns);
-        known.into_iter().any(|column| column.name == name)
     }
 
     /// Text of which all columns are known needs no look before something does not fit.
     fn must_look_at_values(&self, piece: &Piece) -> bool {
         let is_csv = matches!(piece.group.layout, Layout::Csv(_) | Layout::Records { .. });
+        let columns = piece.group.columns.iter();
+        let columns: Columns = columns
+            .filter_map(|column| Some(self.names.column(column.name.as_deref()?, SqlType::Null)))
+            .collect();
+        let declared = self.declared.iter();
+        let declared: BTreeSet<&str> = declared
+            .filter_map(|(name, _)| Some(meant(&columns, name)?.name.as_str()))
+            .collect();
         let settled = |name: &str| {
-            let is_known = self
+            let known = self
                 .known
                 .as_ref()
-                .is_some_and(|known| known.columns.get(name).is_some());
-            is_known
-                || self
-                    .declared
-                    .iter()
-                    .any(|column| column.name.eq_ignore_ascii_case(name))
+                .and_then(|known| known.columns.get(name));
+            known.is_some_and(|known| known.sql_type != SqlType::Null) || declared.contains(name)
         };
         !is_csv
             || piece
@@ -118,44 +115,54 @@ impl Job<'_> {
         &self,
         so_far: Option<&Columns>,
         found: &[Column],
-        empty_names: &[String],
+        in_headers: &[Column],
     ) -> Result<Decision, Error> {
         let known = self.known.as_ref().map(|known| &known.columns);
-        let may_change = |column: &Column| {
-            so_far.is_some() || known.is_none_or(|known| known.get(&column.name).is_none())
+        let is_settled = |column: &Column| {
+            let known = known.and_then(|known| known.get(&column.name));
+            so_far.is_none() && known.is_some_and(|known| known.sql_type != SqlType::Null)
         };
         // The first look is a sample: what the table has settled is not changed by it.
-        let typed_files = self.has_typed_files();
-        let found: Vec<Column> = found
+        let typed = self.has_typed_files();
+        let found: Columns = found
             .iter()
-            .map(|column| {
-                if typed_files || may_change(column) {
-                    column.clone()
+            .map(|column| Column {
+                sql_type: if !typed && is_settled(column) {
+                    SqlType::Null
                 } else {
-                    Column::new(&column.name, SqlType::Null)
-                }
+                    column.sql_type.clone()
+                },
+                ..column.clone()
             })
-            .chain(
-                empty_names
-                    .iter()
-                    .map(|name| Column::new(name, SqlType::Null)),
-            )
+            .chain(in_headers.iter().cloned())
             .collect();
-        let there = |column: &&Column| {
+        let there = |(name, _): &&Declared| {
             !self.declared_if_there
-                || found
-                    .iter()
-                    .chain(so_far.into_iter().flatten())
-                    .any(|it| it.name.eq_ignore_ascii_case(&column.name))
+                || meant(&found, name).is_some()
+                || so_far.is_some_and(|so_far| meant(so_far, name).is_some())
         };
-        let declared: Vec<Column> = self.declared.iter().filter(there).cloned().collect();
+        let declared: Vec<Declared> = self.declared.iter().filter(there).cloned().collect();
         let rules = Rules {
             known,
             declared: &declared,
             policy: self.policies.on_schema_change,
-            typed_files,
+            typed,
         };
-        decide(&rules, so_far, &found).map_err(Error::SchemaChanged)
+        let mut decision = decide(&rules, so_far, &found.0).map_err(Error::SchemaChanged)?;
+        self.leave_something_to_write(&mut decision.columns);
+        Ok(decision)
+    }
+
+    /// A file has at least one column, for it has rows.
+    fn leave_something_to_write(&self, columns: &mut Columns) {
+        let is_empty = columns.iter().all(Column::is_untyped);
+        if let (false, true, Some(first)) = (
+            self.policies.metadata_columns,
+            is_empty,
+            columns.0.first_mut(),
+        ) {
+            first.sql_type = SqlType::Varchar(None);
+        }
     }
 
     fn has_typed_files(&self) -> bool {
@@ -167,46 +174,73 @@ impl Job<'_> {
         matches!(format, Some(Ok(FileFormat::Parquet)))
     }
 
+    /// Notes which columns the files that were read do not have, once for all of them.
     pub(super) fn note_columns(&mut self, pieces: &[Piece], decision: &Decision) {
         if !decision.discarded.is_empty() {
             self.notes.push(Note::Discarded(decision.discarded.clone()));
         }
-        for piece in pieces {
-            let has = |name: &str| {
-                piece.group.columns.iter().any(|it| {
-                    it.name
-                        .as_deref()
-                        .is_some_and(|it| it.eq_ignore_ascii_case(name))
-                })
-            };
-            let missing: Vec<String> = decision
-                .columns
-                .names()
-                .filter(|name| !has(name))
-                .map(str::to_owned)
-                .collect();
-            if let (false, Some(first)) = (missing.is_empty(), piece.group.files.first()) {
-                let more = piece.group.files.len() - 1;
-                self.notes.push(Note::MissingColumns {
-                    file: first.name.clone(),
-                    more,
-                    columns: missing,
-                });
+        if !decision.emptied.is_empty() {
+            self.notes.push(Note::EmptyLists(decision.emptied.clone()));
+        }
+        let columns_of = |piece: &Piece| -> HashSet<String> {
+            let columns = piece.group.columns.iter();
+            let names = columns.filter_map(|it| it.name.as_deref());
+            names.map(str::to_ascii_lowercase).collect()
+        };
+        let pieces: Vec<(HashSet<String>, &Piece)> = pieces
+            .iter()
+            .map(|piece| (columns_of(piece), piece))
+            .collect();
+        let known = self.known.as_ref().map(|known| &known.columns);
+        let (mut gone, mut lacking) = (Vec::new(), Vec::new());
+        for column in &decision.columns {
+            let folded = column.name.to_ascii_lowercase();
+            let count = pieces
+                .iter()
+                .filter(|(names, _)| names.contains(&folded))
+                .count();
+            let was_there = column.source_name.as_deref() != Some("")
+                && known.is_some_and(|known| known.get(&column.name).is_some());
+            match count {
+                0 if was_there && !pieces.is_empty() => gone.push(column.name.clone()),
+                count if count < pieces.len() => lacking.push((folded, column.name.clone())),
+                _ => {}
             }
         }
+        let lacks =
+            |names: &HashSet<String>| lacking.iter().any(|(folded, _)| !names.contains(folded));
+        let files: BTreeSet<&str> = pieces
+            .iter()
+            .filter(|(names, _)| lacks(names))
+            .flat_map(|(_, piece)| &piece.group.files)
+            .map(|file| file.name.as_str())
+            .collect();
+        if let Some(first) = files.first() {
+            self.notes.push(Note::MissingColumns {
+                file: (*first).to_owned(),
+                more: files.len() - 1,
+                columns: lacking.into_iter().map(|(_, name)| name).collect(),
+            });
+        }
+        if !gone.is_empty() {
+            self.gone.clone_from(&gone);
+            self.notes.push(Note::ColumnsGone {
+                columns: gone,
+                keyed: self.reader.table.primary_key.is_some(),
+                undo: None,
+            });
+        }
     }
-}
 
-fn named_columns(group: &Group, found: &[Found]) -> Vec<Column> {
-    let named = group
-        .columns
-        .iter()
-        .zip(found)
-        .filter_map(|(column, found)| {
-            let name = column.name.clone()?;
-            Some(Column::new(name, found.sql_type.clone()))
-        });
-    named.collect()
+    fn named_columns(&self, group: &Group, found: &[Found]) -> Vec<Column> {
+        let named = group.columns.iter().zip(found);
+        named
+            .filter_map(|(column, found)| {
+                let name = column.name.as_deref()?;
+                Some(self.names.column(name, found.sql_type.clone()))
+            })
+            .collect()
+    }
 }
 
 /// What an unlooked-at group says of itself.
