@@ -87,6 +87,8 @@ pub(crate) fn to_contract(value: &str, wanted: &SqlType, column: usize) -> Strin
 pub(crate) fn fits_contract(given: &SqlType, wanted: &SqlType) -> bool {
     use SqlType::*;
     let scale = match given {
+        // Nothing but NULL, as of a source's column that has no value yet.
+        Null => return true,
         HugeInt | BigInt => 0,
         Decimal(38, scale) => *scale,
         _ => return false,

@@ -58,7 +58,9 @@ impl Limits {
                     "there is no column `{column}`, by which {place} tells how old a row is"
                 ));
             };
-            (!found.sql_type.is_moment()).then(|| {
+            // A column without a value says nothing of any row.
+            let may_tell = found.sql_type.is_moment() || found.is_untyped();
+            (!may_tell).then(|| {
                 format!(
                     "`{column}` is {}, and {place} tells by it how old a row is: that takes a date or a timestamp",
                     found.sql_type

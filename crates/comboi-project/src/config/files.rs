@@ -1,5 +1,6 @@
 //! `type: files`: tables that are files in a folder.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -202,6 +203,17 @@ impl SchemaChangePolicy {
     /// Whether new columns are added to a table.
     pub fn adds_columns(self) -> bool {
         matches!(self, Self::Evolve | Self::EvolveAny)
+    }
+}
+
+impl fmt::Display for SchemaChangePolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Evolve => "evolve",
+            Self::EvolveAny => "{evolve: any}",
+            Self::Freeze => "freeze",
+            Self::Discard => "discard",
+        })
     }
 }
 
