@@ -89,7 +89,9 @@ fn ended(world: &World, how: &str) {
         };
         assert!(fine && !run["ended_at"].is_null(), "{how}: {run:#}");
     }
-    let open = world.files("data/bronze/_comboi/runs/default/open");
+    // What ends in `#1` was never put in its place, and nobody reads it.
+    let mut open = world.files("data/bronze/_comboi/runs/default/open");
+    open.retain(|name| !name.contains('#'));
     assert_eq!(open, [""; 0], "{how}");
 }
 
@@ -189,7 +191,7 @@ fn while_an_old_run_is_forgotten() {
         assert_eq!(world.rows("daily"), ["2024-05-01,30.50,2"]);
     }
     assert!(
-        left.iter().copied().eq(1..=all),
+        left.iter().copied().eq(0..=all),
         "files that were left, of {all}: {left:?}"
     );
 }
