@@ -145,7 +145,10 @@ impl Names {
 
     /// A name that no column of the table has or had.
     fn fresh(&mut self, spelled: &Spelled) -> usize {
-        let first = clean(&spelled.text);
+        let first = match clean(&spelled.text) {
+            nothing if nothing.is_empty() => "column".to_owned(),
+            name => name,
+        };
         let folded = first.to_ascii_lowercase();
         let mut name = first.clone();
         while self.by_name.contains_key(&name.to_ascii_lowercase()) {
@@ -261,9 +264,6 @@ pub(crate) fn clean(text: &str) -> String {
             gap = false;
             name.push(c);
         }
-    }
-    if name.is_empty() && underscores.is_empty() {
-        return "column".to_owned();
     }
     name + underscores
 }
