@@ -333,9 +333,9 @@ fn names_of_nested_fields_are_such_that_every_reader_takes_them() {
     check(
         "files: a.ndjson",
         "a.ndjson",
-        "{\"id\":1,\"o\":{\"x y\":1,\"a,b;c\":[{\"d(e)\":\"t\"}],\"f=g\\th\\n\":null}}\n",
-        "id BIGINT, o STRUCT(x_y BIGINT, a_b_c STRUCT(d_e VARCHAR)[], f_g_h VARCHAR)",
-        "1|{'x_y': 1, 'a_b_c': [{'d_e': t}], 'f_g_h': NULL}",
+        "{\"id\":1,\"o\":{\"x y\":1,\"a,b;c\":[{\"d(e)\":\"t\"}],\"f=g\\th\\n\":7}}\n",
+        "id BIGINT, o STRUCT(x_y BIGINT, a_b_c STRUCT(d_e VARCHAR)[], f_g_h BIGINT)",
+        "1|{'x_y': 1, 'a_b_c': [{'d_e': t}], 'f_g_h': 7}",
     );
 }
 
@@ -386,6 +386,29 @@ fn what_differs_from_object_to_object_stays_json() {
         "{\"a\":{\"x\":1.10},\"b\":[1,[2]],\"c\":1}\n{\"a\":[1.10],\"b\":[\"3\"],\"c\":{\"y\": 1}}\n",
         "a JSON, b JSON[], c JSON",
         "[1.10]|[\"3\"]|{\"y\":1}\n{\"x\":1.10}|[1, [2]]|1",
+    );
+}
+
+#[test]
+fn a_list_without_items_gets_its_type_with_its_first_item() {
+    let mut shop = Shop::new("files: '*'");
+    shop.put(
+        "1.ndjson",
+        "{\"id\":1,\"a\":[],\"b\":null,\"o\":{\"n\":null,\"l\":[[]]}}\n",
+    );
+    shop.run();
+    shop.put(
+        "2.ndjson",
+        "{\"id\":2,\"a\":[{\"x\":1}],\"b\":{\"k\":1},\"o\":{\"n\":1,\"l\":[[1.5]]}}\n",
+    );
+    shop.run();
+    assert_eq!(
+        shop.types(),
+        "id BIGINT, a STRUCT(x BIGINT)[], b STRUCT(k BIGINT), o STRUCT(n BIGINT, l DOUBLE[][])"
+    );
+    assert_eq!(
+        shop.rows("id a b o"),
+        "1|∅|∅|∅\n2|[{'x': 1}]|{'k': 1}|{'n': 1, 'l': [[1.5]]}"
     );
 }
 

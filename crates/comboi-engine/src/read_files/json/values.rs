@@ -68,7 +68,7 @@ pub(in super::super) fn infer(
         )));
     }
     let found = root.fields.into_iter().map(|(key, of)| Found {
-        sql_type: of.sql_type(true),
+        sql_type: of.sql_type(1),
         spelled: key,
     });
     Ok(found.collect())
@@ -101,26 +101,31 @@ impl Tree {
     }
 
     /// Where values have nothing in common, they stay JSON. Nested texts are not taken for dates.
-    fn sql_type(self, is_column: bool) -> SqlType {
+    fn sql_type(self, level: usize) -> SqlType {
         let all = self.counts.all();
         if all > 0 && self.objects == all {
             if self.fields.is_empty() || self.fields.len() > MOST_FIELDS {
                 return SqlType::Json;
             }
             let fields = self.fields.into_iter();
-            return SqlType::Struct(fields.map(|(key, of)| (key, of.sql_type(false))).collect());
+            return SqlType::Struct(
+                fields
+                    .map(|(key, of)| (key, of.sql_type(level + 1)))
+                    .collect(),
+            );
         }
         if all > 0 && self.arrays == all {
-            let item = self.item.map_or(SqlType::Null, |item| item.sql_type(false));
-            return match item {
-                // It has no items, or lies too deep.
-                SqlType::Null => SqlType::List(Box::new(SqlType::Varchar(None))),
-                item => SqlType::List(Box::new(item)),
-            };
+            if level > MOST_LEVELS {
+                return SqlType::Json;
+            }
+            // A list without items has no type yet.
+            let item = self
+                .item
+                .map_or(SqlType::Null, |item| item.sql_type(level + 1));
+            return SqlType::List(Box::new(item));
         }
         match self.counts.sql_type() {
-            SqlType::Null if !is_column => SqlType::Varchar(None),
-            found if !is_column && found.is_moment() => SqlType::Varchar(None),
+            found if level > 1 && found.is_moment() => SqlType::Varchar(None),
             found => found,
         }
     }
