@@ -31,7 +31,7 @@ use tokio::time::Instant;
 use super::client::{Connection, Database, Dialect, Tokens};
 use crate::Error;
 use dialect::Sql;
-use failure::{is_login_failure, is_no_database};
+use failure::{is_from_server, is_login_failure, is_no_database};
 use session::Session;
 use settings::Settings;
 use wire::{Watch, Way};
@@ -80,9 +80,25 @@ impl AzureSql {
         let moves = is_no_database(error) && settings.is_azure();
         match error {
             Error::Lost { why, .. } if why.contains("refused") => PATIENCE_WITH_NOBODY,
-            Error::Lost { .. } => PATIENCE,
+            Error::Lost { .. } if settings.is_azure() || is_from_server(error) => PATIENCE,
+            // Something else may listen there.
+            Error::Lost { .. } => PATIENCE_WITH_NOBODY,
             _ if is_new || moves => PATIENCE_WITH_NOBODY,
             _ => Duration::ZERO,
+        }
+    }
+
+    /// With what to check when nobody answered as SQL Server does.
+    fn with_advice(&self, error: Error) -> Error {
+        if self.way.settings.is_azure() || is_from_server(&error) {
+            return error;
+        }
+        match error {
+            Error::Lost { doing, why } => Error::Lost {
+                doing,
+                why: format!("{why}; check that SQL Server listens on this host and port"),
+            },
+            other => other,
         }
     }
 }
@@ -102,7 +118,7 @@ impl Database for AzureSql {
                 Err(error) => error,
             };
             if begun.elapsed() + pause > self.patience(&error) {
-                return Err(error);
+                return Err(self.with_advice(error));
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(Duration::from_secs(8));

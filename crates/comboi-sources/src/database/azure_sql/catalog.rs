@@ -23,25 +23,33 @@ pub(super) const SNAPSHOT: &str = "SET TRANSACTION ISOLATION LEVEL SNAPSHOT; BEG
 pub(super) const AT_WORK: &str = "SELECT CASE WHEN EXISTS (SELECT 1 FROM sys.dm_exec_requests WHERE session_id = {}) THEN 't' \
     WHEN HAS_PERMS_BY_NAME(NULL, NULL, 'VIEW SERVER STATE') = 1 OR HAS_PERMS_BY_NAME(DB_NAME(), 'DATABASE', 'VIEW DATABASE STATE') = 1 THEN 'f' END";
 
-/// The time, the oldest transaction, and whether all of them can be seen. Whatever is open in this database may still write,
-/// but for our own connections, which only read. A transaction without a session is one that a coordinator has prepared.
+/// The time, the start of the oldest transaction, and whether all of them can be seen. What is open in this database may
+/// still write, except our own connections, which only read: those with this program name, machine and login, and those
+/// of any other comboi, as long as they have written nothing. A transaction without a session is one that a
+/// coordinator has prepared.
 ///
-/// The server notes when a transaction began in its local time, to 3⅓ milliseconds: its age is what can be told. Where local
-/// time is not UTC, clocks may have gone back an hour since: whatever is older than a minute, or younger than nothing, counts as an hour
-/// older. A login that may not look gets an error, which is caught.
+/// The server notes the start of a transaction in its local time, to 3⅓ milliseconds, so only its age can be computed.
+/// Clocks may have gone back an hour since, also where local time is UTC now (London, in the night of the last Sunday of
+/// October). A transaction that is older than a minute, or that begins in the future, counts as an hour older. One that
+/// still begins in the future then, because somebody set the clock back, may have begun at any time: its start is given
+/// as 1970, so that it never counts as ended. A login that lacks the right gets an error, which is caught.
 pub(super) const OPEN_TRANSACTIONS: &str = "BEGIN TRY \
     EXEC sp_executesql N'\
     DECLARE @utc datetime2(7) = SYSUTCDATETIME(), @local datetime2(7) = SYSDATETIME(); \
-    DECLARE @now bigint = DATEDIFF_BIG(MICROSECOND, ''1970-01-01'', @utc), @zone int = DATEDIFF(MINUTE, GETUTCDATE(), GETDATE()); \
-    DECLARE @age bigint = (SELECT MAX(a.age + CASE WHEN @zone <> 0 AND (a.age < 0 OR a.age >= 60000000) THEN 3600000000 ELSE 0 END) \
+    DECLARE @now bigint = DATEDIFF_BIG(MICROSECOND, ''1970-01-01'', @utc); \
+    DECLARE @age bigint = (SELECT MAX(CASE WHEN a.age < -3600000000 THEN @now \
+    WHEN a.age < 0 OR a.age >= 60000000 THEN a.age + 3600000000 ELSE a.age END) \
     FROM sys.dm_tran_active_transactions AS t \
     CROSS APPLY (SELECT DATEDIFF_BIG(MICROSECOND, t.transaction_begin_time, @local) + 4000 AS age) AS a \
     LEFT JOIN sys.dm_tran_session_transactions AS st ON st.transaction_id = t.transaction_id \
     LEFT JOIN sys.dm_exec_sessions AS s ON s.session_id = st.session_id \
+    LEFT JOIN sys.dm_exec_sessions AS me ON me.session_id = @@SPID \
     WHERE t.transaction_type IN (1, 4) AND (st.session_id IS NULL OR st.session_id <> @@SPID) \
     AND (s.database_id = DB_ID() OR EXISTS (SELECT 1 FROM sys.dm_tran_database_transactions AS d WHERE d.transaction_id = t.transaction_id AND d.database_id = DB_ID())) \
     AND (st.session_id IS NOT NULL OR t.transaction_type = 4) \
-    AND NOT (ISNULL(s.program_name, N'''') = N''comboi'' AND NOT EXISTS (SELECT 1 FROM sys.dm_tran_database_transactions AS d WHERE d.transaction_id = t.transaction_id AND d.database_transaction_log_record_count > 0))); \
+    AND NOT ((ISNULL(s.program_name, N'''') = N''comboi'' OR ISNULL(CASE WHEN s.program_name = me.program_name AND s.login_name = me.login_name \
+    AND ISNULL(s.host_name, N'''') = ISNULL(me.host_name, N'''') AND ISNULL(s.host_process_id, 0) = ISNULL(me.host_process_id, 0) THEN 1 END, 0) = 1) \
+    AND NOT EXISTS (SELECT 1 FROM sys.dm_tran_database_transactions AS d WHERE d.transaction_id = t.transaction_id AND d.database_transaction_log_record_count > 0))); \
     SELECT CONVERT(varchar(20), @now), CONVERT(varchar(20), @now - @age), \
     CASE WHEN CONVERT(nvarchar(20), DATABASEPROPERTYEX(DB_NAME(), ''Updateability'')) = N''READ_ONLY'' THEN ''f'' ELSE ''t'' END' \
     END TRY BEGIN CATCH \

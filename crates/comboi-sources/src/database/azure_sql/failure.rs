@@ -163,6 +163,11 @@ fn passes(number: u32) -> bool {
     )
 }
 
+/// Whether it is an error that SQL Server itself sent.
+pub(super) fn is_from_server(error: &Error) -> bool {
+    matches!(error, Error::Lost { why, .. } | Error::Refused { why, .. } if why.contains("(error "))
+}
+
 /// Whether the server said that it does not know who comes.
 pub(super) fn is_login_failure(error: &Error) -> bool {
     matches!(error, Error::Refused { why, .. } if why.contains("(error 18456)"))

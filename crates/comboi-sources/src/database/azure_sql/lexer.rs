@@ -64,10 +64,14 @@ const STATEMENTS: [&str; 31] = [
 
 /// Takes a query apart.
 pub(super) fn parts(text: &str) -> Result<Parts<'_>, Mistake> {
-    let tokens = tokens(text)?;
+    let mut tokens = tokens(text)?;
+    // `;WITH` is a habit of many: a semicolon has to end the statement before `WITH`.
+    let empty = tokens.iter().take_while(|it| it.text == ";").count();
+    tokens.drain(..empty);
     let (Some(first), Some(last)) = (tokens.first(), tokens.last()) else {
         return Err(Mistake::Empty);
     };
+    let start = if empty > 0 { first.at } else { 0 };
     let outside = |token: &&Token<'_>| token.depth == 0;
     if tokens.iter().filter(outside).any(|it| it.text == ";") {
         return Err(Mistake::TwoStatements);
@@ -101,9 +105,9 @@ pub(super) fn parts(text: &str) -> Result<Parts<'_>, Mistake> {
     let end = last.at + last.text.len();
     let begin = begins.at;
     Ok(Parts {
-        with: (body_at > 0).then(|| text.get(..begin).unwrap_or_default()),
+        with: (body_at > 0).then(|| text.get(start..begin).unwrap_or_default()),
         body: text
-            .get(if body_at > 0 { begin } else { 0 }..option.unwrap_or(end))
+            .get(if body_at > 0 { begin } else { start }..option.unwrap_or(end))
             .unwrap_or(text),
         is_ordered: is_ordered(body),
         option: option.and_then(|at| text.get(at..end)),
@@ -296,6 +300,18 @@ mod tests {
             "SELECT (SELECT 1) AS [update]",
             "<SELECT (SELECT 1) AS [update]>",
         );
+    }
+
+    #[test]
+    fn semicolons_before_a_query_mean_nothing() {
+        check(
+            ";WITH a AS (SELECT id FROM o) SELECT id FROM a",
+            "with<WITH a AS (SELECT id FROM o) > <SELECT id FROM a>",
+        );
+        check(" ; /* one */ ;\nSELECT 1;", "<SELECT 1>");
+        check("; -- nothing", "Empty");
+        check(";SELECT 1; SELECT 2", "TwoStatements");
+        check(";DELETE FROM x", "Writes");
     }
 
     #[test]

@@ -26,8 +26,8 @@ pub(super) struct Settings {
     application: String,
     reads_a_replica: bool,
     multi_subnet: bool,
-    /// In seconds, of the whole login.
-    login_timeout: u32,
+    /// In seconds, of the whole login. Default: 30 for Azure, where a database may have to wake up, else 15.
+    login_timeout: Option<u32>,
     packet_size: u16,
     /// Whose token logs in, where no password does.
     pub(super) identity: Option<Identity>,
@@ -110,9 +110,7 @@ impl Settings {
                 .get(Key::Intent)
                 .is_some_and(|it| it.eq_ignore_ascii_case("readonly")),
             multi_subnet: said.get(Key::MultiSubnet).is_some_and(yes),
-            login_timeout: number(Key::Timeout, "LoginTimeout")?
-                .filter(|it| *it > 0)
-                .unwrap_or(30),
+            login_timeout: number(Key::Timeout, "LoginTimeout")?.filter(|it| *it > 0),
             packet_size: number(Key::PacketSize, "PacketSize")?
                 .and_then(|it| u16::try_from(it).ok())
                 .filter(|it| (512..=32_767).contains(it))
@@ -135,8 +133,11 @@ impl Settings {
         context.packet_size = self.packet_size;
         context.multi_subnet_failover = Some(self.multi_subnet);
         context.connect_retry_count = 0;
-        context.connect_timeout = self.login_timeout;
-        context.login_timeout = Some(self.login_timeout);
+        let timeout = self
+            .login_timeout
+            .unwrap_or(if self.is_azure() { 30 } else { 15 });
+        context.connect_timeout = timeout;
+        context.login_timeout = Some(timeout);
         if self.reads_a_replica {
             context.application_intent = ApplicationIntent::ReadOnly;
         }

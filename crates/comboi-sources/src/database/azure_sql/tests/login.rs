@@ -56,6 +56,38 @@ fn a_host_that_is_not_there_is_said() {
     );
 }
 
+/// A listener that is not SQL Server: it closes each connection, or never answers.
+fn not_a_server(closes: bool) -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        let mut kept = Vec::new();
+        for stream in listener.incoming().flatten() {
+            if !closes {
+                kept.push(stream);
+            }
+        }
+    });
+    format!("Server=127.0.0.1,{port};Uid=a;Pwd=b;Encrypt=no;LoginTimeout=1")
+}
+
+#[test]
+fn a_port_of_something_else_is_said_soon() {
+    for closes in [true, false] {
+        let database = reached(&not_a_server(closes), Arc::new(OneToken));
+        // Azure is waited for for 90 seconds, because a database may have to wake up.
+        let told = run(tokio::time::timeout(
+            Duration::from_secs(60),
+            refused(&database),
+        ));
+        let told = told.expect("an answer within a minute").to_string();
+        assert!(
+            told.ends_with("; check that SQL Server listens on this host and port"),
+            "{told}"
+        );
+    }
+}
+
 #[test]
 fn a_server_without_encryption_gets_no_password_unless_that_is_asked_for() {
     let (_, server) = numbered(1);
