@@ -22,7 +22,7 @@ pub use files::{
     NullPolicy, Policies, SchemaChangePolicy,
 };
 pub use template::{BadTemplate, PathTemplate};
-pub use units::{BadByteSize, BadLookback, ByteSize, Lookback};
+pub use units::{BadByteSize, BadLookback, BadSpan, ByteSize, Lookback, Quantity, Span};
 pub use vault::{BadVaultUrl, VaultUrl};
 
 record! {
@@ -380,7 +380,8 @@ record! {
 crate::read::read_as_parsed! {
     LogLevel, "a log level", { "type": "string", "examples": ["error", "warn", "info", "debug", "trace"] };
     ByteSize, "a size such as `512MB`", { "type": ["string", "integer"], "pattern": "^[0-9.]+ *([kKmMgGtT][iI]?[bB]?|[bB])?$" };
-    Lookback, "a span such as `3d`, or a number", { "type": ["string", "integer"], "pattern": "^[0-9]+ *([smhdw])?$" };
+    Lookback, "a span such as `3d`, or a number", { "type": ["string", "number"], "pattern": "^[0-9]+([.][0-9]+)? *([smhdw])?$" };
+    Span, "a span such as `12h`", { "type": "string", "pattern": "^[0-9]+([.][0-9]+)? *[smhdw]$" };
     PathTemplate, "a path", { "type": "string" };
     VaultUrl, "the address of a key vault", { "type": "string", "pattern": "^https://" };
 }

@@ -19,11 +19,12 @@ mod types;
 mod yaml;
 
 pub use config::{
-    Authentication, BadByteSize, BadLogLevel, BadLookback, BadRowPolicy, BadTemplate, BadVaultUrl,
-    ByteSize, ChangedFilePolicy, Config, Connection, CsvOptions, DataLake, DatabaseIncremental,
-    DatabaseSource, DatabaseTable, EngineSettings, FanOut, FileFormat, FilesSource, FilesTable,
-    Incremental, KeyVault, LogLevel, Lookback, Monitoring, NullPolicy, PathTemplate, Policies,
-    Pseudonyms, Queue, SchemaChangePolicy, Source, SslMode, StageSettings, Stages, VaultUrl,
+    Authentication, BadByteSize, BadLogLevel, BadLookback, BadRowPolicy, BadSpan, BadTemplate,
+    BadVaultUrl, ByteSize, ChangedFilePolicy, Config, Connection, CsvOptions, DataLake,
+    DatabaseIncremental, DatabaseSource, DatabaseTable, EngineSettings, FanOut, FileFormat,
+    FilesSource, FilesTable, Incremental, KeyVault, LogLevel, Lookback, Monitoring, NullPolicy,
+    PathTemplate, Policies, Pseudonyms, Quantity, Queue, SchemaChangePolicy, Source, Span, SslMode,
+    StageSettings, Stages, VaultUrl,
 };
 pub use contract::{
     Action, AggregateFunction, AggregateMatchRule, AggregateRule, Between, ColumnRule,

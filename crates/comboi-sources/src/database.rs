@@ -9,13 +9,17 @@ mod columns;
 mod conformance;
 mod request;
 
+mod ahead;
 mod azure_sql;
 mod bounds;
 mod catalog;
 mod checkpoint;
 mod chunk;
 mod condition;
+mod cursor;
 mod open;
+mod origin;
+mod others;
 mod parallel;
 mod postgres;
 mod ranges;
@@ -39,4 +43,6 @@ pub use stage::Cut;
 
 pub use client::{Connection, Database, Dialect, Identity, Sink, Snapshot, Tokens};
 pub use columns::{SourceColumn, arrow_schema};
+pub use cursor::CursorKind;
+pub use origin::{Origin, Sequence};
 pub use request::{Cursor, Filter, OwnCursor, Part, Relation};

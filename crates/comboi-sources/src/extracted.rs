@@ -150,8 +150,58 @@ pub enum Note {
     },
     /// Transactions were open that may still write.
     OpenTransactions {
-        /// When the oldest began: microseconds since 1970.
-        since: i64,
+        /// When the oldest began, if that is known: microseconds since 1970.
+        since: Option<i64>,
+    },
+    /// Rows whose time is beyond the server's clock, which the checkpoint does not follow.
+    Future {
+        /// The incremental column.
+        column: String,
+        /// How many.
+        row_count: u64,
+        /// From this time on: microseconds since 1970.
+        beyond: i64,
+    },
+    /// Rows with NaN or an infinity, which the checkpoint does not follow.
+    Endless {
+        /// The incremental column.
+        column: String,
+        /// How many.
+        row_count: u64,
+    },
+    /// The checkpoint is beyond what new rows get.
+    CheckpointAhead {
+        /// The incremental column.
+        column: String,
+        /// The checkpoint's value.
+        value: String,
+        /// The options of a command that name the table.
+        table: String,
+    },
+    /// The source's greatest value is below the checkpoint.
+    SetBack {
+        /// The incremental column.
+        column: String,
+        /// The greatest value that the source has, if it has one.
+        now: Option<String>,
+        /// The checkpoint's value.
+        value: String,
+        /// The options of a command that name the table.
+        table: String,
+    },
+    /// New rows may get lower values than rows that were read.
+    NotInOrder {
+        /// The incremental column.
+        column: String,
+        /// Why, and what to do.
+        why: String,
+    },
+    /// Numbers without a precision, kept as text because nobody gave them a type.
+    NumbersAsText {
+        /// The columns.
+        columns: Vec<String>,
+        /// The source.
+        source: String,
     },
     /// Everything was read, and why.
     ReadAnew(&'static str),
@@ -183,7 +233,13 @@ impl Note {
             | Self::InTheFuture { .. }
             | Self::CheckpointInTheFuture { .. }
             | Self::ColumnsGone { .. }
-            | Self::BestEffort { .. } => true,
+            | Self::BestEffort { .. }
+            | Self::Future { .. }
+            | Self::Endless { .. }
+            | Self::CheckpointAhead { .. }
+            | Self::SetBack { .. }
+            | Self::NotInOrder { .. }
+            | Self::NumbersAsText { .. } => true,
             Self::NoFiles(_)
             | Self::Gone(_)
             | Self::Reread(_)
@@ -284,18 +340,57 @@ impl fmt::Display for Note {
                 f,
                 "best effort: other people's transactions can't be seen (the login may not, or the server is a replica); rows that are committed more than {lookback} late are missed"
             ),
-            Self::OpenTransactions { since } => match DateTime::from_timestamp_micros(*since) {
+            Self::OpenTransactions { since } => match since.and_then(DateTime::from_timestamp_micros) {
                 Some(since) => write!(
                     f,
                     "a transaction has been open since {}: rows from then on are read again by the next run",
-                    since.format("%Y-%m-%d %H:%M:%S UTC")
+                    written(since)
                 ),
-                None => f.write_str("a transaction is open: its rows are read by the next run"),
+                None => f.write_str(
+                    "a transaction is open, and it is not known since when (it is prepared, or its session does not say): rows from the checkpoint on are read again by the next run",
+                ),
             },
+            Self::Future { column, row_count, beyond } => {
+                let beyond = DateTime::from_timestamp_micros(*beyond).map(written);
+                write!(
+                    f,
+                    "rows whose `{column}` is {} or later, which is beyond the server's clock and `max_future`: {row_count}. They are loaded, read again by each run, and do not move the checkpoint; correct them in the source",
+                    beyond.unwrap_or_default()
+                )
+            }
+            Self::Endless { column, row_count } => write!(
+                f,
+                "rows whose `{column}` is NaN or an infinity: {row_count}. They are loaded, read again by each run, and do not move the checkpoint; correct them in the source"
+            ),
+            Self::CheckpointAhead { column, value, table } => write!(
+                f,
+                "the checkpoint `{column}` = {value} is beyond the server's clock: new rows are not read until the clock is there, and rows may be missing already; `comboi reset-checkpoint {table}` makes the next run read everything again"
+            ),
+            Self::SetBack { column, now, value, table } => {
+                let now = now.as_ref().map_or_else(
+                    || "the source has no rows any more".to_owned(),
+                    |now| format!("the greatest `{column}` of the source is {now}"),
+                );
+                write!(
+                    f,
+                    "{now}, and the checkpoint is {value}: rows were deleted, or the source was set back (a restored backup, TRUNCATE … RESTART IDENTITY); if it was, new rows are missed until they are beyond the checkpoint; `comboi reset-checkpoint {table}` makes the next run read everything again"
+                )
+            }
+            Self::NotInOrder { column, why } => write!(f, "`{column}`: {why}"),
+            Self::NumbersAsText { columns, source } => write!(
+                f,
+                "numbers without a precision are kept as text, which is compared and sorted as text: {}. Write a type, such as `columns: {{{}: \"DECIMAL(18,2)\"}}` (`VARCHAR` to keep text); `comboi discover --source {source} --yaml` proposes one",
+                listed(columns),
+                columns.first().map_or("", String::as_str)
+            ),
             Self::ReadAnew(why) => write!(f, "everything was read anew: {why}"),
             Self::Connection(what) => f.write_str(what),
         }
     }
+}
+
+fn written(at: DateTime<Utc>) -> String {
+    at.format("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
 fn listed(columns: &[String]) -> String {

@@ -1,7 +1,8 @@
 //! What a configuration says of databases that can't be.
 
 use super::check::{lookback_without_column, report, retention, same_column_twice};
-use super::{DatabaseIncremental, DatabaseSource, DatabaseTable, Source};
+use super::{DatabaseIncremental, DatabaseSource, DatabaseTable, Lookback, Source};
+use crate::SqlType;
 use crate::read::{Located, Reader};
 
 pub(super) fn check(source: &Source, database: &DatabaseSource, reader: &mut Reader) {
@@ -66,10 +67,21 @@ fn table(source: &Source, table: &DatabaseTable, reader: &mut Reader) {
         );
     }
     incremental(source, table, reader);
-    if let Some(lookback) = &table.lookback
-        && table.incremental() != DatabaseIncremental::Watermark
+    let is_watermark = table.incremental() == DatabaseIncremental::Watermark;
+    match &table.lookback {
+        Some(lookback) if !is_watermark => lookback_without_column(lookback, name, reader),
+        Some(lookback) => lookback_of_other_type(lookback, table, reader),
+        None => {}
+    }
+    if let Some(span) = &table.max_future
+        && !is_watermark
     {
-        lookback_without_column(lookback, name, reader);
+        let message = format!("`{name}` has a `max_future` but no column that it is for");
+        let hint = "name the column that grows with `incremental_column:`";
+        report(reader, &span.place, message, Some(hint.to_owned()));
+    }
+    if is_watermark {
+        cursor_type(table, reader);
     }
     at_least_one(table.parallelism.as_ref(), "parallelism", reader);
     at_least_one(table.commit_rows.as_ref(), "commit_rows", reader);
@@ -80,6 +92,57 @@ fn table(source: &Source, table: &DatabaseTable, reader: &mut Reader) {
         .flatten()
     {
         same_column_twice(names.iter(), reader);
+    }
+}
+
+/// The type that the configuration gives a column of a name.
+fn declared<'a>(table: &'a DatabaseTable, column: &str) -> Option<&'a SqlType> {
+    let mut columns = table.columns.iter();
+    let found = columns.find(|(name, _)| name.value.eq_ignore_ascii_case(column));
+    found.map(|(_, of)| &of.value)
+}
+
+/// A lookback that can't be subtracted from the column, as far as the column's type is declared.
+fn lookback_of_other_type(
+    lookback: &Located<Lookback>,
+    table: &DatabaseTable,
+    reader: &mut Reader,
+) {
+    let cursor = table.cursor();
+    let Some((column, of)) = cursor
+        .first()
+        .and_then(|column| Some((column, declared(table, column)?)))
+    else {
+        return;
+    };
+    let hint = match lookback.value {
+        Lookback::Time(_) if of.is_number() => "write a plain number, such as `500`",
+        Lookback::Number(_) if of.is_moment() => "write a span, such as `12h`",
+        _ => return,
+    };
+    let message = format!(
+        "the lookback `{}` can't be subtracted from `{column}`, which is {of}",
+        lookback.value
+    );
+    report(reader, &lookback.place, message, Some(hint.to_owned()));
+}
+
+/// An incremental column of a type whose values do not grow, as far as the type is declared.
+fn cursor_type(table: &DatabaseTable, reader: &mut Reader) {
+    use SqlType::{Bit, Boolean, Interval, Json, Time, TimeTz};
+    for column in table.incremental_column.iter().flat_map(|it| it.iter()) {
+        let Some(of) = declared(table, column) else {
+            continue;
+        };
+        if of.is_nested() || matches!(of, Boolean | Bit | Interval | Json | Time | TimeTz) {
+            let message = format!(
+                "`{}` is {of}, whose values do not grow from row to row",
+                column.value
+            );
+            let hint =
+                "name a column of a number, date, timestamp or text that grows with every new row";
+            report(reader, &column.place, message, Some(hint.to_owned()));
+        }
     }
 }
 

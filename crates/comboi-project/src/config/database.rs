@@ -1,6 +1,6 @@
 //! `type: postgres` and `type: azure_sql`: tables that are queries.
 
-use super::{ByteSize, Lookback, NullPolicy, SchemaChangePolicy};
+use super::{ByteSize, Lookback, NullPolicy, SchemaChangePolicy, Span};
 use crate::contract::Retention;
 use crate::read::{Entries, Located, OneOrMany, choice, record};
 use crate::{Setting, SourceName, SqlType, TableName};
@@ -96,8 +96,11 @@ record! {
         /// the first one does not. With `rowversion`: the column of that type.
         pub incremental_column: Option<OneOrMany<Located<String>>>,
         /// How far below the checkpoint is read again: for clocks that differ, and where the login may not see open
-        /// transactions. `3d`, `12h`, or a number.
+        /// transactions. `3d`, `1.5h`, or a number.
         pub lookback: Option<Located<Lookback>>,
+        /// A date or time in the incremental column that is later than the server's clock and this span is loaded, but does
+        /// not move the checkpoint; `1d` by default.
+        pub max_future: Option<Located<Span>>,
         /// The columns that tell rows apart. With them a row that changed takes the place of the old one; without them it is added.
         pub primary_key: Option<OneOrMany<Located<String>>>,
         /// What happens to a row whose incremental column is NULL.
@@ -168,6 +171,11 @@ impl DatabaseTable {
             (None, Some(_)) => DatabaseIncremental::Watermark,
             (None, None) => DatabaseIncremental::Full,
         }
+    }
+
+    /// How far beyond the server's clock a value of the incremental column may lie.
+    pub fn max_future(&self) -> Span {
+        self.max_future.as_ref().map_or(Span::DAY, |it| it.value)
     }
 
     /// The columns that tell rows apart; empty when nobody said.

@@ -98,16 +98,16 @@ impl fmt::Display for ByteSize {
 /// How far below its checkpoint an incremental read begins again, for rows that arrive late.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Lookback {
-    /// For dates and timestamps: `45s`, `30m`, `12h`, `3d`, `2w`.
+    /// For dates and timestamps: `45s`, `30m`, `1.5h`, `3d`, `2w`.
     Time(Duration),
-    /// For numbers: `500`.
-    Number(u64),
+    /// For numbers: `500`, `1.5`.
+    Number(Quantity),
 }
 
 /// A text is not a span.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is not a span: expected `45s`, `30m`, `12h`, `3d`, `2w`, or a plain number for a numeric column"
+    "`{0}` is not a span: expected `45s`, `30m`, `1.5h`, `3d`, `2w` (whole seconds), or a plain number for a numeric column"
 )]
 pub struct BadLookback(String);
 
@@ -118,22 +118,11 @@ impl FromStr for Lookback {
     fn from_str(text: &str) -> Result<Self, BadLookback> {
         let bad = || BadLookback(text.chars().take(60).collect());
         let trimmed = text.trim();
-        let number = |digits: &str| digits.trim_end().parse::<u64>().map_err(|_no_number| bad());
-        let (digits, seconds) = match trimmed.chars().last() {
-            Some('s') => (trimmed.strip_suffix('s'), 1),
-            Some('m') => (trimmed.strip_suffix('m'), 60),
-            Some('h') => (trimmed.strip_suffix('h'), 3600),
-            Some('d') => (trimmed.strip_suffix('d'), 86_400),
-            Some('w') => (trimmed.strip_suffix('w'), 604_800),
-            _ => return number(trimmed).map(Self::Number),
-        };
-        let count = number(digits.unwrap_or_default())?;
-        // More than 10,000 years is not a lookback but a slip.
-        let span = count
-            .checked_mul(seconds)
-            .filter(|seconds| *seconds < 10_000 * 366 * 86_400)
-            .ok_or_else(bad)?;
-        Ok(Self::Time(Duration::from_secs(span)))
+        match unit(trimmed) {
+            Some((number, seconds)) => span(number, seconds).map(Self::Time),
+            None => trimmed.parse().ok().map(Self::Number),
+        }
+        .ok_or_else(bad)
     }
 }
 
@@ -141,17 +130,125 @@ impl fmt::Display for Lookback {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Number(number) => number.fmt(f),
-            Self::Time(span) => {
-                let seconds = span.as_secs();
-                let units = [(604_800, "w"), (86_400, "d"), (3600, "h"), (60, "m")];
-                match units
-                    .into_iter()
-                    .find(|(unit, _)| seconds > 0 && seconds.is_multiple_of(*unit))
-                {
-                    Some((unit, name)) => write!(f, "{}{name}", seconds / unit),
-                    None => write!(f, "{seconds}s"),
-                }
-            }
+            Self::Time(span) => Span(*span).fmt(f),
+        }
+    }
+}
+
+/// The number of a span and the seconds of its unit.
+fn unit(text: &str) -> Option<(&str, u64)> {
+    UNITS.into_iter().find_map(|(seconds, name)| {
+        let number = text.strip_suffix(name)?;
+        Some((number.trim_end(), seconds))
+    })
+}
+
+fn span(number: &str, seconds: u64) -> Option<Duration> {
+    let Quantity { units, scale } = number.parse().ok()?;
+    let total = units.checked_mul(seconds)?;
+    let divisor = 10_u64.checked_pow(scale.into())?;
+    // More than 10,000 years is not a span but a slip.
+    let seconds = (total % divisor == 0).then_some(total / divisor)?;
+    (seconds < 10_000 * 366 * 86_400).then(|| Duration::from_secs(seconds))
+}
+
+const UNITS: [(u64, &str); 5] = [
+    (604_800, "w"),
+    (86_400, "d"),
+    (3600, "h"),
+    (60, "m"),
+    (1, "s"),
+];
+
+/// A number of at most 18 digits that is not negative, with decimals: `500`, `1.5`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Quantity {
+    units: u64,
+    scale: u8,
+}
+
+impl Quantity {
+    /// The number, if it has no decimals.
+    pub fn whole(self) -> Option<u64> {
+        (self.scale == 0).then_some(self.units)
+    }
+}
+
+impl From<u64> for Quantity {
+    fn from(units: u64) -> Self {
+        Self { units, scale: 0 }
+    }
+}
+
+impl FromStr for Quantity {
+    type Err = BadLookback;
+    fn from_str(text: &str) -> Result<Self, BadLookback> {
+        let bad = || BadLookback(text.chars().take(60).collect());
+        let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
+        let decimals = decimals.trim_end_matches('0');
+        let digits = format!("{whole}{decimals}");
+        let is_number = !whole.is_empty() && digits.bytes().all(|it| it.is_ascii_digit());
+        let is_short = digits.trim_start_matches('0').len() <= 18;
+        if !is_number || !is_short || decimals.len() > 18 || text.ends_with('.') {
+            return Err(bad());
+        }
+        Ok(Self {
+            units: digits.parse().map_err(|_too_long| bad())?,
+            scale: u8::try_from(decimals.len()).map_err(|_too_long| bad())?,
+        })
+    }
+}
+
+impl fmt::Display for Quantity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scale = usize::from(self.scale);
+        let digits = format!("{:0>width$}", self.units, width = scale + 1);
+        let (whole, decimals) = digits.split_at(digits.len() - scale);
+        f.write_str(whole)?;
+        if scale > 0 {
+            write!(f, ".{decimals}")?;
+        }
+        Ok(())
+    }
+}
+
+/// A span of time such as `12h`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Span(Duration);
+
+impl Span {
+    /// One day.
+    pub const DAY: Self = Self(Duration::from_secs(86_400));
+
+    /// How long it is.
+    pub const fn duration(self) -> Duration {
+        self.0
+    }
+}
+
+/// A text is not a span of time.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a span of time: expected `45s`, `30m`, `1.5h`, `3d` or `2w` (whole seconds)")]
+pub struct BadSpan(String);
+
+impl Refusal for BadSpan {}
+
+impl FromStr for Span {
+    type Err = BadSpan;
+    fn from_str(text: &str) -> Result<Self, BadSpan> {
+        let found = unit(text.trim()).and_then(|(number, seconds)| span(number, seconds));
+        let bad = || BadSpan(text.chars().take(60).collect());
+        found.map(Self).ok_or_else(bad)
+    }
+}
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.as_secs();
+        let fits = |unit: u64| seconds > 0 && seconds.is_multiple_of(unit);
+        match UNITS.into_iter().find(|(unit, _)| fits(*unit)) {
+            Some((unit, name)) => write!(f, "{}{name}", seconds / unit),
+            None => write!(f, "{seconds}s"),
         }
     }
 }
@@ -184,15 +281,50 @@ mod tests {
 
     #[test]
     fn lookbacks_are_spans_or_numbers() {
-        let shown = |text: &str| {
-            text.parse::<Lookback>()
-                .map(|lookback| format!("{lookback:?} {lookback}"))
-                .ok()
+        let shown = |text: &str| match text.parse::<Lookback>() {
+            Ok(Lookback::Time(span)) => format!("{} s, {}", span.as_secs(), Lookback::Time(span)),
+            Ok(Lookback::Number(number)) => number.to_string(),
+            Err(_) => "refused".to_owned(),
         };
-        assert_eq!(shown("3d").as_deref(), Some("Time(259200s) 3d"));
-        assert_eq!(shown("90m").as_deref(), Some("Time(5400s) 90m"));
-        assert_eq!(shown("500").as_deref(), Some("Number(500) 500"));
-        for wrong in ["", "d", "-3d", "3 months", "3dd", "99999999999w", "1.5h"] {
+        for (text, expected) in [
+            ("3d", "259200 s, 3d"),
+            ("90m", "5400 s, 90m"),
+            ("1.5h", "5400 s, 90m"),
+            ("0.5 d", "43200 s, 12h"),
+            ("0s", "0 s, 0s"),
+            ("500", "500"),
+            ("1.50", "1.5"),
+            ("0.05", "0.05"),
+            ("007", "7"),
+        ] {
+            assert_eq!(shown(text), expected, "{text}");
+        }
+        for wrong in [
+            "",
+            "d",
+            "-3d",
+            "3 months",
+            "3dd",
+            "99999999999w",
+            "0.5s",
+            "1.",
+            ".5",
+            "1.2.3",
+            "1,5",
+            "-1.5",
+            "1e3",
+            "1234567890123456789",
+        ] {
+            assert_eq!(shown(wrong), "refused", "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_span_has_a_unit() {
+        let shown = |text: &str| text.parse::<Span>().map(|it| it.to_string()).ok();
+        assert_eq!(shown("24h").as_deref(), Some("1d"));
+        assert_eq!("1d".parse(), Ok(Span::DAY));
+        for wrong in ["", "1", "1.5", "soon", "-1d"] {
             assert_eq!(shown(wrong), None, "{wrong}");
         }
     }

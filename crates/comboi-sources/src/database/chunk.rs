@@ -262,7 +262,8 @@ impl Chunk {
             columns: &self.decision.columns,
             read: &self.columns,
             key: &self.key,
-            cursor: self.cursor.as_deref(),
+            // Rows of one state are what the source has now, whatever their cursors: clocks of applications may differ.
+            cursor: self.cursor.as_deref().filter(|_| !self.consistent),
             consistent: self.consistent,
         }
     }

@@ -8,6 +8,8 @@ use async_trait::async_trait;
 use comboi_project::SqlType;
 
 use super::columns::SourceColumn;
+use super::cursor::CursorKind;
+use super::origin::Origin;
 use super::request::{Cursor, Filter, OwnCursor, Part, Relation};
 use crate::Error;
 
@@ -56,6 +58,9 @@ pub trait Connection: Send {
         count: usize,
     ) -> Result<Vec<Part>, Error>;
 
+    /// Where the values of a column of a relation come from, as far as the database knows.
+    async fn origin(&mut self, relation: &Relation, column: &str) -> Result<Origin, Error>;
+
     /// About how many rows a statement would return; without reading them. `None` where the database does not tell.
     async fn estimate(&mut self, sql: &str) -> Result<Option<u64>, Error>;
 
@@ -89,10 +94,16 @@ pub trait Dialect: Send + Sync {
     /// compared column by column.
     fn greatest(&self, relation: &Relation, cursor: &Cursor, filter: &Filter) -> String;
 
-    /// The database's clock and its open transactions: one row with three values. The first is the time now, in
-    /// microseconds since 1970 by the server's clock; the second the time at which the oldest transaction began that may still write
-    /// (prepared ones too; our own connections, which only read, not), or NULL when there is none; the third `t` when the login may see everybody's
-    /// transactions, else `f`.
+    /// The database's clock and its open transactions: one row with three to six values, times in microseconds since 1970.
+    ///
+    /// 1. The time now by the server's clock, taken before the transactions are looked at.
+    /// 2. When the oldest transaction began that may still write (our own connections, which only read, do not), or NULL when there
+    ///    is none.
+    /// 3. `t` when the login may see everybody's transactions, else `f`.
+    /// 4. Names of open transactions whose beginning is not known, with commas between them: a transaction has the same name as long
+    ///    as it is open, and one that goes from the second value to these is never in neither. NULL when there is none.
+    /// 5. The server's local time, as if it were UTC; NULL: it is UTC.
+    /// 6. When the newest of the transactions of the second value began, or NULL.
     fn open_transactions(&self) -> String;
 
     /// The lesser of a cursor's value and a time (microseconds since 1970; up to a second earlier where a column rounds what is put into
@@ -105,6 +116,9 @@ pub trait Dialect: Send + Sync {
         time: i64,
         floor: Option<&str>,
     ) -> Option<String>;
+
+    /// What kind of cursor a column of a type is, or why it can't be one.
+    fn cursor_kind(&self, of: &str) -> Result<CursorKind, &'static str>;
 
     /// A cursor's value less a lookback (`Lookback` as it is printed for the database: seconds for moments, a number
     /// otherwise): one row with one value, exact text.

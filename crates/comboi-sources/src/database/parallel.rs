@@ -21,6 +21,7 @@ pub(super) struct Read {
     pub(super) files: Vec<PathBuf>,
     pub(super) row_count: u64,
     pub(super) nulls_skipped: u64,
+    pub(super) ahead: u64,
 }
 
 /// Reads every piece by whichever connection is free. The first error ends all of them, and nothing is written any more when it is told.
@@ -56,6 +57,7 @@ pub(super) async fn read(
                 all.files.extend(read.files);
                 all.row_count += read.row_count;
                 all.nulls_skipped += read.nulls_skipped;
+                all.ahead += read.ahead;
             }
             Err(error) => {
                 readers.shutdown().await;
@@ -87,6 +89,7 @@ async fn drain(
         files: std::mem::take(&mut stager.files),
         row_count: stager.row_count,
         nulls_skipped: stager.nulls_skipped,
+        ahead: stager.ahead,
     };
     Ok((connection, read))
 }

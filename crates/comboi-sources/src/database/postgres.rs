@@ -8,6 +8,7 @@ mod gather;
 mod lexer;
 mod moments;
 mod numeric;
+mod origin;
 mod parts;
 mod session;
 mod settings;

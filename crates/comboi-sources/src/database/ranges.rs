@@ -29,8 +29,9 @@ pub fn split_range(
         }
         return match size {
             None => Ok(ends(Vec::new())),
-            Some(Lookback::Number(size)) if *size > 0 => {
-                let step = usize::try_from(*size).unwrap_or(usize::MAX);
+            Some(Lookback::Number(size)) if size.whole().is_some_and(|size| size > 0) => {
+                let size = size.whole().unwrap_or(u64::MAX);
+                let step = usize::try_from(size).unwrap_or(usize::MAX);
                 Ok(ends(
                     (low..high)
                         .step_by(step)
@@ -40,7 +41,7 @@ pub fn split_range(
                 ))
             }
             Some(size) => Err(format!(
-                "a range of numbers can't be divided into pieces of `{size}`: say a number"
+                "a range of numbers can't be divided into pieces of `{size}`: say a whole number"
             )),
         };
     }
@@ -185,7 +186,7 @@ mod tests {
             "1",
             "9",
             "7d",
-            "a range of numbers can't be divided into pieces of `1w`: say a number",
+            "a range of numbers can't be divided into pieces of `1w`: say a whole number",
         );
         check(
             "2026-01-01",

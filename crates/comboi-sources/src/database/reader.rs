@@ -6,15 +6,17 @@ use std::sync::Arc;
 use comboi_engine::Interrupter;
 use comboi_engine::read_files::RUN_ID_COLUMN;
 use comboi_project::{
-    Column, Columns, DatabaseIncremental, DatabaseSource, DatabaseTable, NullPolicy,
+    Column, Columns, DatabaseIncremental, DatabaseSource, DatabaseTable, Lookback, NullPolicy,
     SchemaChangePolicy, SqlType, did_you_mean,
 };
 
+use super::ahead::Ahead;
 use super::bounds::{Asking, Bounds};
 use super::checkpoint::Position;
 use super::chunk::How;
 use super::client::Database;
 use super::columns::SourceColumn;
+use super::cursor::CursorKind;
 use super::reading::{Reading, Work};
 use super::request::{Cursor, Filter, Relation};
 use super::stage::Cut;
@@ -69,8 +71,16 @@ impl<'a> DatabaseReader<'a> {
         let cursor = self.cursor(&columns)?;
         let found = Names::of(known.as_ref()).assign(columns.iter().map(|it| it.name.as_str()));
         let gone = gone(known.as_ref(), &Columns(found));
-        let gone = (!gone.is_empty()).then(|| self.columns_gone(gone));
+        let kinds = self.kinds(&cursor)?;
+        let asking = self.asking(&relation, &cursor, &kinds, false);
+        let mut notes: Vec<Note> = self.numbers_as_text(&columns).into_iter().collect();
+        if !gone.is_empty() {
+            notes.push(self.columns_gone(gone));
+        }
         if checkpoint.is_none() || position.load.is_some() {
+            if position.mode == DatabaseIncremental::Watermark {
+                notes.extend(asking.before_the_first(connection.as_mut()).await?);
+            }
             let sql = self
                 .database
                 .dialect()
@@ -87,17 +97,17 @@ impl<'a> DatabaseReader<'a> {
             return Ok(DatabaseLook {
                 filter,
                 rows,
-                notes: gone.into_iter().collect(),
+                notes,
             });
         }
-        let asking = self.asking(&relation, &cursor, false);
         let bounds = asking.bounds(connection.as_mut(), &position).await?;
         let dialect = self.database.dialect();
         let sql = dialect.select(&relation, &columns, &bounds.filter);
+        notes.extend(bounds.notes);
         Ok(DatabaseLook {
             filter: dialect.told(&bounds.filter),
             rows: connection.estimate(&sql).await?,
-            notes: bounds.notes.into_iter().chain(gone).collect(),
+            notes,
         })
     }
 
@@ -124,7 +134,8 @@ impl<'a> DatabaseReader<'a> {
             reading.leave_out_columns_gone();
         }
         let cursor = self.cursor(&reading.columns)?;
-        let asking = self.asking(&reading.relation, &cursor, true);
+        let kinds = self.kinds(&cursor)?;
+        let asking = self.asking(&reading.relation, &cursor, &kinds, true);
         let loading = reading.position.load.is_some();
         // A first load that goes on keeps the bounds that it began with: what came since is for the run after it.
         let bounds = if loading {
@@ -135,6 +146,8 @@ impl<'a> DatabaseReader<'a> {
                 .await?
         };
         reading.notes.extend(bounds.notes.iter().cloned());
+        reading.notes.extend(self.numbers_as_text(&reading.columns));
+        reading.ahead = self.ahead(&reading.columns, &cursor, &kinds, bounds.beyond);
         let everything = checkpoint.is_none() || loading || bounds.replaces;
         // Without a key, rows that come while a first load is read would be there twice after the next window.
         let rowversions_only =
@@ -181,6 +194,7 @@ impl<'a> DatabaseReader<'a> {
             low: checkpoint.low.clone(),
             pending: checkpoint.pending.clone(),
             replaces: false,
+            beyond: None,
             notes: Vec::new(),
         };
         reading.work = Work::Window {
@@ -199,6 +213,7 @@ impl<'a> DatabaseReader<'a> {
             low: None,
             pending: None,
             replaces: true,
+            beyond: None,
             notes: Vec::new(),
         };
         reading.plan_parts(bounds, true).await?;
@@ -271,6 +286,8 @@ impl<'a> DatabaseReader<'a> {
             stamped,
             work: Work::Nothing,
             notes,
+            ahead: None,
+            ahead_count: 0,
             chunks: 0,
         })
     }
@@ -381,20 +398,85 @@ impl<'a> DatabaseReader<'a> {
         })
     }
 
+    /// What kinds of cursor the columns are. The error says why one can't be, or why it has no such lookback.
+    fn kinds(&self, cursor: &Cursor) -> Result<Vec<CursorKind>, Error> {
+        if self.table.incremental() != DatabaseIncremental::Watermark {
+            return Ok(vec![CursorKind::Other; cursor.columns.len()]);
+        }
+        let kind = |(name, of): &(String, String)| {
+            let kind = self.database.dialect().cursor_kind(of);
+            kind.map_err(|why| {
+                Error::Configuration(format!(
+                    "`{name}` is {of} and can't be the `incremental_column`: {why}"
+                ))
+            })
+        };
+        let kinds = cursor.columns.iter().map(kind);
+        let kinds: Vec<CursorKind> = kinds.collect::<Result<_, Error>>()?;
+        if let (Some(lookback), Some(kind), Some((name, of))) =
+            (&self.table.lookback, kinds.first(), cursor.columns.first())
+        {
+            lookback_fits(&lookback.value, *kind, name, of)?;
+        }
+        Ok(kinds)
+    }
+
     fn asking<'b>(
         &'b self,
         relation: &'b Relation,
         cursor: &'b Cursor,
+        kinds: &'b [CursorKind],
         patient: bool,
     ) -> Asking<'b> {
         Asking {
             dialect: self.database.dialect(),
             relation,
             cursor,
+            kinds,
             lookback: self.table.lookback.as_ref().map(|it| &it.value),
+            max_future: self.table.max_future().duration(),
+            source: self.source.name.as_str(),
+            table: self.table.name.as_str(),
             nulls: self.table.on_null != NullPolicy::Skip,
             patient,
         }
+    }
+
+    /// Which rows are ahead of what the checkpoint follows.
+    fn ahead(
+        &self,
+        columns: &[SourceColumn],
+        cursor: &Cursor,
+        kinds: &[CursorKind],
+        beyond: Option<i64>,
+    ) -> Option<Ahead> {
+        let (kind, (name, _)) = (*kinds.first()?, cursor.columns.first()?);
+        let is_counted = beyond.is_some() || kind == CursorKind::Number || kind == CursorKind::Uuid;
+        is_counted.then_some(())?;
+        Some(Ahead {
+            column: columns.iter().position(|it| it.name == *name)?,
+            name: name.clone(),
+            kind,
+            beyond,
+        })
+    }
+
+    /// Columns of numbers that are kept as text because nobody gave them a type.
+    fn numbers_as_text(&self, columns: &[SourceColumn]) -> Option<Note> {
+        let is_declared = |column: &SourceColumn| {
+            let mut declared = self.table.columns.iter();
+            declared.any(|(name, _)| name.value.eq_ignore_ascii_case(&column.name))
+        };
+        let columns = columns.iter().filter(|column| {
+            column.source_type.starts_with("numeric")
+                && matches!(text_of(&column.sql_type), SqlType::Varchar(_))
+                && !is_declared(column)
+        });
+        let columns: Vec<String> = columns.map(|it| it.name.clone()).collect();
+        (!columns.is_empty()).then(|| Note::NumbersAsText {
+            columns,
+            source: self.source.name.to_string(),
+        })
     }
 
     /// What becomes of rows that may be in the table already.
@@ -427,4 +509,26 @@ fn without_own(known: &Columns) -> Columns {
         .filter(|it| !it.name.starts_with("_comboi_"))
         .cloned()
         .collect()
+}
+
+/// The type of a column, or of the items of a list.
+fn text_of(of: &SqlType) -> &SqlType {
+    match of {
+        SqlType::List(item) => text_of(item),
+        of => of,
+    }
+}
+
+/// Whether a lookback can be subtracted from a column.
+fn lookback_fits(lookback: &Lookback, kind: CursorKind, name: &str, of: &str) -> Result<(), Error> {
+    let hint = match (lookback, kind) {
+        (Lookback::Number(_), CursorKind::Whole | CursorKind::Number) => return Ok(()),
+        (Lookback::Time(_), kind) if kind.is_time() => return Ok(()),
+        (_, CursorKind::Whole | CursorKind::Number) => "write a plain number, such as `500`",
+        (_, kind) if kind.is_time() => "write a span, such as `12h`",
+        _ => "leave it out, or name a column of a number, date or timestamp",
+    };
+    Err(Error::Configuration(format!(
+        "the lookback `{lookback}` can't be subtracted from `{name}`, which is {of}; {hint}"
+    )))
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use comboi_engine::Interrupter;
 use comboi_project::{Column, Columns, DatabaseIncremental};
 
+use super::ahead::Ahead;
 use super::bounds::{Bounds, far_apart, one_row};
 use super::checkpoint::{Load, Position};
 use super::chunk::{Chunk, How};
@@ -41,6 +42,9 @@ pub struct Reading<'a> {
     pub(super) stamped: bool,
     pub(super) work: Work,
     pub(super) notes: Vec<Note>,
+    /// Which rows the checkpoint does not follow, and how many were read so far.
+    pub(super) ahead: Option<Ahead>,
+    pub(super) ahead_count: u64,
     pub(super) chunks: usize,
 }
 
@@ -291,6 +295,12 @@ impl Reading<'_> {
                 row_count: read.nulls_skipped,
             });
         }
+        self.ahead_count += read.ahead;
+        if matches!(self.work, Work::Nothing)
+            && let Some(ahead) = &self.ahead
+        {
+            notes.extend(ahead.note(self.ahead_count));
+        }
         let chunk = Chunk {
             files: read.files,
             row_count: read.row_count,
@@ -340,6 +350,7 @@ impl Reading<'_> {
             schema: Arc::new(arrow_schema::Schema::new(fields.collect::<Vec<_>>())),
             stamp: self.stamped.then_some(stamp),
             nulls,
+            ahead: self.ahead.clone(),
             cut,
             stop: self.reader.stop.clone(),
         })

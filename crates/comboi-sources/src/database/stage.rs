@@ -19,6 +19,7 @@ use parquet::errors::ParquetError;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 
+use super::ahead::Ahead;
 use super::client::Sink;
 use crate::{Error, Stamp};
 
@@ -50,6 +51,7 @@ pub(super) struct Staging {
     /// Comboi's own columns, if they are wanted.
     pub(super) stamp: Option<Stamp>,
     pub(super) nulls: Option<Nulls>,
+    pub(super) ahead: Option<Ahead>,
     pub(super) cut: Cut,
     pub(super) stop: Interrupter,
 }
@@ -65,6 +67,8 @@ pub(super) struct Stager {
     pub(super) files: Vec<PathBuf>,
     pub(super) row_count: u64,
     pub(super) nulls_skipped: u64,
+    /// Rows whose cursor is beyond what the checkpoint follows.
+    pub(super) ahead: u64,
 }
 
 impl Stager {
@@ -90,6 +94,7 @@ impl Stager {
             files: Vec::new(),
             row_count: 0,
             nulls_skipped: 0,
+            ahead: 0,
         }
     }
 
@@ -178,6 +183,9 @@ impl Sink for Stager {
             return Ok(());
         }
         self.row_count += batch.num_rows() as u64;
+        if let Some(ahead) = &self.staging.ahead {
+            self.ahead += ahead.count(&batch)?;
+        }
         let batch = self
             .with_own_columns(&batch)
             .map_err(|e| self.failed(e.into()))?;

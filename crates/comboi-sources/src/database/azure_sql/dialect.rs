@@ -6,7 +6,7 @@ use super::catalog::{ABOUT, CATALOG, OPEN_TRANSACTIONS};
 use super::lexer::parts;
 use super::types::Family;
 use crate::database::condition::Spelling;
-use crate::database::{Cursor, Dialect, Filter, OwnCursor, Relation, SourceColumn};
+use crate::database::{Cursor, CursorKind, Dialect, Filter, OwnCursor, Relation, SourceColumn};
 
 /// The SQL of SQL Server and Azure SQL.
 #[derive(Clone, Copy, Debug)]
@@ -99,6 +99,29 @@ impl Dialect for Sql {
         Some(format!("SELECT {text}"))
     }
 
+    fn cursor_kind(&self, of: &str) -> Result<CursorKind, &'static str> {
+        use Family::*;
+        Ok(match Family::of(of) {
+            TinyInt | SmallInt | Int | BigInt => CursorKind::Whole,
+            Decimal(..) | Money | SmallMoney | Real | Float => CursorKind::Number,
+            Date => CursorKind::Date,
+            SmallDateTime | DateTime | DateTime2(_) => CursorKind::Local,
+            DateTimeOffset(_) => CursorKind::Moment,
+            CodePage | Unicode => CursorKind::Text,
+            Binary | Rowversion => CursorKind::Other,
+            Bit => return Err("it has only two values"),
+            Time(_) => return Err("times of day begin again every day"),
+            Uuid => {
+                return Err(
+                    "SQL Server puts identifiers in an order of its own, in which new rows are anywhere; use a `rowversion` column",
+                );
+            }
+            Xml | Json | Variant | HierarchyId | Spatial | Vector | Other => {
+                return Err("such values do not grow from row to row");
+            }
+        })
+    }
+
     fn lowered(&self, cursor: &Cursor, low: &str, lookback: &Lookback) -> String {
         let of = cursor
             .columns
@@ -106,7 +129,22 @@ impl Dialect for Sql {
             .map_or("nvarchar(max)", |(_, of)| of.as_str());
         let value = literal(low, of);
         let lowered = match lookback {
-            Lookback::Number(number) => format!("CAST({value} - {number} AS {of})"),
+            Lookback::Number(number) => {
+                let least = match Family::of(of) {
+                    Family::TinyInt => "0",
+                    Family::SmallInt => "-32768",
+                    Family::Int => "-2147483648",
+                    Family::BigInt => "-9223372036854775808",
+                    _ => {
+                        return format!(
+                            "SELECT {}",
+                            Family::of(of).exact_text(&format!("CAST({value} - {number} AS {of})"))
+                        );
+                    }
+                };
+                let less = format!("CAST({value} AS decimal(38,18)) - {number}");
+                format!("CAST(CASE WHEN {less} < {least} THEN {least} ELSE {less} END AS {of})")
+            }
             // A part of T-SQL's arithmetic takes no more than an `int`.
             Lookback::Time(span) => {
                 let seconds = span.as_secs();

@@ -13,7 +13,7 @@ use super::dialect::{table, text};
 use super::parts::parts;
 use super::wire::Watch;
 use crate::Error;
-use crate::database::{Connection, Part, Relation, Sink, Snapshot, SourceColumn};
+use crate::database::{Connection, Origin, Part, Relation, Sink, Snapshot, SourceColumn};
 
 /// A batch is handed on when it has so many rows or bytes.
 const BATCH_ROWS: usize = 16_384;
@@ -259,6 +259,10 @@ impl Connection for Session {
         count: usize,
     ) -> Result<Vec<Part>, Error> {
         parts(self, relation, columns, key, count).await
+    }
+
+    async fn origin(&mut self, _: &Relation, _: &str) -> Result<Origin, Error> {
+        Ok(Origin::default())
     }
 
     async fn estimate(&mut self, sql: &str) -> Result<Option<u64>, Error> {

@@ -66,14 +66,17 @@ fn told(mistake: Mistake) -> &'static str {
     }
 }
 
+/// One row of NULLs, whatever the relation holds.
+pub(super) fn one_row(from: &str) -> String {
+    format!("FROM (SELECT) AS one LEFT JOIN (SELECT * FROM {from} AS r LIMIT 0) AS q ON true")
+}
+
 /// The types of columns: what they are made of from the catalog, their precision from the server's description of a row.
 async fn types(session: &mut Session, from: &str, names: &[String]) -> Result<Vec<PgType>, Error> {
     if names.is_empty() {
         return Ok(Vec::new());
     }
-    // One row of NULLs, whatever the relation holds.
-    let one_row =
-        format!("FROM (SELECT) AS one LEFT JOIN (SELECT * FROM {from} AS r LIMIT 0) AS q ON true");
+    let one_row = one_row(from);
     let oids: Vec<String> = names
         .iter()
         .map(|name| format!("pg_typeof(q.{})::oid::text", ident(name)))
@@ -93,10 +96,10 @@ async fn types(session: &mut Session, from: &str, names: &[String]) -> Result<Ve
             .map(|at| format!("q.{}", ident(&names[*at])))
             .collect();
         let found = session
-            .modifiers(&format!("SELECT {} {one_row}", selected.join(", ")))
+            .described(&format!("SELECT {} {one_row}", selected.join(", ")))
             .await?;
-        for (at, modifier) in own.iter().zip(found) {
-            modifiers[*at] = modifier;
+        for (at, found) in own.iter().zip(found) {
+            modifiers[*at] = found.modifier;
         }
     }
     Ok(oids

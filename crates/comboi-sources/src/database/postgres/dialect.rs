@@ -4,7 +4,9 @@ use comboi_project::Lookback;
 
 use super::lexer::one_query;
 use crate::database::condition::Spelling;
-use crate::database::{Cursor, Dialect, Filter, OwnCursor, Part, Relation, SourceColumn};
+use crate::database::{
+    Cursor, CursorKind, Dialect, Filter, OwnCursor, Part, Relation, SourceColumn,
+};
 
 /// PostgreSQL's SQL.
 #[derive(Clone, Copy, Debug)]
@@ -36,7 +38,7 @@ impl Dialect for Sql {
             .map(|(name, _)| column(name))
             .collect();
         match names.as_slice() {
-            [one] => format!(
+            [one] if has_max(cursor) => format!(
                 "SELECT max({one})::text FROM {} AS q{}",
                 from(relation),
                 condition(filter)
@@ -66,15 +68,7 @@ impl Dialect for Sql {
     }
 
     fn open_transactions(&self) -> String {
-        // Comboi's own connections only read. A backend without an xid may still get one.
-        "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint::text, \
-         (extract(epoch FROM least( \
-           (SELECT min(xact_start) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database() \
-             AND NOT (application_name = 'comboi' AND backend_xid IS NULL)), \
-           (SELECT min(prepared) FROM pg_prepared_xacts WHERE database = current_database()))) * 1000000)::bigint::text, \
-         CASE WHEN NOT pg_is_in_recovery() AND (pg_has_role(current_user, 'pg_read_all_stats', 'USAGE') \
-           OR (SELECT rolsuper FROM pg_roles WHERE rolname = current_user)) THEN 't' ELSE 'f' END"
-            .to_owned()
+        OPEN_TRANSACTIONS.to_owned()
     }
 
     fn capped(
@@ -100,13 +94,42 @@ impl Dialect for Sql {
         })
     }
 
+    fn cursor_kind(&self, of: &str) -> Result<CursorKind, &'static str> {
+        cursor_kind(of)
+    }
+
     fn lowered(&self, cursor: &Cursor, low: &str, lookback: &Lookback) -> String {
         let of = cursor.columns.first().map_or("text", |(_, of)| of.as_str());
-        let less = match lookback {
-            Lookback::Number(number) => number.to_string(),
-            Lookback::Time(span) => format!("interval '{} seconds'", span.as_secs()),
+        let lowered = match (lookback, cursor_kind(of)) {
+            (Lookback::Time(span), Ok(kind @ CursorKind::Uuid)) => {
+                let micros = i64::try_from(span.as_micros()).unwrap_or(i64::MAX);
+                let time = kind.time(low).unwrap_or(0).saturating_sub(micros);
+                let value = kind.value(time.max(0));
+                literal(value.as_deref().unwrap_or(low), of)
+            }
+            (Lookback::Time(span), _) => {
+                format!(
+                    "{} - interval '{} seconds'",
+                    literal(low, of),
+                    span.as_secs()
+                )
+            }
+            (Lookback::Number(number), _) => {
+                let least = match of {
+                    "smallint" => "-32768",
+                    "integer" => "-2147483648",
+                    "bigint" => "-9223372036854775808",
+                    "oid" => "0",
+                    _ => return format!("SELECT ({} - {number})::{of}::text", literal(low, of)),
+                };
+                // As `numeric`, which does not overflow.
+                format!(
+                    "greatest({}::numeric - {number}, {least})",
+                    literal(low, &wide(of))
+                )
+            }
         };
-        format!("SELECT ({} - {less})::{of}::text", literal(low, of))
+        format!("SELECT ({lowered})::{of}::text")
     }
 
     fn bound(&self, mode: OwnCursor) -> Option<String> {
@@ -165,6 +188,76 @@ impl Dialect for Sql {
                 }
             }
         }
+    }
+}
+
+/// Comboi's own connections only read, and autovacuum writes no rows. A backend without an xid may still get one. The start of a
+/// prepared transaction is not known (`prepared` is the time of PREPARE), nor that of a session with `track_activities = off`, which is
+/// told by the lock on its virtual transaction. A transaction that is prepared meanwhile is found among both, as each step is taken
+/// after the one that it refers to.
+const OPEN_TRANSACTIONS: &str = "WITH \
+    c AS MATERIALIZED (SELECT clock_timestamp() AS at), \
+    a AS MATERIALIZED (SELECT c.at, s.* FROM c CROSS JOIN LATERAL ( \
+      SELECT min(xact_start) AS oldest, max(xact_start) AS newest, array_agg(pid) FILTER (WHERE state = 'disabled') AS hidden \
+      FROM pg_stat_activity WHERE c.at IS NOT NULL AND pid <> pg_backend_pid() AND datname = current_database() \
+      AND backend_type IS DISTINCT FROM 'autovacuum worker' AND NOT (application_name = 'comboi' AND backend_xid IS NULL)) AS s), \
+    l AS MATERIALIZED (SELECT a.*, (SELECT string_agg('v' || virtualtransaction, ',') FROM pg_locks \
+      WHERE a.hidden IS NOT NULL AND locktype = 'virtualxid' AND mode = 'ExclusiveLock' AND pid = ANY (a.hidden)) AS running FROM a), \
+    p AS MATERIALIZED (SELECT l.*, (SELECT string_agg('p' || transaction, ',') FROM pg_prepared_xacts \
+      WHERE database = current_database() AND l.at IS NOT NULL) AS prepared FROM l) \
+    SELECT (extract(epoch FROM at) * 1000000)::bigint::text, (extract(epoch FROM oldest) * 1000000)::bigint::text, \
+    CASE WHEN NOT pg_is_in_recovery() AND (pg_has_role(current_user, 'pg_read_all_stats', 'USAGE') \
+      OR (SELECT rolsuper FROM pg_roles WHERE rolname = current_user)) THEN 't' ELSE 'f' END, \
+    nullif(concat_ws(',', running, prepared), ''), \
+    (extract(epoch FROM at AT TIME ZONE (SELECT reset_val FROM pg_settings WHERE name = 'TimeZone')) * 1000000)::bigint::text, \
+    (extract(epoch FROM newest) * 1000000)::bigint::text FROM p";
+
+/// What kind of cursor a column is.
+fn cursor_kind(of: &str) -> Result<CursorKind, &'static str> {
+    let plain = of.split('(').next().unwrap_or(of).trim();
+    if of.ends_with("[]") {
+        return Err("arrays do not grow from row to row");
+    }
+    Ok(match plain {
+        "smallint" | "integer" | "bigint" | "oid" => CursorKind::Whole,
+        "numeric" | "real" | "double precision" => CursorKind::Number,
+        "date" => CursorKind::Date,
+        "uuid" => CursorKind::Uuid,
+        "text" | "character varying" | "character" | "name" => CursorKind::Text,
+        "timestamp with time zone" => CursorKind::Moment,
+        "timestamp without time zone" => CursorKind::Local,
+        "boolean" => return Err("it has only two values"),
+        "time without time zone" | "time with time zone" => {
+            return Err("times of day begin again every day");
+        }
+        "interval" => return Err("intervals do not grow from row to row"),
+        "json" | "jsonb" | "xml" => {
+            return Err("such values are in no order; name a column, or make one in a `query`");
+        }
+        "point" | "line" | "lseg" | "box" | "path" | "polygon" | "circle" | "geometry" => {
+            return Err("such values are in no order");
+        }
+        "inet" | "cidr" | "macaddr" | "macaddr8" | "bit" | "bit varying" | "tsvector"
+        | "tsquery" => {
+            return Err("such values do not grow from row to row");
+        }
+        of if of.ends_with("range") => return Err("ranges do not grow from row to row"),
+        // Others have an order of their own (`pg_lsn`, `xid8`, `bytea`, types of extensions), or PostgreSQL says that they have none.
+        _ => CursorKind::Other,
+    })
+}
+
+/// Whether a cursor of one column has a `max`, which may be found by several processes at once.
+fn has_max(cursor: &Cursor) -> bool {
+    let kind = cursor.columns.first().map(|(_, of)| cursor_kind(of));
+    !matches!(kind, Some(Ok(CursorKind::Uuid | CursorKind::Other)))
+}
+
+/// A whole type that can become `numeric`.
+fn wide(of: &str) -> String {
+    match of {
+        "oid" => "oid::bigint".to_owned(),
+        of => of.to_owned(),
     }
 }
 

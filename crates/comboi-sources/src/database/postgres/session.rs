@@ -9,11 +9,14 @@ use tokio_postgres::{Client, SimpleQueryMessage};
 use super::columns::columns;
 use super::decode::{Decoder, Refusal};
 use super::dialect::text;
+use super::origin::origin;
 use super::parts::parts;
 use super::types::form;
 use super::wire::Wire;
 use crate::Error;
-use crate::database::{Connection, Part, Relation, Sink, Snapshot, SourceColumn, arrow_schema};
+use crate::database::{
+    Connection, Origin, Part, Relation, Sink, Snapshot, SourceColumn, arrow_schema,
+};
 
 /// A batch is handed on when it has so many rows or bytes.
 const BATCH_ROWS: usize = 8192;
@@ -27,6 +30,15 @@ const LOCAL: &str = "SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO, YMD
 
 /// Which process answers.
 const PROCESS: &str = "SELECT pg_backend_pid()::text";
+
+/// What the server says of a column that a statement returns.
+pub(super) struct Described {
+    /// Its type's modifier.
+    pub(super) modifier: i32,
+    /// The table that it is taken from as it is, and its number there.
+    pub(super) table: Option<u32>,
+    pub(super) number: Option<i16>,
+}
 
 pub(super) struct Session {
     client: Client,
@@ -92,8 +104,8 @@ impl Session {
         Ok(described.unwrap_or_default())
     }
 
-    /// The types' modifiers of the columns that a statement returns. They must be of types of PostgreSQL's own.
-    pub(super) async fn modifiers(&mut self, sql: &str) -> Result<Vec<i32>, Error> {
+    /// What the server says of the columns that a statement returns, which has a row. They must be of types of PostgreSQL's own.
+    pub(super) async fn described(&mut self, sql: &str) -> Result<Vec<Described>, Error> {
         let doing = "understand what is to be read";
         if !self.frozen {
             self.begin("READ COMMITTED", PROCESS, doing).await?;
@@ -110,10 +122,12 @@ impl Session {
             .first()
             .map(tokio_postgres::Row::columns)
             .unwrap_or_default();
-        Ok(columns
-            .iter()
-            .map(tokio_postgres::Column::type_modifier)
-            .collect())
+        let described = |column: &tokio_postgres::Column| Described {
+            modifier: column.type_modifier(),
+            table: column.table_oid(),
+            number: column.column_id(),
+        };
+        Ok(columns.iter().map(described).collect())
     }
 
     /// How a statement would be done.
@@ -226,6 +240,10 @@ impl Connection for Session {
         count: usize,
     ) -> Result<Vec<Part>, Error> {
         parts(self, relation, columns, key, count).await
+    }
+
+    async fn origin(&mut self, relation: &Relation, column: &str) -> Result<Origin, Error> {
+        origin(self, relation, column).await
     }
 
     async fn estimate(&mut self, sql: &str) -> Result<Option<u64>, Error> {

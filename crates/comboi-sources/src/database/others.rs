@@ -1,0 +1,165 @@
+//! Which transactions are open that may still write, from one look to the next.
+//!
+//! The beginning of some transactions can't be asked for: of prepared ones, whose time is that of PREPARE, and of sessions that do not
+//! say what they do. What is known of them is when they were not there yet: whatever comes between two looks began after the first
+//! look, or was one of those that were open then.
+
+use std::collections::BTreeMap;
+
+use super::bounds::one_row;
+use super::client::{Connection, Dialect};
+use super::cursor::Clock;
+use crate::Error;
+
+/// A transaction that began so much later than now shows that the clock went back.
+const CLOCK_WENT_BACK: i64 = 10_000_000;
+
+/// Nothing is known of a beginning.
+const UNKNOWN: i64 = i64::MIN;
+
+/// Open transactions that may still write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Others {
+    pub(super) clock: Clock,
+    /// None of those that are open began after this: the time now, or later where a clock went back.
+    pub(super) asked_at: i64,
+    /// None of them began before this; `None` when none is open.
+    oldest: Option<i64>,
+    pub(super) all_seen: bool,
+}
+
+impl Others {
+    /// Whether all have ended that were open at a time.
+    pub(super) fn ended_since(&self, time: i64) -> bool {
+        self.oldest.is_none_or(|oldest| oldest > time)
+    }
+
+    /// When the oldest began, if one is open and that is known.
+    pub(super) fn oldest(&self) -> Option<i64> {
+        self.oldest.filter(|oldest| *oldest != UNKNOWN)
+    }
+}
+
+/// Looks that follow each other.
+#[derive(Debug, Default)]
+pub(super) struct Watch {
+    /// No transaction that was open at the last look, or came after it, began before this.
+    horizon: Option<i64>,
+    /// Transactions whose beginning can't be asked for, and what none of them began before.
+    unknown: BTreeMap<String, i64>,
+}
+
+impl Watch {
+    pub(super) async fn look(
+        &mut self,
+        dialect: &dyn Dialect,
+        connection: &mut dyn Connection,
+    ) -> Result<Others, Error> {
+        let row = one_row(connection, &dialect.open_transactions()).await?;
+        self.take(&row).ok_or_else(|| Error::Refused {
+            doing: "ask the server for the time".into(),
+            why: "it gave no answer that can be understood".into(),
+        })
+    }
+
+    fn take(&mut self, row: &[Option<String>]) -> Option<Others> {
+        let text = |at: usize| row.get(at).and_then(Option::as_deref);
+        let number = |at: usize| text(at).and_then(|text| text.parse::<i64>().ok());
+        let now = number(0)?;
+        let newest = number(5).unwrap_or(now);
+        let inherited = self.horizon.unwrap_or(UNKNOWN);
+        let names = text(3).unwrap_or_default().split(',');
+        let unknown: BTreeMap<String, i64> = names
+            .filter(|name| !name.is_empty())
+            .map(|name| {
+                let before = self.unknown.get(name).copied();
+                (name.to_owned(), before.unwrap_or(inherited))
+            })
+            .collect();
+        let known = if newest > now.saturating_add(CLOCK_WENT_BACK) {
+            Some(UNKNOWN)
+        } else {
+            number(1)
+        };
+        let oldest = known.into_iter().chain(unknown.values().copied()).min();
+        self.horizon = Some(oldest.map_or(now, |oldest| oldest.min(now)));
+        self.unknown = unknown;
+        Some(Others {
+            clock: Clock {
+                now,
+                local: number(4).unwrap_or(now).max(now),
+            },
+            asked_at: newest.max(now),
+            oldest,
+            all_seen: text(2) == Some("t"),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Looks, one after the other: the time, the oldest, those of which nothing is known, the newest.
+    fn looks(rows: &[(i64, Option<i64>, &str, Option<i64>)]) -> Vec<Others> {
+        let mut watch = Watch::default();
+        let text = |number: &Option<i64>| number.map(|it| it.to_string());
+        let look = |(now, oldest, unknown, newest): &(i64, Option<i64>, &str, Option<i64>)| {
+            let row = [
+                text(&Some(*now)),
+                text(oldest),
+                Some("t".to_owned()),
+                Some((*unknown).to_owned()),
+                None,
+                text(newest),
+            ];
+            watch.take(&row).unwrap()
+        };
+        rows.iter().map(look).collect()
+    }
+
+    #[test]
+    fn what_was_there_at_the_first_look_may_have_begun_at_any_time() {
+        let found = looks(&[(100, None, "p7", None), (200, None, "p7", None)]);
+        assert!(!found[0].ended_since(0) && !found[1].ended_since(0));
+        assert_eq!(found[1].oldest(), None);
+    }
+
+    #[test]
+    fn what_comes_later_began_after_the_look_before_or_was_open_then() {
+        // Nobody was open at 100.
+        let found = looks(&[(100, None, "", None), (200, None, "p8", None)]);
+        assert!(found[1].ended_since(99) && !found[1].ended_since(100));
+        // One that began at 50 was.
+        let found = looks(&[
+            (100, Some(50), "", Some(50)),
+            (200, Some(150), "p8", Some(150)),
+            (300, None, "p8", None),
+            (400, None, "p9", None),
+        ]);
+        assert_eq!(found[1].oldest(), Some(50));
+        assert_eq!(found[2].oldest(), Some(50));
+        // Between the last two looks: 9 may have been in place of 8 for a while.
+        assert_eq!(found[3].oldest(), Some(50));
+        let found = looks(&[
+            (100, None, "p8", None),
+            (200, None, "", None),
+            (300, None, "p9", None),
+        ]);
+        assert_eq!(found[2].oldest(), Some(200));
+    }
+
+    #[test]
+    fn a_clock_that_went_back_ends_nothing() {
+        // It began a second later than now is.
+        let found = looks(&[
+            (100, Some(1_000_100), "", Some(1_000_100)),
+            (1_000_200, Some(1_000_100), "", Some(1_000_100)),
+        ]);
+        assert!(!found[1].ended_since(found[0].asked_at));
+        // An hour later: rows may have got any time meanwhile.
+        let hour = 3_600_000_000;
+        let found = looks(&[(100, Some(hour), "", Some(hour))]);
+        assert_eq!((found[0].oldest(), found[0].ended_since(0)), (None, false));
+    }
+}
