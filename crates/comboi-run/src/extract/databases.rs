@@ -19,6 +19,8 @@ use crate::writer::Standing;
 
 /// Connections that one table is read by, if the configuration does not say.
 const CONNECTIONS: usize = 4;
+/// The run of the last commit, and how many rows it had committed then.
+const ROWS_OF_RUN: &str = "rows_of_run";
 const ROW_GROUP_ROWS: u32 = 122_880;
 
 /// A range of the incremental column: from a value (itself too) to another one (itself not), as the database writes them.
@@ -40,9 +42,12 @@ impl Extraction<'_> {
         let standing = self.standing(latest.as_ref());
         let first_chunk = match (before, standing) {
             (Some((run, chunk)), _) if run == self.order.run && unfinished => chunk + 1,
-            // It is loading the table, which is not through.
+            // It is loading the table, and has not finished.
             (_, Standing::Later(run)) if unfinished => {
                 return Err(TaskError::LaterRun(self.id.clone(), run));
+            }
+            (_, Standing::Ours) if self.committed(latest.as_ref()) > 0 => {
+                return Ok(self.done_before(latest.as_ref()));
             }
             _ => match why_skip(standing, self.id)? {
                 Some(why) => return Ok(as_it_is(latest.as_ref(), &why, &[])),
@@ -99,12 +104,7 @@ impl Extraction<'_> {
             run: self.order.run,
             loaded_at: self.runner.clock.now(),
         };
-        let mut done = Done {
-            skipped: Some("nothing new".to_owned()),
-            version: latest.map(|latest| latest.version),
-            total_rows: latest.map(|latest| latest.row_count),
-            ..Done::default()
-        };
+        let mut done = self.done_before(latest);
         for number in first_chunk.. {
             let folder = scratch.path().join(format!("chunk-{number}"));
             std::fs::create_dir(&folder).map_err(|e| TaskError::Scratch(folder.clone(), e))?;
@@ -129,7 +129,11 @@ impl Extraction<'_> {
             done.rows += extract.row_count;
             done.notes.extend(extract.drift.iter().cloned());
             done.notes.extend(left_out);
-            let change = self.change(extract, number, here.as_ref())?;
+            let mut change = self.change(extract, number, here.as_ref())?;
+            let rows_of_run = format!("{} {}", self.order.run.0, done.rows);
+            change
+                .properties
+                .insert(ROWS_OF_RUN.to_owned(), rows_of_run);
             let committed = self.table.commit_only(base.as_ref(), change).await?;
             done.version = Some(committed.version);
             done.total_rows = Some(committed.row_count);
@@ -141,6 +145,28 @@ impl Extraction<'_> {
             self.runner.phase(self.id, Phase::Reading);
         }
         Ok(done)
+    }
+
+    /// What this run has done to the table so far: a lost connection begins the task again after its last commit.
+    fn done_before(&self, latest: Option<&Latest>) -> Done {
+        let rows = self.committed(latest);
+        Done {
+            skipped: (rows == 0).then(|| "nothing new".to_owned()),
+            rows,
+            version: latest.map(|latest| latest.version),
+            total_rows: latest.map(|latest| latest.row_count),
+            ..Done::default()
+        }
+    }
+
+    /// How many rows this run has committed to the table.
+    fn committed(&self, latest: Option<&Latest>) -> u64 {
+        let noted = latest.and_then(|latest| latest.properties.get(ROWS_OF_RUN));
+        let noted = noted.and_then(|noted| noted.split_once(' '));
+        match noted {
+            Some((run, rows)) if run == self.order.run.0.to_string() => rows.parse().unwrap_or(0),
+            _ => 0,
+        }
     }
 
     /// The table as it is, with the files that the chunk is compared with.

@@ -3,7 +3,8 @@
 use comboi_project::Source;
 
 use super::bounds::one_row;
-use super::client::Database;
+use super::client::{Connection, Database, Dialect};
+use super::request::Relation;
 use crate::Error;
 
 /// A database as it answered.
@@ -38,6 +39,9 @@ pub struct FoundTable {
     pub suggestion: Option<Suggestion>,
 }
 
+/// Digits in front of the point that a proposed type has room for, beyond those that were seen.
+const HEADROOM: usize = 3;
+
 /// A column of a table or view.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct FoundColumn {
@@ -48,6 +52,16 @@ pub struct FoundColumn {
     pub source_type: String,
     /// Whether it may be NULL.
     pub nullable: bool,
+    /// A type for numbers without a precision, from a look at some rows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proposed_type: Option<String>,
+}
+
+impl FoundColumn {
+    /// Whether it is kept as text unless somebody gives it a type.
+    fn has_no_precision(&self) -> bool {
+        self.source_type == "numeric"
+    }
 }
 
 /// How new rows may be found.
@@ -57,6 +71,12 @@ pub struct Suggestion {
     pub incremental: &'static str,
     /// By this column.
     pub column: String,
+    /// Reading again so far below the checkpoint, where rows may get lower values than others that were read before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lookback: Option<&'static str>,
+    /// Why rows may be missed without it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub doubts: Vec<String>,
 }
 
 /// Connects and asks who answers.
@@ -80,7 +100,76 @@ pub async fn ask(database: &dyn Database) -> Result<Answer, Error> {
 pub async fn discover(database: &dyn Database) -> Result<Vec<FoundTable>, Error> {
     let mut connection = database.connect().await?;
     let rows = connection.texts(&database.dialect().catalog()).await?;
-    Ok(tables(rows))
+    let mut tables = tables(rows);
+    for table in &mut tables {
+        propose_types(table, database.dialect(), connection.as_mut()).await?;
+        doubt(table, database.dialect(), connection.as_mut()).await?;
+    }
+    Ok(tables)
+}
+
+/// Types for numbers that have no precision, as far as a look at some rows tells.
+async fn propose_types(
+    table: &mut FoundTable,
+    dialect: &dyn Dialect,
+    connection: &mut dyn Connection,
+) -> Result<(), Error> {
+    let columns = table.columns.iter().filter(|it| it.has_no_precision());
+    let names: Vec<&str> = columns.map(|it| it.name.as_str()).collect();
+    let Some(sql) = dialect.digits(table, &names).filter(|_| !names.is_empty()) else {
+        return Ok(());
+    };
+    let digits = match one_row(connection, &sql).await {
+        Ok(digits) => digits,
+        Err(lost @ Error::Lost { .. }) => return Err(lost),
+        // A view that takes long, or fails: nothing is proposed.
+        Err(_) => return Ok(()),
+    };
+    let key = table.primary_key.clone();
+    let numbers = table.columns.iter_mut().filter(|it| it.has_no_precision());
+    for (column, digits) in numbers.zip(digits.chunks(2)) {
+        let number = |at: usize| digits.get(at)?.as_deref()?.parse::<usize>().ok();
+        let (Some(whole), Some(decimals)) = (number(0), number(1)) else {
+            continue;
+        };
+        column.proposed_type = proposed(whole, decimals, key.contains(&column.name));
+    }
+    Ok(())
+}
+
+/// A type with room for more digits than were seen; `None` when the lake has none.
+fn proposed(whole: usize, decimals: usize, is_key: bool) -> Option<String> {
+    const MOST: usize = 38;
+    let scale = match decimals {
+        0 if is_key => 0,
+        0..=2 => 2,
+        more => (more + 2).min(MOST.saturating_sub(whole).max(more)),
+    };
+    let precision = (whole + HEADROOM + scale).max(18).min(MOST);
+    (whole + scale <= MOST).then(|| format!("DECIMAL({precision},{scale})"))
+}
+
+/// Whether the suggested column may miss rows.
+async fn doubt(
+    table: &mut FoundTable,
+    dialect: &dyn Dialect,
+    connection: &mut dyn Connection,
+) -> Result<(), Error> {
+    let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
+    let relation = Relation::Table(format!("{}.{}", quoted(&table.schema), quoted(&table.name)));
+    let Some(suggestion) = &mut table.suggestion else {
+        return Ok(());
+    };
+    let found = table.columns.iter().find(|it| it.name == suggestion.column);
+    let Some(Ok(kind)) = found.map(|it| dialect.cursor_kind(&it.source_type)) else {
+        return Ok(());
+    };
+    let origin = connection.origin(&relation, &suggestion.column).await?;
+    suggestion.doubts = origin.doubts(kind, None, None);
+    if !suggestion.doubts.is_empty() {
+        suggestion.lookback = Some(if kind.is_time() { "10m" } else { "10000" });
+    }
+    Ok(())
 }
 
 fn tables(rows: Vec<Vec<Option<String>>>) -> Vec<FoundTable> {
@@ -95,6 +184,7 @@ fn tables(rows: Vec<Vec<Option<String>>>) -> Vec<FoundTable> {
             name: next().unwrap_or_default(),
             source_type: next().unwrap_or_default(),
             nullable: next().as_deref() != Some("f"),
+            proposed_type: None,
         };
         if !tables
             .last()
@@ -150,6 +240,8 @@ fn suggestion(columns: &[FoundColumn], key: &[String]) -> Option<Suggestion> {
         return Some(Suggestion {
             incremental: "rowversion",
             column: column.name.clone(),
+            lookback: None,
+            doubts: Vec::new(),
         });
     }
     let is_time = |column: &FoundColumn| {
@@ -174,6 +266,8 @@ fn suggestion(columns: &[FoundColumn], key: &[String]) -> Option<Suggestion> {
     Some(Suggestion {
         incremental: "watermark",
         column: column.name.clone(),
+        lookback: None,
+        doubts: Vec::new(),
     })
 }
 
@@ -192,6 +286,29 @@ impl FoundTable {
             Source::AzureSql(_) => Some(format!("SELECT TOP ({rows}) * FROM {}", name('[', ']'))),
             Source::Files(_) => None,
         }
+    }
+
+    /// The types of columns that have none that the lake keeps.
+    fn types(&self) -> Vec<String> {
+        let open = self.columns.iter().filter(|it| it.has_no_precision());
+        let (proposed, unknown): (Vec<_>, Vec<_>) = open.partition(|it| it.proposed_type.is_some());
+        let mut lines = Vec::new();
+        if !unknown.is_empty() {
+            let names: Vec<&str> = unknown.iter().map(|it| it.name.as_str()).collect();
+            lines.push(format!(
+                "  # numbers without a precision, kept as text unless `columns` gives them a type: {}",
+                names.join(", ").replace(['\n', '\r'], " ")
+            ));
+        }
+        if !proposed.is_empty() {
+            let typed = proposed.iter().map(|it| {
+                let of = it.proposed_type.as_deref().unwrap_or_default();
+                format!("{}: {}", quoted(&it.name), quoted(of))
+            });
+            let typed: Vec<String> = typed.collect();
+            lines.push(format!("  columns: {{{}}}", typed.join(", ")));
+        }
+        lines
     }
 
     /// The table as it may stand under `tables:` of the configuration.
@@ -231,13 +348,18 @@ impl FoundTable {
         if let Some(Suggestion {
             incremental,
             column,
+            lookback,
+            doubts,
         }) = &self.suggestion
         {
             if *incremental != "watermark" {
                 lines.push(format!("  incremental: {incremental}"));
             }
             lines.push(format!("  incremental_column: {}", quoted(column)));
+            lines.extend(doubts.iter().map(|why| format!("  # `{column}`: {why}")));
+            lines.extend(lookback.map(|lookback| format!("  lookback: {lookback}")));
         }
+        lines.extend(self.types());
         lines.join("\n") + "\n"
     }
 }
@@ -250,6 +372,21 @@ fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn types_have_room_for_more_digits() {
+        let check = |whole, decimals, is_key, expected: Option<&str>| {
+            assert_eq!(proposed(whole, decimals, is_key).as_deref(), expected);
+        };
+        check(2, 2, false, Some("DECIMAL(18,2)"));
+        check(1, 0, false, Some("DECIMAL(18,2)"));
+        check(6, 0, true, Some("DECIMAL(18,0)"));
+        check(20, 0, true, Some("DECIMAL(23,0)"));
+        check(17, 4, false, Some("DECIMAL(26,6)"));
+        check(30, 8, false, Some("DECIMAL(38,8)"));
+        check(31, 8, false, None);
+        check(40, 0, true, None);
+    }
 
     fn check(rows: &[&str], expected: &str) {
         let rows = rows

@@ -7,6 +7,7 @@ use arrow_array::RecordBatch;
 use async_trait::async_trait;
 use comboi_project::SqlType;
 
+use super::catalog::FoundTable;
 use super::columns::SourceColumn;
 use super::cursor::CursorKind;
 use super::origin::Origin;
@@ -136,6 +137,10 @@ pub trait Dialect: Send + Sync {
     /// known), column, type as the database calls it, `t` or `f` for nullable, and the place in the primary key from 1 on (NULL if it is
     /// not in it).
     fn catalog(&self) -> String;
+
+    /// A look at some rows of a table, for columns whose numbers have no precision: one row with two values for each column, the
+    /// most digits in front of the point and behind it, as far as there are numbers. `None`: every number of this database has a precision.
+    fn digits(&self, table: &FoundTable, columns: &[&str]) -> Option<String>;
 
     /// What a filter takes, for people: `updated_at >= 2026-03-01 00:00:00+00`.
     fn told(&self, filter: &Filter) -> String;

@@ -6,7 +6,9 @@ use super::catalog::{ABOUT, CATALOG, OPEN_TRANSACTIONS};
 use super::lexer::parts;
 use super::types::Family;
 use crate::database::condition::Spelling;
-use crate::database::{Cursor, CursorKind, Dialect, Filter, OwnCursor, Relation, SourceColumn};
+use crate::database::{
+    Cursor, CursorKind, Dialect, Filter, FoundTable, OwnCursor, Relation, SourceColumn,
+};
 
 /// The SQL of SQL Server and Azure SQL.
 #[derive(Clone, Copy, Debug)]
@@ -178,6 +180,10 @@ impl Dialect for Sql {
 
     fn catalog(&self) -> String {
         CATALOG.to_owned()
+    }
+
+    fn digits(&self, _: &FoundTable, _: &[&str]) -> Option<String> {
+        None
     }
 
     fn told(&self, filter: &Filter) -> String {

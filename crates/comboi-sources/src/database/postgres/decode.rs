@@ -61,7 +61,7 @@ const TOO_LONG: &str = "it has more digits than the column; write a wider `DECIM
 const INFINITE: &str = "it is an infinity, and the lake has no such date; write `VARCHAR` for the column under `columns:`";
 const TOO_FAR: &str =
     "it is beyond the last date that the lake has; write `VARCHAR` for the column under `columns:`";
-const NESTED: &str = "it is an array of more than one dimension; write the type with all of them for the column under `columns:`, such as `INTEGER[][]`, or `VARCHAR`";
+const DIMENSIONS: &str = "it is an array of other dimensions than the column; write the type with all of them for the column under `columns:`, such as `INTEGER[][]`, or `VARCHAR` where rows have different ones";
 
 /// Days from 1970 to 2000, where PostgreSQL's dates begin.
 const DAYS: i32 = 10_957;
@@ -394,21 +394,54 @@ fn uuid(bytes: [u8; 16], out: &mut Vec<u8>) {
     }
 }
 
-/// The elements of an array; how many there are.
+/// The elements of an array, which has as many dimensions as the column; how many the outermost has.
 fn elements(bytes: &[u8], items: &mut Column) -> Result<i32, Refusal> {
     let mut rest = bytes;
-    let mut word = || fixed(&mut rest).map(i32::from_be_bytes).ok_or(Malformed);
-    let (dimensions, _has_nulls, _of) = (word()?, word()?, word()?);
+    let (dimensions, _has_nulls, _of) = (word(&mut rest)?, word(&mut rest)?, word(&mut rest)?);
     match dimensions {
         0 => return Ok(0),
-        1 => {}
-        _ => return Err(Refusal::Value(NESTED)),
+        1 if !matches!(items.values, Values::List(..)) => {}
+        _ => return nested(dimensions, &mut rest, items),
     }
-    let (count, _first) = (word()?, word()?);
+    let (count, _first) = (word(&mut rest)?, word(&mut rest)?);
     for _ in 0..count {
         items.push(value(&mut rest).ok_or(Malformed)?)?;
     }
     Ok(count)
+}
+
+fn word(rest: &mut &[u8]) -> Result<i32, Refusal> {
+    fixed(rest).map(i32::from_be_bytes).ok_or(Malformed)
+}
+
+/// The same for several dimensions: their lengths stand in front, then all the elements.
+fn nested(dimensions: i32, rest: &mut &[u8], items: &mut Column) -> Result<i32, Refusal> {
+    let mut lengths = Vec::new();
+    for _ in 0..dimensions {
+        lengths.push(word(rest)?);
+        let _first = word(rest)?;
+    }
+    fill(&lengths, rest, items)?;
+    lengths.first().copied().ok_or(Malformed)
+}
+
+fn fill(lengths: &[i32], rest: &mut &[u8], items: &mut Column) -> Result<(), Refusal> {
+    let Some((count, inner)) = lengths.split_first() else {
+        return Err(Refusal::Value(DIMENSIONS));
+    };
+    for _ in 0..*count {
+        match (&mut items.values, inner.first()) {
+            (Values::List(ends, elements), Some(length)) => {
+                let last = *ends.last().unwrap_or(&0);
+                ends.push(last.checked_add(*length).ok_or(Malformed)?);
+                items.nulls.append_non_null();
+                fill(inner, rest, elements)?;
+            }
+            (Values::List(..), None) | (_, Some(_)) => return Err(Refusal::Value(DIMENSIONS)),
+            (_, None) => items.push(value(rest).ok_or(Malformed)?)?,
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -460,6 +493,54 @@ mod tests {
             let taken = decoder(Form::Int4, DataType::Int32).take(&wrong);
             assert_eq!(taken.unwrap_err().1, Malformed);
         }
+    }
+
+    /// Arrays as array_send writes them: dimensions, flags, the element's type, then each dimension's length and lower bound.
+    #[test]
+    fn an_array_has_the_dimensions_of_its_column() {
+        let array = |lengths: &[i32], values: &[i32]| {
+            let mut words = vec![i32::try_from(lengths.len()).unwrap(), 0, 23];
+            words.extend(lengths.iter().flat_map(|length| [*length, 1]));
+            words.extend(values.iter().flat_map(|value| [4, *value]));
+            words
+                .iter()
+                .flat_map(|word| word.to_be_bytes())
+                .collect::<Vec<u8>>()
+        };
+        let read = |depth: usize, array: &[u8]| {
+            let list = |of: DataType| DataType::List(Arc::new(Field::new("element", of, true)));
+            let (mut form, mut of) = (Form::Int4, DataType::Int32);
+            for _ in 0..depth {
+                (form, of) = (Form::List(Box::new(form)), list(of));
+            }
+            let mut decoder = decoder(form, of);
+            decoder.take(&stream(&[array])).map_err(|(_, why)| why)?;
+            let batch = decoder.batch().map_err(|(_, why)| why)?;
+            Ok(format!(
+                "{:?}",
+                arrow_cast::display::array_value_to_string(batch.column(0), 0).unwrap()
+            ))
+        };
+        let other = Err(Refusal::Value(DIMENSIONS));
+        let (flat, deep) = (array(&[2], &[1, 2]), array(&[2, 3], &[1, 2, 3, 4, 5, 6]));
+        let deeper = array(&[1, 2, 1], &[7, 8]);
+        assert_eq!(read(1, &flat), Ok("\"[1, 2]\"".to_owned()));
+        assert_eq!(read(2, &deep), Ok("\"[[1, 2, 3], [4, 5, 6]]\"".to_owned()));
+        assert_eq!(read(3, &deeper), Ok("\"[[[7], [8]]]\"".to_owned()));
+        for depth in 1..=3 {
+            assert_eq!(read(depth, &array(&[], &[])), Ok("\"[]\"".to_owned()));
+        }
+        for (depth, array) in [
+            (2, &flat),
+            (3, &flat),
+            (1, &deep),
+            (3, &deep),
+            (1, &deeper),
+            (2, &deeper),
+        ] {
+            assert_eq!(read(depth, array), other, "{depth}");
+        }
+        assert_eq!(read(2, &deep[..deep.len() - 4]), Err(Malformed));
     }
 
     #[test]

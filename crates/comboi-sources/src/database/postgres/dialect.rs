@@ -5,7 +5,7 @@ use comboi_project::Lookback;
 use super::lexer::one_query;
 use crate::database::condition::Spelling;
 use crate::database::{
-    Cursor, CursorKind, Dialect, Filter, OwnCursor, Part, Relation, SourceColumn,
+    Cursor, CursorKind, Dialect, Filter, FoundTable, OwnCursor, Part, Relation, SourceColumn,
 };
 
 /// PostgreSQL's SQL.
@@ -157,6 +157,32 @@ impl Dialect for Sql {
             .to_owned()
     }
 
+    fn digits(&self, table: &FoundTable, columns: &[&str]) -> Option<String> {
+        let name = format!("{}.{}", ident(&table.schema), ident(&table.name));
+        let values: Vec<String> = columns.iter().map(|name| column(name)).collect();
+        let looked_at = values.iter().map(|value| {
+            let is_number = format!("{value}::text NOT IN ('NaN', 'Infinity', '-Infinity')");
+            format!(
+                "max(length(trunc(abs({value}))::text)) FILTER (WHERE {is_number}), max(min_scale({value}))"
+            )
+        });
+        let looked_at: Vec<String> = looked_at.collect();
+        // Of a large table some pages from everywhere.
+        let sample = match table.rows {
+            Some(rows) if rows > 2 * DIGITS_ROWS && !table.is_view => {
+                format!(
+                    " TABLESAMPLE SYSTEM ({})",
+                    (200 * DIGITS_ROWS).div_ceil(rows)
+                )
+            }
+            _ => String::new(),
+        };
+        Some(format!(
+            "SET LOCAL statement_timeout = '10s'; SELECT {} FROM (SELECT * FROM {name}{sample} LIMIT {DIGITS_ROWS}) AS q",
+            looked_at.join(", ")
+        ))
+    }
+
     fn told(&self, filter: &Filter) -> String {
         match filter {
             Filter::All | Filter::Part(_) => "everything".to_owned(),
@@ -190,6 +216,9 @@ impl Dialect for Sql {
         }
     }
 }
+
+/// How many rows are looked at to propose a type.
+const DIGITS_ROWS: u64 = 100_000;
 
 /// Comboi's own connections only read, and autovacuum writes no rows. A backend without an xid may still get one. The start of a
 /// prepared transaction is not known (`prepared` is the time of PREPARE), nor that of a session with `track_activities = off`, which is

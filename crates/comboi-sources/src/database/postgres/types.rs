@@ -68,19 +68,29 @@ pub(super) fn reading(of: &PgType, said: Option<&SqlType>) -> Reading {
         (Kind::Base(base), SqlType::Double) if base == "numeric" || base == "real" => {
             Reading::sent(SqlType::Double, "({})::double precision")
         }
-        (Kind::Array(item), SqlType::List(wanted)) if !matches!(**wanted, SqlType::List(_)) => {
-            match reading(item, Some(wanted)) {
-                Reading {
-                    sql_type,
-                    sent_as: None,
-                } => Reading::own(SqlType::List(Box::new(sql_type))),
-                _ => Reading::sent(SqlType::Varchar(None), "array_to_json({})::text"),
-            }
-        }
-        (Kind::Array(_), SqlType::List(_) | SqlType::Array(..)) => {
-            Reading::sent(SqlType::Varchar(None), "array_to_json({})::text")
-        }
+        (Kind::Array(item), SqlType::List(_) | SqlType::Array(..)) => list(item, said),
         _ => Reading::text(),
+    }
+}
+
+/// An array that is wanted as lists in lists: PostgreSQL does not say how many dimensions it has, each value does.
+fn list(item: &PgType, said: &SqlType) -> Reading {
+    let (mut leaf, mut depth) = (said, 0);
+    while let SqlType::List(of) = leaf {
+        (leaf, depth) = (of, depth + 1);
+    }
+    let nested = |leaf: SqlType| (0..depth).fold(leaf, |of, _| SqlType::List(Box::new(of)));
+    match (reading(item, Some(leaf)), leaf) {
+        (
+            Reading {
+                sql_type,
+                sent_as: None,
+            },
+            _,
+        ) if sql_type == *leaf => Reading::own(nested(sql_type)),
+        (_, SqlType::Varchar(_)) => Reading::sent(nested(SqlType::Varchar(None)), "({})::text[]"),
+        // DuckDB takes it apart, and refuses what is not as deep.
+        _ => Reading::sent(SqlType::Json, "array_to_json({})::text"),
     }
 }
 
@@ -146,11 +156,16 @@ pub(super) fn form(source_type: &str, sql_type: &SqlType, sent_as: Option<&str>)
     if sent_as.is_some() {
         return match sql_type {
             SqlType::Double => Form::Float8,
-            SqlType::List(_) => Form::List(Box::new(Form::Text)),
+            SqlType::List(item) => Form::List(Box::new(form("text", item, Some("")))),
             _ => Form::Text,
         };
     }
     if let (Some(item), SqlType::List(of)) = (source_type.strip_suffix("[]"), sql_type) {
+        let item = if matches!(**of, SqlType::List(_)) {
+            source_type
+        } else {
+            item
+        };
         return Form::List(Box::new(form(item, of, None)));
     }
     // `timestamp(3) with time zone` has its precision in the middle.
@@ -252,7 +267,22 @@ mod tests {
         check(
             &array(base("integer")),
             Some("INTEGER[][]"),
-            "VARCHAR by Text of array_to_json({})::text",
+            "INTEGER[][] by List(List(Int4))",
+        );
+        check(
+            &array(base("numeric")),
+            Some("DECIMAL(9,2)[][]"),
+            "DECIMAL(9,2)[][] by List(List(Decimal(9, 2)))",
+        );
+        check(
+            &array(base("integer")),
+            Some("VARCHAR[][]"),
+            "VARCHAR[][] by List(List(Text)) of ({})::text[]",
+        );
+        check(
+            &array(base("integer")),
+            Some("BIGINT[][]"),
+            "JSON by Text of array_to_json({})::text",
         );
         let range = PgType {
             name: "int4range".into(),
