@@ -60,9 +60,8 @@ impl Extraction<'_> {
         let watch = self.runner.stop.watch(reader.stop.clone());
         let reading = reader.open(position.as_ref(), known, has_rows).await?;
         drop(watch);
-        let mut done = self
-            .commit_all(reading, latest.as_ref(), first_chunk)
-            .await?;
+        let before = self.done_before(latest.as_ref());
+        let mut done = self.commit_all(reading, before, first_chunk).await?;
         let notes: Vec<Note> = notes.into_iter().map(Note::Connection).collect();
         done.add_notes(&notes);
         Ok(done)
@@ -81,7 +80,13 @@ impl Extraction<'_> {
         let reading = reader
             .open_window(&position, known, &range.from, &range.below)
             .await?;
-        self.commit_all(reading, latest.as_ref(), chunk).await
+        // Each range is reported for itself.
+        let before = Done {
+            rows: 0,
+            skipped: Some("nothing new".to_owned()),
+            ..self.done_before(latest.as_ref())
+        };
+        self.commit_all(reading, before, chunk).await
     }
 
     fn reader(&self) -> Result<(DatabaseReader<'_>, Vec<String>), TaskError> {
@@ -94,7 +99,7 @@ impl Extraction<'_> {
     async fn commit_all(
         &self,
         mut reading: Reading<'_>,
-        latest: Option<&Latest>,
+        mut done: Done,
         first_chunk: u32,
     ) -> Result<Done, TaskError> {
         self.runner.phase(self.id, Phase::Reading);
@@ -104,7 +109,6 @@ impl Extraction<'_> {
             run: self.order.run,
             loaded_at: self.runner.clock.now(),
         };
-        let mut done = self.done_before(latest);
         for number in first_chunk.. {
             let folder = scratch.path().join(format!("chunk-{number}"));
             std::fs::create_dir(&folder).map_err(|e| TaskError::Scratch(folder.clone(), e))?;
