@@ -133,11 +133,11 @@ impl Extraction<'_> {
     }
 
     /// The notes, with the command that brings back what the table was before this run.
-    fn undoable(&self, notes: &[Note], before: Option<&Latest>) -> Vec<Note> {
-        let Some(before) = before else {
+    fn undoable(&self, notes: &[Note], before: Option<u64>) -> Vec<Note> {
+        let Some(version) = before else {
             return notes.to_vec();
         };
-        let command = format!("comboi restore {} --version {}", self.id, before.version);
+        let command = format!("comboi restore {} --version {version}", self.id);
         let notes = notes.iter().cloned();
         notes.map(|note| note.undone_by(&command)).collect()
     }

@@ -109,13 +109,14 @@ impl Extraction<'_> {
             run: self.order.run,
             loaded_at: self.runner.clock.now(),
         };
+        let version_before = done.version;
         for number in first_chunk.. {
             let folder = scratch.path().join(format!("chunk-{number}"));
             std::fs::create_dir(&folder).map_err(|e| TaskError::Scratch(folder.clone(), e))?;
             let Some(chunk) = reading.next(stamp, &folder).await? else {
                 break;
             };
-            done.add_notes(&self.undoable(chunk.notes(), latest));
+            done.add_notes(&self.undoable(chunk.notes(), version_before));
             let base = self.table.snapshot().await?;
             if base.as_ref().map(|base| base.version) != done.version {
                 return Err(comboi_lake::Error::Overtaken(self.table.name().to_owned()).into());

@@ -64,7 +64,9 @@ impl Extraction<'_> {
             notes: extract.drift.clone(),
             ..Done::default()
         };
-        done.add_notes(&self.undoable(&extract.notes, latest.as_ref()));
+        done.add_notes(
+            &self.undoable(&extract.notes, latest.as_ref().map(|latest| latest.version)),
+        );
         done.notes.extend(left_out);
         let mut change = self.change(extract, 0, here.as_ref())?;
         // Which bad rows were put aside by then.
