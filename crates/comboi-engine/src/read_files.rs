@@ -12,9 +12,11 @@ mod infer;
 mod json;
 mod known;
 mod lake;
+mod moment;
 mod nested;
 mod new_rows;
 mod nulls;
+mod number;
 mod open;
 mod parquet;
 mod relation;
@@ -30,7 +32,6 @@ use serde::{Deserialize, Serialize};
 
 pub use infer::{Found, infer};
 pub use json::Json;
-pub(crate) use json::define;
 pub use known::{Known, count_later, files_with_rows_of, max_value, null_count, rewrite};
 pub use new_rows::{Boundary, Nulls, Rows, edge};
 pub use open::{open, without_mark};
@@ -47,6 +48,12 @@ pub const FILE_COLUMN: &str = "_comboi_file";
 pub const LOADED_AT_COLUMN: &str = "_comboi_loaded_at";
 /// The run in which comboi read the row.
 pub const RUN_ID_COLUMN: &str = "_comboi_run_id";
+
+/// Makes functions known to the SQL of comboi's own instance.
+pub(crate) fn define(instance: &crate::instance::Instance) -> Result<(), crate::Error> {
+    json::define(instance)?;
+    number::define(instance)
+}
 
 /// What can go wrong while files are read, told apart by what to do next.
 #[derive(Debug, thiserror::Error)]
@@ -201,7 +208,8 @@ pub struct Reading {
     pub rules: TextRules,
     /// Whether keys of JSON objects that are not among the group's columns are passed over.
     pub ignore_unknown_keys: bool,
-    /// Columns whose types somebody wrote down: fields of nested values that are not in them are passed over.
+    /// Columns whose types somebody wrote down: they take every text of an equal value, and fields of nested values
+    /// that are not in them are passed over. A type that was found takes what would be found again.
     pub declared: Vec<String>,
     /// Columns that tell rows apart: a row without a value in one of them does not fit.
     pub key: Vec<String>,

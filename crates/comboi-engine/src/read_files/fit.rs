@@ -3,15 +3,32 @@
 //! DuckDB's own casts are more generous than a copy of somebody's data may be: `'1.5'::INTEGER` is 2,
 //! `'1.239'::DECIMAL(9,2)` is 1.24, `'2024-01-01 13:45'::DATE` forgets the time,
 //! `'2024-01-01T00:00+02:00'::TIMESTAMP` the offset, `'0x1F'` and `'1_000'` are numbers.
+//!
+//! There are two rules, by the [`Origin`] of a column's type. A type that was *found* takes the texts by which
+//! [`counts`](super::counts) would find it, so that it does not matter how values are spread over files. A type
+//! that was *declared* takes every text of an equal value. docs/types.md has both, type by type.
+//!
+//! For another format: make texts of its values, give them to [`Counts::see`](super::counts::Counts::see) with
+//! their kind to find a type, and use [`text`] to read them: [`Fit::value`] is NULL where a text does not fit.
 
 use comboi_project::SqlType;
 
 use super::TextRules;
+use super::number::{Float, FloatRule};
 use crate::sql;
 
 /// The mark of our own errors in DuckDB's messages.
 pub(super) const UNFIT: &str = "comboi: a value does not fit";
 pub(super) const NULL_FOUND: &str = "comboi: no value in the incremental column";
+
+/// Where a column's type comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// Values showed it: a text is a value if the type writes it so.
+    Found,
+    /// Somebody wrote it down: a text is a value if it means an equal one.
+    Declared,
+}
 
 /// A column's value as SQL.
 pub(super) struct Fit {
@@ -21,6 +38,8 @@ pub(super) struct Fit {
     from: String,
     /// Whether every value fits, so that nothing is to be checked.
     always: bool,
+    /// The value if the type were declared, where that makes a difference.
+    declared: Option<String>,
 }
 
 impl Fit {
@@ -30,6 +49,7 @@ impl Fit {
             value: format!("CAST(NULL AS {})", plain(to)),
             from: "NULL".into(),
             always: true,
+            declared: None,
         }
     }
 
@@ -39,6 +59,7 @@ impl Fit {
             value: value.to_owned(),
             from: value.to_owned(),
             always: true,
+            declared: None,
         }
     }
 
@@ -48,6 +69,7 @@ impl Fit {
             value,
             from: from.to_owned(),
             always: false,
+            declared: None,
         }
     }
 
@@ -68,6 +90,12 @@ impl Fit {
         let Self { value, from, .. } = self;
         (!self.always).then(|| format!("({from} IS NOT NULL AND ({value}) IS NULL)"))
     }
+
+    /// Whether a value that does not fit would do so if its type were declared.
+    pub(super) fn fits_declared(&self) -> Option<String> {
+        let declared = self.declared.as_ref()?;
+        Some(format!("({declared}) IS NOT NULL"))
+    }
 }
 
 /// `NULL`-typed columns are text to DuckDB's `CAST`.
@@ -79,74 +107,116 @@ fn plain(to: &SqlType) -> String {
 }
 
 /// What a text stands for.
-pub(super) fn text(from: &str, to: &SqlType, rules: &TextRules) -> Fit {
-    use SqlType::*;
-    let from = from.to_owned();
-    let to_text = plain(to);
-    let try_cast = |c: &str| format!("TRY_CAST({c} AS {to_text})");
-    let number = if rules.decimal_comma {
-        format!("replace({from}, ',', '.')")
-    } else {
-        from.clone()
-    };
-    let no_point = if rules.decimal_comma {
-        format!("NOT contains({from}, '.') AND ")
-    } else {
-        String::new()
-    };
-    let value = match to {
-        Varchar(None) => {
-            return Fit {
-                value: from.clone(),
-                from,
-                always: true,
-            };
-        }
+pub(super) fn text(from: &str, to: &SqlType, rules: &TextRules, origin: Origin) -> Fit {
+    match to {
+        SqlType::Varchar(None) => return Fit::always(from),
         // A column without a value: any is one that does not fit.
-        Null => "CAST(NULL AS VARCHAR)".to_owned(),
-        Varchar(Some(_)) | Boolean => try_cast(&from),
-        HugeInt | UHugeInt => {
-            let checked = format!(
-                "TRY_CAST({} AS DECIMAL(38,0))",
-                integer(&number, &no_point, &to_text)
-            );
-            format!("CAST({checked} AS {to_text})")
-        }
-        _ if to.is_integer() => integer(&number, &no_point, &to_text),
-        Decimal(_, scale) => {
-            let pattern = format!(r"\s*[-+]?\d*(\.\d{{0,{scale}}}0*)?\s*");
-            format!(
-                "CASE WHEN {no_point}regexp_full_match({number}, '{pattern}') THEN {} END",
-                try_cast(&number)
-            )
-        }
-        Float | Double => format!(
-            "CASE WHEN {no_point}NOT contains({from}, '_') THEN {} END",
-            try_cast(&number)
-        ),
-        Date => date(&from, rules),
-        Timestamp | TimestampS | TimestampMs | TimestampNs | TimestampTz => {
-            timestamp(&from, to, rules)
-        }
-        Time | TimeTz => format!(
-            "CASE WHEN NOT regexp_matches({from}, '\\.\\d{{6}}0*[1-9]') THEN {} END",
-            try_cast(&from)
-        ),
-        Json => format!("CASE WHEN json_valid({from}) THEN CAST({from} AS JSON) END"),
-        _ => try_cast(&from),
-    };
+        SqlType::Null => return Fit::checked(from, "CAST(NULL AS VARCHAR)".to_owned()),
+        _ => {}
+    }
+    let value = |origin| text_value(from, to, rules, origin);
+    let differs = origin == Origin::Found && (to.is_number() || matches!(to, SqlType::Boolean));
     Fit {
-        value,
-        from,
+        value: value(origin),
+        from: from.to_owned(),
         always: false,
+        declared: differs.then(|| value(Origin::Declared)),
     }
 }
 
-/// Whole numbers, also as `12.0`: what programs write that know only floating-point columns with gaps.
-fn integer(c: &str, no_point: &str, to: &str) -> String {
+fn text_value(c: &str, to: &SqlType, rules: &TextRules, origin: Origin) -> String {
+    use SqlType::*;
+    let try_cast = || format!("TRY_CAST({c} AS {})", plain(to));
+    match to {
+        Boolean if origin == Origin::Found => format!(
+            "CASE WHEN lower({c}) IN ('true', 'false') THEN {} END",
+            try_cast()
+        ),
+        HugeInt | UHugeInt => {
+            let checked = number(c, &Decimal(38, 0), rules, origin, whole);
+            format!("CAST({checked} AS {to})")
+        }
+        _ if to.is_integer() => number(c, to, rules, origin, whole),
+        Decimal(..) => number(c, to, rules, origin, decimal),
+        Float | Double => number(c, to, rules, origin, floating),
+        Date => date(c, rules),
+        Timestamp | TimestampS | TimestampMs | TimestampNs | TimestampTz => timestamp(c, to, rules),
+        Time | TimeTz => format!(
+            r"CASE WHEN NOT regexp_matches({c}, '\.\d{{6}}0*[1-9]') THEN {} END",
+            try_cast()
+        ),
+        // DuckDB rounds parts of months to days, and parts of microseconds away.
+        Interval => format!(
+            r"CASE WHEN NOT contains({c}, '.') OR regexp_full_match({c}, '[^.]*\d\.\d{{1,6}}0*\s*(s|secs?|seconds?)?\s*') THEN {} END",
+            try_cast()
+        ),
+        Json => format!("CASE WHEN json_valid({c}) THEN CAST({c} AS JSON) END"),
+        _ => try_cast(),
+    }
+}
+
+/// A number by one of the functions below, with the decimal separator that the table has.
+fn number(
+    c: &str,
+    to: &SqlType,
+    rules: &TextRules,
+    origin: Origin,
+    value: impl Fn(&str, &SqlType, Origin) -> String,
+) -> String {
+    if !rules.decimal_comma {
+        return value(c, to, origin);
+    }
+    let point = format!("replace({c}, ',', '.')");
     format!(
-        r"CASE WHEN {no_point}regexp_full_match({c}, '\s*[-+]?\d+\s*') THEN TRY_CAST({c} AS {to}) WHEN {no_point}regexp_full_match({c}, '\s*[-+]?\d+\.0*\s*') THEN TRY_CAST(split_part({c}, '.', 1) AS {to}) END"
+        "CASE WHEN NOT contains({c}, '.') THEN {} END",
+        value(&point, to, origin)
     )
+}
+
+/// Whole numbers, also as `12.0`: what programs write that know only floating-point columns with gaps.
+fn whole(c: &str, to: &SqlType, origin: Origin) -> String {
+    let cast = format!("TRY_CAST({c} AS {to})");
+    let otherwise = match origin {
+        Origin::Found => format!(
+            r"CASE WHEN regexp_full_match({c}, '(0|-?[1-9]\d*)\.0+') THEN TRY_CAST(split_part({c}, '.', 1) AS {to}) END"
+        ),
+        Origin::Declared => format!("TRY_CAST(comboi_plain({c}, 0) AS {to})"),
+    };
+    as_written(c, &cast, &otherwise)
+}
+
+fn decimal(c: &str, to: &SqlType, origin: Origin) -> String {
+    let SqlType::Decimal(_, scale) = to else {
+        return "NULL".to_owned();
+    };
+    let plain = format!("TRY_CAST(comboi_plain({c}, {scale}) AS {to})");
+    let otherwise = match origin {
+        Origin::Found => format!(
+            r"CASE WHEN regexp_full_match({c}, '-?(0|[1-9]\d*)?(\.\d+)?([eE][-+]?\d+)?') THEN {plain} END"
+        ),
+        Origin::Declared => plain,
+    };
+    as_written(c, &format!("TRY_CAST({c} AS {to})"), &otherwise)
+}
+
+fn floating(c: &str, to: &SqlType, origin: Origin) -> String {
+    let float = if matches!(to, SqlType::Float) {
+        Float::Single
+    } else {
+        Float::Double
+    };
+    let rule = FloatRule::new(float, origin == Origin::Found);
+    let cast = format!("TRY_CAST({c} AS {to})");
+    let otherwise = format!(
+        r"CASE WHEN {}({c}) OR regexp_full_match({c}, '(?i)\s*[-+]?(nan|inf|infinity)\s*') THEN {cast} END",
+        rule.function()
+    );
+    as_written(c, &cast, &otherwise)
+}
+
+/// The cast's value where its type writes the text just so, which is quickly seen; else what another expression says.
+fn as_written(c: &str, cast: &str, otherwise: &str) -> String {
+    format!("CASE WHEN CAST({cast} AS VARCHAR) = {c} THEN {cast} ELSE {otherwise} END")
 }
 
 fn date(c: &str, rules: &TextRules) -> String {
@@ -171,9 +241,10 @@ fn timestamp(c: &str, to: &SqlType, rules: &TextRules) -> String {
         Some(format) if format.contains("%z") || format.contains("%Z") => {
             utc(&format!("try_strptime({c}, {})", sql::text(format)))
         }
-        Some(format) => format!("try_strptime({c}, {})", sql::text(format)),
+        Some(format) => whole_micros(&format!("try_strptime({c}, {})", sql::text(format))),
         None => format!(
-            r"CASE WHEN NOT regexp_full_match({c}, '\s*\d{{4,6}}[-/]\d.*') OR (length({c}) > 26 AND regexp_matches({c}, '\.\d{{6}}0*[1-9]')) THEN NULL WHEN contains(substr({c}, 11), '+') OR contains(substr({c}, 11), '-') OR contains(substr({c}, 11), '/') THEN {} ELSE {} END",
+            // The shortest text with seven digits of a fraction has 22 characters: `2026-3-1 1:2:3.1234567`.
+            r"CASE WHEN NOT regexp_full_match({c}, '\s*\d{{4,6}}[-/]\d.*') OR (length({c}) >= 22 AND regexp_matches({c}, '\.\d{{6}}0*[1-9]')) THEN NULL WHEN contains(substr({c}, 11), '+') OR contains(substr({c}, 11), '-') OR contains(substr({c}, 11), '/') THEN {} ELSE {} END",
             utc(&instant),
             cast(c, "TIMESTAMP"),
         ),
@@ -191,22 +262,36 @@ fn timestamp(c: &str, to: &SqlType, rules: &TextRules) -> String {
     }
 }
 
+/// A format with `%n` gives nanoseconds.
+fn whole_micros(moment: &str) -> String {
+    let micros = format!("CAST({moment} AS TIMESTAMP)");
+    format!("CASE WHEN {micros} = {moment} THEN {micros} END")
+}
+
 /// What a value of another type becomes, if nothing of it is lost.
-pub(super) fn typed(from: &str, of: &SqlType, to: &SqlType, rules: &TextRules) -> Fit {
+pub(super) fn typed(
+    from: &str,
+    of: &SqlType,
+    to: &SqlType,
+    rules: &TextRules,
+    origin: Origin,
+) -> Fit {
     use SqlType::*;
     let from = from.to_owned();
     let always = |value: String| Fit {
         value,
         from: from.clone(),
         always: true,
+        declared: None,
     };
     if matches!(of, Varchar(_)) && !matches!(to, Varchar(_)) {
-        return text(&from, to, rules);
+        return text(&from, to, rules, origin);
     }
     let checked = |condition: &str| Fit {
         value: format!("CASE WHEN {condition} THEN {from} END"),
         from: from.clone(),
         always: false,
+        declared: None,
     };
     match (of, to) {
         (of, to) if is_null(of) => always(format!("CAST(NULL AS {})", plain(to))),
@@ -214,6 +299,7 @@ pub(super) fn typed(from: &str, of: &SqlType, to: &SqlType, rules: &TextRules) -
             value: "CAST(NULL AS VARCHAR)".to_owned(),
             from,
             always: false,
+            declared: None,
         },
         (of, Varchar(None)) if !matches!(of, Blob) => always(format!("CAST({from} AS VARCHAR)")),
         // Infinite dates have no place in the lake.
@@ -232,6 +318,7 @@ pub(super) fn typed(from: &str, of: &SqlType, to: &SqlType, rules: &TextRules) -
                 value: format!("CASE WHEN {same} THEN {value} END"),
                 from: from.clone(),
                 always: false,
+                declared: None,
             }
         }
     }

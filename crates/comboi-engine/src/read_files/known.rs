@@ -88,7 +88,8 @@ impl Known {
             // A text, if another program has given it values.
             Some(known) if known.is_untyped() => {
                 let text = SqlType::Varchar(None);
-                let now = fit::typed(&name, &text, &wanted.sql_type, &TextRules::default());
+                let (to, rules) = (&wanted.sql_type, TextRules::default());
+                let now = fit::typed(&name, &text, to, &rules, fit::Origin::Found);
                 lake::kept(&now.strict(), &wanted.sql_type)?
             }
             Some(known) => {
@@ -98,6 +99,8 @@ impl Known {
                     &known.sql_type,
                     &wanted.sql_type,
                     &TextRules::default(),
+                    // No text becomes another type but by somebody's declaration.
+                    fit::Origin::Declared,
                 );
                 lake::kept(&now.strict(), &wanted.sql_type)?
             }

@@ -6,13 +6,13 @@
 
 use comboi_project::SqlType;
 
-use super::fit::{self, Fit};
+use super::fit::{self, Fit, Origin};
 use super::{TextRules, json};
 use crate::sql;
 
 /// What a text, or nested texts, stand for.
-pub(super) fn fit(from: &str, to: &SqlType, rules: &TextRules) -> Fit {
-    let nested = Nested { rules };
+pub(super) fn fit(from: &str, to: &SqlType, rules: &TextRules, origin: Origin) -> Fit {
+    let nested = Nested { rules, origin };
     match to {
         // It was checked when it was read.
         SqlType::Json => Fit::always(from),
@@ -26,7 +26,7 @@ pub(super) fn fit(from: &str, to: &SqlType, rules: &TextRules) -> Fit {
                 format!("CASE WHEN NOT ({unfit}) THEN CAST({value} AS {of}) END"),
             )
         }
-        to => fit::text(from, to, rules),
+        to => fit::text(from, to, rules, origin),
     }
 }
 
@@ -53,6 +53,7 @@ fn as_kept(of: &SqlType) -> SqlType {
 
 struct Nested<'a> {
     rules: &'a TextRules,
+    origin: Origin,
 }
 
 impl Nested<'_> {
@@ -82,7 +83,7 @@ impl Nested<'_> {
                 )
             }
             SqlType::Json => from.to_owned(),
-            to => fit::text(from, to, self.rules).value,
+            to => fit::text(from, to, self.rules, self.origin).value,
         }
     }
 
@@ -123,7 +124,7 @@ impl Nested<'_> {
                 parts.map(|unfit| any(&unfit)).chain([twice]).collect()
             }
             SqlType::Json => Vec::new(),
-            to => fit::text(from, to, self.rules)
+            to => fit::text(from, to, self.rules, self.origin)
                 .unfit()
                 .into_iter()
                 .collect(),

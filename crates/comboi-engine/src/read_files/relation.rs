@@ -2,7 +2,7 @@
 
 use comboi_project::{Column, SqlType};
 
-use super::fit::{self, Fit, UNFIT};
+use super::fit::{self, Fit, Origin, UNFIT};
 use super::{Dialect, Group, Layout, Reading, TextRules, json, nested};
 use crate::sql;
 
@@ -204,15 +204,21 @@ fn fit_of(group: &Group, column: &Column, reading: &Reading) -> Fit {
     let Some((position, first)) = here.next() else {
         return Fit::missing(&column.sql_type);
     };
+    let origin = if reading.declared.contains(&column.name) {
+        Origin::Declared
+    } else {
+        Origin::Found
+    };
     match &group.layout {
         Layout::Csv(_) | Layout::Records { .. } => {
-            fit::text(&format!("c{position}"), &column.sql_type, rules)
+            fit::text(&format!("c{position}"), &column.sql_type, rules, origin)
         }
         Layout::Parquet => {
             let of = first.sql_type.as_ref().unwrap_or(&column.sql_type);
-            fit::typed(&sql::ident(&first.spelled), of, &column.sql_type, rules)
+            let value = sql::ident(&first.spelled);
+            fit::typed(&value, of, &column.sql_type, rules, origin)
         }
-        Layout::Json(_) => nested::fit(&format!("c{position}"), &column.sql_type, rules),
+        Layout::Json(_) => nested::fit(&format!("c{position}"), &column.sql_type, rules, origin),
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use duckdb::arrow::array::RecordBatch;
+
 use super::fit::{NULL_FOUND, UNFIT};
 use super::{Error, json};
 use crate::damage::{blamed, in_pages};
@@ -28,9 +30,6 @@ pub(crate) fn run_over<P: AsRef<Path>>(
         if let Some(error) = known(&failure) {
             return error;
         }
-        if let Some((_, file)) = failure.message.split_once(json::BAD_FILE) {
-            return Error::BadFile(first_line(file));
-        }
         let damage = match failure.kind {
             Kind::Damage => blamed(instance, &failure, files),
             _ => in_pages(&failure.message),
@@ -39,7 +38,21 @@ pub(crate) fn run_over<P: AsRef<Path>>(
     })
 }
 
+/// Hands the rows of a query to `each` as they come, as Arrow batches.
+pub(super) fn stream(
+    instance: &Instance,
+    doing: &str,
+    query: &str,
+    mut each: impl FnMut(&RecordBatch),
+) -> Result<(), Error> {
+    let done = instance.batches(query, &mut each);
+    done.map_err(|failure| explain(instance, failure, doing))
+}
+
 fn explain(instance: &Instance, failure: Failure, doing: &str) -> Error {
+    if let Some((_, file)) = failure.message.split_once(json::BAD_FILE) {
+        return Error::BadFile(first_line(file));
+    }
     if failure.message.contains(NULL_FOUND) {
         return Error::NullInIncrementalColumn;
     }

@@ -1,11 +1,13 @@
 //! Which of many files have something in them that does not fit, and what it is.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
-use super::counts::{COUNTS, Counts, counts};
-use super::infer::{Found, infer};
+use comboi_project::SqlType;
+use duckdb::arrow::array::{AsArray as _, StringArray};
+
+use super::infer::{Found, Looks, infer};
 use super::relation::{from, relation};
-use super::run::run;
+use super::run::{run, stream};
 use super::{Error, Group, Layout, Reading};
 use crate::Session;
 
@@ -62,64 +64,67 @@ fn csv(
         )
     };
     forget()?;
-    let (places, query) = unfit_values(group, reading);
-    let mut all: Vec<Counts> = vec![Counts::default(); group.columns.len()];
+    let (columns, query) = unfit_values(group, reading);
+    let mut looks = Looks::new(columns.len(), &reading.rules);
     let mut paths = BTreeSet::new();
-    for row in run(
-        instance,
-        "find the files with lines that do not fit",
-        &query,
-    )? {
-        let (path, numbers) = row.split_first().unwrap_or((&None, &[]));
-        paths.extend(path.clone());
-        for (place, numbers) in places.iter().zip(numbers.chunks(COUNTS)) {
-            if let Some(sum) = all.get_mut(*place) {
-                sum.add(&Counts::parse(numbers));
+    let doing = "find the files with lines that do not fit";
+    stream(instance, doing, &query, |rows| {
+        let of_rows: &StringArray = rows.column(0).as_string();
+        for path in of_rows.iter().flatten() {
+            if !paths.contains(path) {
+                paths.insert(path.to_owned());
             }
         }
-    }
+        looks.see(rows, 1);
+    })?;
     let by_shape = "SELECT DISTINCT file_path FROM comboi_scans SEMI JOIN comboi_rejects USING (scan_id, file_id)";
-    let rejected = run(
-        instance,
-        "find the files with lines that do not fit",
-        by_shape,
-    )?;
+    let rejected = run(instance, doing, by_shape)?;
     paths.extend(rejected.into_iter().flatten().flatten());
     forget()?;
-    let found = group
+    let mut found: Vec<Found> = group
         .columns
         .iter()
-        .zip(&all)
-        .map(|(column, counts)| Found {
+        .map(|column| Found {
             spelled: column.spelled.clone(),
-            sql_type: counts.sql_type(),
-        });
-    Ok((paths, found.collect()))
+            sql_type: SqlType::Null,
+        })
+        .collect();
+    for ((place, column_type), counts) in columns.iter().zip(&looks.counts) {
+        if let Some(found) = found.get_mut(*place) {
+            found.sql_type = counts.sql_type_beside(column_type);
+        }
+    }
+    Ok((paths, found))
 }
 
-/// Counts what the values are that do not fit, by file; and the places of the columns that are counted.
-fn unfit_values(group: &Group, reading: &Reading) -> (Vec<usize>, String) {
+/// The values that do not fit, by file; and of which columns of the group, with the types of the table.
+fn unfit_values(group: &Group, reading: &Reading) -> (Vec<(usize, SqlType)>, String) {
     // One rejected line in each file says enough.
     let options = "auto_detect = false, store_rejects = true, rejects_table = 'comboi_rejects', rejects_scan = 'comboi_scans', rejects_limit = 1";
     let from = from(group, &reading.rules).replacen("auto_detect = false", options, 1);
     let relation = relation(group, reading);
-    let (mut places, mut values, mut aggregates) = (Vec::new(), String::new(), String::new());
+    let places: HashMap<&str, usize> = group
+        .columns
+        .iter()
+        .enumerate()
+        .filter_map(|(place, column)| Some((column.name.as_deref()?, place)))
+        .collect();
+    let (mut columns, mut values, mut texts) = (Vec::new(), String::new(), Vec::new());
     for (column, fit) in &relation.fits {
-        let mut columns = group.columns.iter();
-        let place = columns.position(|it| it.name.as_deref() == Some(&column.name));
-        let (Some(place), Some(unfit)) = (place, fit.unfit()) else {
-            continue;
-        };
-        places.push(place);
-        values += &format!(", CASE WHEN {unfit} THEN c{place} END AS v{place}");
-        aggregates += &format!(", {}", counts(&format!("v{place}"), &reading.rules, None));
+        if let (Some(place), Some(unfit)) = (places.get(column.name.as_str()), fit.unfit()) {
+            columns.push((*place, column.sql_type.clone()));
+            values += &format!(", CASE WHEN {unfit} THEN c{place} END AS v{place}");
+            texts.push(format!("v{place}"));
+        }
     }
     // What can't be wrong is read all the same: for lines that DuckDB rejects.
     let unfit = relation
         .unfit()
         .unwrap_or_else(|| "c0 IS NULL AND c0 IS NOT NULL".into());
+    let looks = Looks::select(&texts, &reading.rules);
+    let comma = if texts.is_empty() { "" } else { ", " };
     let query = format!(
-        "SELECT _comboi_path{aggregates} FROM (SELECT _comboi_path{values} FROM {from} WHERE {unfit}) GROUP BY _comboi_path"
+        "SELECT _comboi_path{comma}{looks} FROM (SELECT _comboi_path{values} FROM {from} WHERE {unfit})"
     );
-    (places, query)
+    (columns, query)
 }

@@ -2,6 +2,9 @@
 
 use std::path::Path;
 
+use comboi_project::Column;
+
+use super::fit::Fit;
 use super::relation::{NoRecord, Relation, relation};
 use super::run::{run, run_over};
 use super::stage::{Staged, Stamp, To, copy, stamped};
@@ -195,16 +198,14 @@ fn unfit_rows_of(relation: &Relation) -> Option<String> {
     }
     for (column, fit) in &relation.fits {
         if let Some(unfit) = fit.unfit() {
-            let reason = format!(
-                "`{}` is not {}",
-                column.name,
-                with_article(&column.sql_type.to_string())
-            );
             names.push(format!(
                 "CASE WHEN {unfit} THEN {} END",
                 sql::text(&column.name)
             ));
-            reasons.push(format!("CASE WHEN {unfit} THEN {} END", sql::text(&reason)));
+            reasons.push(format!(
+                "CASE WHEN {unfit} THEN {} END",
+                reason(column, fit)
+            ));
         }
     }
     let names = if names.is_empty() {
@@ -224,6 +225,20 @@ fn unfit_rows_of(relation: &Relation) -> Option<String> {
         "SELECT {file} AS file, {line} AS line, {byte} AS byte_position, CAST({names} AS VARCHAR) AS \"column\", concat_ws('; ', {}) AS reason, CAST({text} AS VARCHAR) AS text FROM {from} WHERE {unfit}",
         reasons.join(", "),
     ))
+}
+
+/// What is wrong with a value of this column, as SQL.
+fn reason(column: &Column, fit: &Fit) -> String {
+    let Column { name, sql_type, .. } = column;
+    let what = with_article(&sql_type.to_string());
+    let other_type = sql::text(&format!("`{name}` is not {what}"));
+    let Some(fits_declared) = fit.fits_declared() else {
+        return other_type;
+    };
+    let other_text = sql::text(&format!(
+        "`{name}` is not written as {what} is (no leading zeros, `+` or blanks): to take its value, declare `{name}: {sql_type}` under `columns`"
+    ));
+    format!("CASE WHEN {fits_declared} THEN {other_text} ELSE {other_type} END")
 }
 
 pub(super) fn with_article(sql_type: &str) -> String {

@@ -45,7 +45,7 @@ fn each_is_named_by_file_and_line() {
 fn values_are_not_rounded_cut_off_or_guessed() {
     for (sql_type, bad) in [
         ("INTEGER", "1.5"),
-        ("INTEGER", "1e3"),
+        ("INTEGER", "1e-3"),
         ("INTEGER", "0x1F"),
         ("INTEGER", "1_000"),
         ("TINYINT", "128"),

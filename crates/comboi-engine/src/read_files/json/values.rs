@@ -7,15 +7,18 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use comboi_project::SqlType;
-use duckdb::arrow::array::{Int64Array, RecordBatch, StringArray};
+use duckdb::arrow::array::{
+    Array as _, AsArray as _, BooleanArray, Int64Array, RecordBatch, StringArray,
+};
+use duckdb::arrow::datatypes::Int64Type;
 use duckdb::core::{DataChunkHandle, LogicalTypeHandle, LogicalTypeId};
 use duckdb::vtab::{
     BindInfo, InitInfo, TableFunctionInfo, VTab, record_batch_to_duckdb_data_chunk,
 };
 
-use super::super::counts::{COUNTS, Counts, counts};
-use super::super::infer::Found;
-use super::super::run::run;
+use super::super::counts::{self, Counts};
+use super::super::infer::{Found, Looks, at_row, formats};
+use super::super::run::stream;
 use super::super::{Error, Group, TextRules};
 use super::records::Block;
 use super::rows::{Running, argument, parameters};
@@ -42,23 +45,23 @@ pub(in super::super) fn infer(
     rows_per_file: Option<u64>,
 ) -> Result<Vec<Found>, Error> {
     let argument = super::argument(&scan(group, json, rules, rows_per_file));
+    let texts = ["\"text\"".to_owned()];
     let query = format!(
-        "SELECT path, {}, count_if(kind = 'OBJECT'), count_if(kind = 'ARRAY'), min(appeared) AS first \
-         FROM comboi_json_values({argument}) GROUP BY path ORDER BY first, path",
-        counts("text", rules, Some("kind")),
+        "SELECT path, kind, appeared, {} FROM comboi_json_values({argument})",
+        Looks::select(&texts, rules),
     );
+    let mut paths = Paths::default();
+    let doing = "find the keys of objects";
+    stream(session.free()?, doing, &query, |rows| {
+        paths.see(rows, rules)
+    })?;
     let mut root = Tree::default();
-    for row in run(session.free()?, "find the keys of objects", &query)? {
-        let path = row.first().and_then(Option::as_deref).unwrap_or_default();
-        let path: Vec<Option<String>> = serde_json::from_str(path).unwrap_or_default();
-        let number = |place: usize| -> u64 {
-            let text = row.get(place).and_then(Option::as_deref);
-            text.and_then(|text| text.parse().ok()).unwrap_or(0)
-        };
+    for seen in paths.in_order() {
+        let path: Vec<Option<String>> = serde_json::from_str(&seen.path).unwrap_or_default();
         let place = root.at(path);
-        place.counts = Counts::parse(row.get(1..=COUNTS).unwrap_or_default());
-        place.objects = number(COUNTS + 1);
-        place.arrays = number(COUNTS + 2);
+        place.counts = seen.counts;
+        place.objects = seen.objects;
+        place.arrays = seen.arrays;
     }
     if root.fields.len() > MOST_COLUMNS {
         let first = group.files.first().map(|it| it.name.as_str());
@@ -72,6 +75,70 @@ pub(in super::super) fn infer(
         spelled: key,
     });
     Ok(found.collect())
+}
+
+/// What was seen at each path.
+#[derive(Default)]
+struct Paths {
+    all: Vec<Seen>,
+    places: HashMap<String, usize>,
+}
+
+struct Seen {
+    path: String,
+    /// When it was seen first.
+    first: i64,
+    counts: Counts,
+    objects: u64,
+    arrays: u64,
+}
+
+impl Paths {
+    /// Counts rows of `path`, `kind`, `appeared`, `text` and what DuckDB says of the text by each format.
+    fn see(&mut self, rows: &RecordBatch, rules: &TextRules) {
+        let text = |column: usize| -> &StringArray { rows.column(column).as_string() };
+        let (paths, kinds, texts) = (text(0), text(1), text(3));
+        let appeared = rows.column(2).as_primitive::<Int64Type>();
+        let formats = formats(rules);
+        let formatted: Vec<(&SqlType, &BooleanArray)> = formats
+            .iter()
+            .zip((4..).map(|i| rows.column(i).as_boolean()))
+            .collect();
+        for row in 0..rows.num_rows() {
+            let (kind, first) = (kinds.value(row), appeared.value(row));
+            let seen = self.at(paths.value(row), first);
+            seen.first = seen.first.min(first);
+            seen.objects += u64::from(kind == "OBJECT");
+            seen.arrays += u64::from(kind == "ARRAY");
+            if !texts.is_null(row) {
+                let kind = counts::Kind::of_json(kind);
+                let formatted = at_row(&formatted, row);
+                seen.counts.see(texts.value(row), kind, formatted, rules);
+            }
+        }
+    }
+
+    fn at(&mut self, path: &str, first: i64) -> &mut Seen {
+        let place = self.places.get(path).copied().unwrap_or_else(|| {
+            self.places.insert(path.to_owned(), self.all.len());
+            self.all.push(Seen {
+                path: path.to_owned(),
+                first,
+                counts: Counts::default(),
+                objects: 0,
+                arrays: 0,
+            });
+            self.all.len() - 1
+        });
+        &mut self.all[place]
+    }
+
+    /// In the order of their first appearance.
+    fn in_order(mut self) -> Vec<Seen> {
+        self.all
+            .sort_by(|a, b| (a.first, &a.path).cmp(&(b.first, &b.path)));
+        self.all
+    }
 }
 
 /// What was found at a path and below.
