@@ -28,15 +28,15 @@ fn says(table: &str, files: &[(&str, &[u8])], expected: &str) {
 }
 
 #[test]
-fn numbers_that_no_double_holds_are_kept_as_they_are_written() {
+fn numbers_that_no_double_holds_keep_every_digit() {
     check(
         "files: a.ndjson",
         "a.ndjson",
         "{\"a\":123456789012345678.12,\"o\":{\"n\":98765432109876543.21},\"l\":[98765432109876543.21,1.10]}\n\
          {\"a\":1.10,\"o\":{\"n\":1e400},\"l\":[]}\n\
          {\"a\":1e3,\"o\":{\"n\":-0.0},\"l\":[1E+2]}\n",
-        "a VARCHAR, o STRUCT(n VARCHAR), l VARCHAR[]",
-        "1.10|{'n': 1e400}|[]\n123456789012345678.12|{'n': 98765432109876543.21}|[98765432109876543.21, 1.10]\n1e3|{'n': -0.0}|[1E+2]",
+        "a DECIMAL(20,2), o STRUCT(n VARCHAR), l DECIMAL(19,2)[]",
+        "1.10|{'n': 1e400}|[]\n1000.00|{'n': -0.0}|[100.00]\n123456789012345678.12|{'n': 98765432109876543.21}|[98765432109876543.21, 1.10]",
     );
 }
 
