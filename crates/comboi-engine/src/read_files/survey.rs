@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use comboi_project::SqlType;
 use duckdb::arrow::array::{AsArray as _, StringArray};
 
-use super::infer::{Found, Looks, infer};
+use super::infer::{Found, Looks};
 use super::relation::{from, relation};
 use super::run::{run, stream};
 use super::{Error, Group, Layout, Reading};
@@ -21,20 +21,21 @@ pub struct Survey {
     pub found: Vec<Found>,
 }
 
-/// Reads the group's files once.
-pub fn survey(session: &Session, group: &Group, reading: &Reading) -> Result<Survey, Error> {
+/// Reads the group's files once. `None`: DuckDB does not read them (a file has line ends of several kinds, say), so
+/// that they are to be taken apart.
+pub fn survey(
+    session: &Session,
+    group: &Group,
+    reading: &Reading,
+) -> Result<Option<Survey>, Error> {
     let surveyed = match &group.layout {
         Layout::Csv(_) => csv(session, group, reading),
         _ => Err(Error::Unfit),
     };
     let (paths, found) = match surveyed {
         Ok(surveyed) => surveyed,
-        Err(Error::Unfit | Error::BadFile(_)) => {
-            let found = match group.layout {
-                Layout::Csv(_) => infer(session, group, &reading.rules, None)?,
-                _ => Vec::new(),
-            };
-            (BTreeSet::new(), found)
+        Err(Error::Unfit | Error::BadFile(_) | Error::Engine(crate::Error::Internal { .. })) => {
+            return Ok(None);
         }
         Err(error) => return Err(error),
     };
@@ -43,10 +44,10 @@ pub fn survey(session: &Session, group: &Group, reading: &Reading) -> Result<Sur
     let files = files
         .filter(|(_, file)| is_suspect(&file.path.to_string_lossy()))
         .map(|(place, _)| place);
-    Ok(Survey {
+    Ok(Some(Survey {
         files: files.collect(),
         found,
-    })
+    }))
 }
 
 type Suspects = BTreeSet<String>;

@@ -248,6 +248,11 @@ impl Piece {
         self.group.layout.is_json()
     }
 
+    /// Whether DuckDB is to read it as CSV.
+    pub(super) fn is_csv(&self) -> bool {
+        matches!(self.group.layout, Layout::Csv(_))
+    }
+
     /// Whether looking closer would tell more.
     pub(super) fn is_located(&self) -> bool {
         matches!(self.how, How::Located)

@@ -241,3 +241,42 @@ fn types_that_are_said_are_kept_exactly() {
         "99999999999999999999999999999999999999|1234567890123456789012345678.0123456789|23:59:59.999999|6f9619ff-8b86-d011-b42d-00cf4fc964ff|{\"a\": 1}|18446744073709551615|2026-01-01 00:00:00.000001",
     );
 }
+
+#[test]
+fn line_ends_may_be_mixed() {
+    let rows = "1|x\n2|y\n3|z";
+    let types = "a BIGINT, b VARCHAR";
+    for text in [
+        "a,b\r\n1,x\r\n2,y\n3,z\n",
+        "a,b\n1,x\n2,y\r\n3,z\r\n",
+        "a,b\r\n1,x\r\n2,y\r\n3,z\n",
+        "a,b\n1,x\r2,y\r\n3,z",
+        "a,b\r1,x\n2,y\r3,z\r",
+        "a,b\r1,x\r2,y\r3,z\r",
+        "a,b\r\n1,\"x\"\n\n2,y\r\n\r\n3,z",
+    ] {
+        let mut shop = Shop::new("files: a.csv");
+        shop.put("a.csv", text);
+        assert_eq!(shop.run(), "3 rows", "{text:?}");
+        assert_eq!(shop.rows("a b"), rows, "{text:?}");
+        assert_eq!(shop.types(), types, "{text:?}");
+    }
+}
+
+#[test]
+fn a_file_of_mixed_line_ends_is_found_among_others() {
+    let mut shop = Shop::new("files: '*.csv'");
+    shop.put("1.csv", "a,b\n1,x\n");
+    assert_eq!(shop.run(), "1 rows");
+    shop.put("2.csv", "a,b\n2,y\n")
+        .put("3.csv", "a,b\n3,z\r\n4,w\n")
+        .put("4.csv", "a,b\n5,v\n?,u\n");
+    let said = shop.run();
+    assert!(
+        said.starts_with("error: 1 row does not fit:\n  4.csv:3: `a` is not a BIGINT\n"),
+        "{said}"
+    );
+    shop.configure("files: '*.csv'\non_bad_row: quarantine");
+    assert_eq!(shop.run(), "4 rows, 1 put aside");
+    assert_eq!(shop.rows("a b"), "1|x\n2|y\n3|z\n4|w\n5|v");
+}

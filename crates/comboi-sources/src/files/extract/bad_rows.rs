@@ -57,9 +57,18 @@ impl Job<'_> {
         if count > 0 {
             self.refuse_files_of_bad_rows(&reading)?;
         }
-        let staged = self
-            .stage(&reading, true)
-            .map_err(|error| self.named(error))?;
+        let staged = match self.stage(&reading, true) {
+            Err(read_files::Error::Unfit) if pieces.iter().any(Piece::is_csv) => {
+                // It was not seen which file DuckDB does not read.
+                drop(std::fs::remove_dir_all(self.to("new").folder));
+                self.attempts += 1;
+                for piece in pieces.iter_mut() {
+                    self.take_apart(piece)?;
+                }
+                return self.look_closer(pieces, columns);
+            }
+            staged => staged.map_err(|error| self.named(error))?,
+        };
         let quarantined = if count > 0 {
             Some(self.put_aside(&reading, &before)?)
         } else {
@@ -96,6 +105,13 @@ impl Job<'_> {
         }
     }
 
+    /// The files that may have rows that do not fit: all, if DuckDB does not read them.
+    fn suspects(&self, piece: &Piece, columns: &Columns) -> Result<Vec<usize>, Error> {
+        let survey = self.survey(piece, columns)?;
+        let all = || (0..piece.group.files.len()).collect();
+        Ok(survey.map_or_else(all, |survey| survey.files))
+    }
+
     /// Of small files all, of large ones the blocks that have rows that do not fit.
     fn take_suspects_apart(
         &mut self,
@@ -105,7 +121,7 @@ impl Job<'_> {
     ) -> Result<(), Error> {
         let suspects = match piece.suspects.take() {
             Some(suspects) => suspects,
-            None => self.survey(piece, columns)?.files,
+            None => self.suspects(piece, columns)?,
         };
         if !self.reader.table.key().is_empty() {
             // Which row of a file is the last is known if all of it is taken apart, or nothing.
@@ -122,7 +138,7 @@ impl Job<'_> {
         let large = suspects.take(&suspects.large());
         if !large.group.files.is_empty() {
             let mut blocks = large.into_blocks(&mut self.rejects)?;
-            let places = self.survey(&blocks, columns)?.files;
+            let places = self.suspects(&blocks, columns)?;
             closer.push(blocks.take(&places).into_records(&mut self.rejects)?);
             closer.push(blocks);
         }

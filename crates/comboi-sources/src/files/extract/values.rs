@@ -30,11 +30,22 @@ impl Job<'_> {
                 // It is this file, so that what matters is where in it.
                 *piece = piece.take(&[0]).into_blocks(&mut self.rejects)?;
             }
-            if matches!(piece.group.layout, Layout::Csv(_)) {
-                let survey = self.survey(piece, columns)?;
+            let survey = match piece.group.layout {
+                Layout::Csv(_) => self.survey(piece, columns)?,
+                _ => None,
+            };
+            // Of a file with lines that DuckDB rejects, it may show no value at all.
+            let untyped = |column: &FileColumn| {
+                let column = column.name.as_deref().and_then(|name| columns.get(name));
+                column.is_some_and(Column::is_untyped)
+            };
+            let is_enough =
+                |it: &Survey| it.files.is_empty() || !piece.group.columns.iter().any(untyped);
+            if let Some(survey) = survey.filter(is_enough) {
                 piece.suspects = Some(survey.files);
                 found.extend(self.named_columns(&piece.group, &survey.found));
             } else {
+                self.take_apart(piece)?;
                 found.extend(self.look_at_values(
                     std::slice::from_mut(piece),
                     None,
@@ -45,10 +56,29 @@ impl Job<'_> {
         Ok(found)
     }
 
-    pub(super) fn survey(&self, piece: &Piece, columns: &Columns) -> Result<Survey, Error> {
+    /// `None`: DuckDB does not read them.
+    pub(super) fn survey(&self, piece: &Piece, columns: &Columns) -> Result<Option<Survey>, Error> {
         let reading = self.reading(std::slice::from_ref(piece), columns);
         let group = reading.groups.first().unwrap_or(&piece.group);
         Ok(read_files::survey(self.session, group, &reading)?)
+    }
+
+    /// Line by line, as only we can read it.
+    pub(super) fn take_apart(&mut self, piece: &mut Piece) -> Result<(), Error> {
+        if piece.is_csv() {
+            let all: Vec<usize> = (0..piece.group.files.len()).collect();
+            *piece = piece.take(&all).into_records(&mut self.rejects)?;
+        }
+        Ok(())
+    }
+
+    fn infer(
+        &self,
+        piece: &Piece,
+        rows_per_file: Option<u64>,
+    ) -> Result<Vec<Found>, read_files::Error> {
+        let group = sampled(&piece.group, rows_per_file);
+        read_files::infer(self.session, &group, &self.rules, rows_per_file)
     }
 
     /// The columns of all pieces with the types that their values have.
@@ -64,20 +94,18 @@ impl Job<'_> {
         let declared = self.declared.iter();
         known.extend(declared.map(|(name, of)| Column::new(clean(name), of.clone())));
         for piece in pieces {
-            let found = if self.must_look_at_values(piece) {
-                read_files::infer(
-                    self.session,
-                    &sampled(&piece.group, rows_per_file),
-                    &self.rules,
-                    rows_per_file,
-                )
+            let found = if !self.must_look_at_values(piece) {
+                unlooked(&piece.group)
             } else {
-                Ok(unlooked(&piece.group))
-            };
-            let found = match found {
-                // What is wrong with the text is told when it is read.
-                Err(read_files::Error::Unfit) => unlooked(&piece.group),
-                found => found?,
+                match self.infer(piece, rows_per_file) {
+                    Err(error) if is_about_csv(piece, &error) => {
+                        self.take_apart(piece)?;
+                        self.infer(piece, rows_per_file)?
+                    }
+                    // What is wrong with the text is told when it is read.
+                    Err(read_files::Error::Unfit) => unlooked(&piece.group),
+                    found => found?,
+                }
             };
             let found = piece.take_keys(found, &known, &mut self.names)?;
             columns.extend(self.named_columns(&piece.group, &found));
@@ -241,6 +269,20 @@ impl Job<'_> {
             })
             .collect()
     }
+}
+
+/// Whether DuckDB does not read the text as CSV: its line ends are of several kinds, say.
+fn is_about_csv(piece: &Piece, error: &read_files::Error) -> bool {
+    let is_internal = matches!(
+        error,
+        read_files::Error::Engine(comboi_engine::Error::Internal { .. })
+    );
+    piece.is_csv()
+        && (is_internal
+            || matches!(
+                error,
+                read_files::Error::Unfit | read_files::Error::BadFile(_)
+            ))
 }
 
 /// What an unlooked-at group says of itself.
