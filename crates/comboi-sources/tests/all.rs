@@ -23,3 +23,5 @@ mod json;
 mod keyed;
 #[path = "all/new_rows.rs"]
 mod new_rows;
+#[path = "all/parquet.rs"]
+mod parquet;
