@@ -62,13 +62,23 @@ const VALUES: [(&str, &str, u32); 40] = [
 /// Counts of the rows with each value: by a filter, by a list and by a join.
 fn counts() -> String {
     let counts = VALUES.map(|(column, value, _)| {
+        let column = format!("\"{column}\"");
         format!(
             "SELECT count(*) AS n FROM t WHERE {column} = {value} \
-             UNION ALL SELECT count(*) FROM t WHERE {column} IN ({value}, NULL) \
-             UNION ALL SELECT count(*) FROM t JOIN (SELECT {value} AS {column}) USING ({column})"
+             UNION ALL SELECT count(*) AS n FROM t WHERE {column} IN ({value}, NULL) \
+             UNION ALL SELECT count(*) AS n FROM t JOIN (SELECT {value} AS {column}) USING ({column})"
         )
     });
-    counts.join(" UNION ALL ")
+    let numbered: Vec<String> = counts
+        .join(" UNION ALL ")
+        .split(" UNION ALL ")
+        .enumerate()
+        .map(|(i, it)| it.replacen("SELECT ", &format!("SELECT {i} AS i, "), 1))
+        .collect();
+    format!(
+        "SELECT string_agg(n::VARCHAR, ' ' ORDER BY i) AS counts FROM ({})",
+        numbered.join(" UNION ALL ")
+    )
 }
 
 fn expected(times: u32) -> String {
@@ -91,10 +101,7 @@ fn counted_by_duckdb(file: &Path) -> String {
     let db = plain();
     db.execute_batch(&format!("CREATE VIEW t AS FROM '{}'", file.display()))
         .unwrap();
-    let mut statement = db
-        .prepare(&format!("SELECT string_agg(n, ' ') FROM ({})", counts()))
-        .unwrap();
-    statement.query_row([], |row| row.get(0)).unwrap()
+    db.query_row(&counts(), [], |row| row.get(0)).unwrap()
 }
 
 fn counted_by_comboi(bench: &Bench, file: &Path) -> String {
@@ -120,14 +127,7 @@ fn counted_by_comboi(bench: &Bench, file: &Path) -> String {
         columns: &columns,
         files: &files,
     };
-    let numbered = counts()
-        .split(" UNION ALL ")
-        .enumerate()
-        .map(|(i, it)| it.replacen("SELECT ", &format!("SELECT {i} AS i, "), 1))
-        .collect::<Vec<_>>()
-        .join(" UNION ALL ");
-    let sql = format!("SELECT string_agg(n, ' ' ORDER BY i) AS counts FROM ({numbered})");
-    let shown = bench.table(&sql, &[input]);
+    let shown = bench.table(&counts(), &[input]);
     shown.lines().nth(1).unwrap_or(&shown).to_owned()
 }
 
