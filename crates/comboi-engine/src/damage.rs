@@ -64,7 +64,7 @@ pub(crate) fn in_pages(message: &str) -> Option<String> {
 
 /// A sound file may have what can't be read.
 fn damaged(file: &Path, what: &str) -> String {
-    if let Some(why) = footer::unsupported(file) {
+    if let Some(why) = footer::encrypted(file) {
         return why;
     }
     let what = first_line(what);

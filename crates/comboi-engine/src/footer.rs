@@ -21,23 +21,33 @@ pub(crate) fn read(file: &Path) -> Option<ParquetMetaData> {
         .ok()
 }
 
-/// What a sound file has that can't be read, and what to do; the text names the file.
+/// Why a file can't be read whose footer [`read`] does not understand, and what to do, if it is sound; the text names the file.
 pub(crate) fn unsupported(file: &Path) -> Option<String> {
-    let why = match peculiarity(file).ok()?? {
-        Peculiarity::Encrypted => {
-            "is encrypted, and encrypted Parquet can't be read: write it without encryption"
-                .to_owned()
-        }
+    match peculiarity(file).ok()?? {
+        Peculiarity::Encrypted => Some(called_encrypted(file)),
         Peculiarity::Decimal {
             column,
             precision,
             scale,
-        } => format!(
-            "has a column `{column}` of DECIMAL({precision},{scale}), which is not a type that can be read: write it with 1 to 38 \
-             digits, of which 0 or more are after the point, or as text"
-        ),
-    };
-    Some(format!("`{}` {why}", file.display()))
+        } => Some(format!(
+            "`{}` has a column `{column}` of DECIMAL({precision},{scale}), which is not a type that can be read: write it with 1 to 38 \
+             digits, of which 0 or more are after the point, or as text",
+            file.display()
+        )),
+    }
+}
+
+/// What is said of a file that is encrypted, wholly or in part.
+pub(crate) fn encrypted(file: &Path) -> Option<String> {
+    let is_encrypted = matches!(peculiarity(file), Ok(Some(Peculiarity::Encrypted)));
+    is_encrypted.then(|| called_encrypted(file))
+}
+
+fn called_encrypted(file: &Path) -> String {
+    format!(
+        "`{}` is encrypted, and encrypted Parquet can't be read: write it without encryption",
+        file.display()
+    )
 }
 
 enum Peculiarity {
@@ -69,22 +79,21 @@ fn peculiarity(path: &Path) -> io::Result<Option<Peculiarity>> {
     let length = i64::from(u32::from_le_bytes([a, b, c, d]));
     file.seek(SeekFrom::End(-TAIL_BYTES - length))?;
     let mut footer = Compact::new(BufReader::new(file));
-    let mut last = 0;
+    let (mut last, mut found) = (0, None);
     while let Some((id, of)) = footer.field(&mut last)? {
         match id {
             ENCRYPTION_ALGORITHM => return Ok(Some(Peculiarity::Encrypted)),
             SCHEMA => {
                 let (count, _) = footer.list()?;
                 for _ in 0..count {
-                    if let Some(decimal) = wrong_decimal(&mut footer)? {
-                        return Ok(Some(decimal));
-                    }
+                    let decimal = wrong_decimal(&mut footer)?;
+                    found = found.or(decimal);
                 }
             }
             _ => footer.skip(of)?,
         }
     }
-    Ok(None)
+    Ok(found)
 }
 
 /// Fields of `SchemaElement`.

@@ -183,7 +183,7 @@ fn a_row_takes_the_place_of_the_one_with_its_key_of_bytes() {
     let incoming = Incoming {
         files: &files,
         columns: &columns,
-        compared: &["k", "v"],
+        read: &columns,
         key: &["k".to_owned()],
         cursor: None,
         consistent: true,

@@ -59,7 +59,7 @@ pub(super) fn copy(work: &Work<'_>, changes: &[Change], to: &Path) -> Result<(),
 }
 
 fn open(work: &Work<'_>) -> Result<SerializedFileReader<File>, Refused> {
-    if let Some(why) = footer::unsupported(work.file) {
+    if let Some(why) = footer::encrypted(work.file) {
         return Err(Refused::File(why));
     }
     let file = File::open(work.file).map_err(|e| super::unreadable(work.file, &e))?;
