@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::failure::{Failure, Kind, first_line, without_values};
 use crate::instance::Instance;
-use crate::sql;
+use crate::{footer, sql};
 
 /// What is wrong with one of these Parquet files, which the text names, if that is what a failure is about.
 ///
@@ -62,7 +62,25 @@ pub(crate) fn in_pages(message: &str) -> Option<String> {
     Some(damaged(Path::new(file), what))
 }
 
+/// A sound file may have what can't be read.
 fn damaged(file: &Path, what: &str) -> String {
+    if let Some(why) = footer::encrypted(file) {
+        return why;
+    }
     let what = first_line(what);
+    let is_unsupported = [
+        "nsupported",
+        "not supported",
+        "only supported",
+        "not implemented",
+    ]
+    .iter()
+    .any(|sign| what.contains(sign));
+    if is_unsupported {
+        return format!(
+            "`{}` has what can't be read: {what}; write it without that",
+            file.display()
+        );
+    }
     format!("`{}` is damaged: {what}", file.display())
 }

@@ -46,6 +46,11 @@ impl Instance {
             _spill: spill,
         };
         instance.own("set the time zone", "SET TimeZone = 'UTC'")?;
+        // What GeoParquet says of a column of bytes (WKB) changes nothing: it is a BLOB. Not known when an instance is opened (1.5.5).
+        instance.own(
+            "read geometries as they are",
+            "SET enable_geoparquet_conversion = false",
+        )?;
         if let Some(bytes) = limits.max_spill_bytes {
             // Without effect when it is part of the configuration that an instance is opened with (1.5.5).
             instance.own(

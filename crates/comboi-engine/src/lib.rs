@@ -8,6 +8,12 @@ mod casts;
 mod parquet;
 mod sql;
 
+mod checksums;
+mod convert;
+mod footer;
+mod pruning;
+mod thrift;
+
 mod catalog;
 mod failure;
 mod instance;
@@ -47,8 +53,9 @@ pub use check::{
     Verdict, VerdictOutcome, bind_contract_sql, check, check_contract_sql, quarantine_columns,
     set_aside,
 };
+pub use checksums::damaged_page;
 pub use compare::{ComparedRange, compare};
-pub use data_file::parquet_columns;
+pub use data_file::parquet_file;
 pub use dedupe::{
     Dedupe, DedupeReport, Deduped, KeyReport, Linked, check_dedupe, dedupe, deduped_columns,
 };

@@ -82,11 +82,15 @@ fn calls_error(sql: &str) -> bool {
     })
 }
 
+/// The first letter of a sentence; a name such as `BYTE_STREAM_SPLIT` stays as it is.
 fn lower_first(text: &str) -> String {
     let mut chars = text.chars();
-    chars.next().map_or_else(String::new, |first| {
-        first.to_lowercase().chain(chars).collect()
-    })
+    match chars.next() {
+        Some(first) if !chars.clone().next().is_some_and(|it| it.is_uppercase()) => {
+            first.to_lowercase().chain(chars).collect()
+        }
+        _ => text.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -127,6 +131,11 @@ mod tests {
             "overflow in addition of INT64 …",
         );
         check("Invalid UTF8 Codepoint -1", "invalid UTF8 Codepoint …");
+        check(
+            "BYTE_STREAM_SPLIT encoding is only supported for FLOAT",
+            "BYTE_STREAM_SPLIT encoding is only supported for FLOAT",
+        );
+        check("TProtocolException: Invalid data", "TProtocolException …");
         check("\"joe\" is not right", "a value does not fit …");
     }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use comboi_project::{Column, Columns};
 
 use crate::read_files::{
-    Error as ReadError, FILE_COLUMN, Known, LOADED_AT_COLUMN, RUN_ID_COLUMN, To, copy, run,
+    Error as ReadError, FILE_COLUMN, Known, LOADED_AT_COLUMN, Present, RUN_ID_COLUMN, To, copy, run,
 };
 use crate::{Session, sql};
 
@@ -404,7 +404,7 @@ impl Own {
     }
 
     /// As files have it that have these columns.
-    fn of(&self, present: &Columns) -> String {
+    fn of(&self, present: &Present) -> String {
         match present.get(self.name) {
             Some(_) => self.name.to_owned(),
             None => self.none(),
@@ -420,7 +420,7 @@ impl Own {
 fn own_columns(
     session: &Session,
     incoming: &Incoming<'_>,
-    present: &Columns,
+    present: &Present,
 ) -> Result<Vec<Own>, Error> {
     let files = Known {
         columns: Columns::default(),

@@ -12,6 +12,7 @@ use duckdb::arrow::array::{ArrayRef, RecordBatch, UInt32Array};
 use crate::failure::{Failure, Kind, first_line, without_values};
 use crate::instance::{Instance, typed};
 use crate::lookup::{NumberedTexts, Slot, TextOf};
+use crate::pruning::Pruned;
 use crate::{Error, Limits, Session, casts, sql};
 
 /// The column that numbers the records: over the files in their order, then by the row in the file, from 0.
@@ -77,10 +78,11 @@ impl Records {
                 .map_err(unreadable)?;
             let stored = typed(stored)?;
             let columns = shown.get_or_insert_with(|| stored.clone());
+            let pruned = Pruned::of(&[file], &stored);
             let cells: Vec<String> = columns
                 .0
                 .iter()
-                .map(|it| cell(it, &stored, blanks_but))
+                .map(|it| cell(it, &stored, &pruned, blanks_but))
                 .collect();
             parts.push(format!(
                 "SELECT CAST(file_row_number + {row_count} AS UINTEGER) AS {ROW}, {} FROM {scan}",
@@ -410,14 +412,14 @@ impl Records {
     }
 }
 
-fn cell(column: &Column, stored: &Columns, blanks_but: Option<&str>) -> String {
+fn cell(column: &Column, stored: &Columns, pruned: &Pruned, blanks_but: Option<&str>) -> String {
     let found = stored
         .0
         .iter()
         .find(|it| it.name.to_lowercase() == column.name.to_lowercase());
     let value = found.map_or_else(
         || format!("CAST(NULL AS {})", column.sql_type),
-        |it| casts::from_lake(&sql::ident(&it.name), &it.sql_type, &column.sql_type),
+        |it| casts::from_lake(&pruned.value(it), &it.sql_type, &column.sql_type),
     );
     let blank_is_null = blanks_but.is_some_and(|it| !it.eq_ignore_ascii_case(&column.name))
         && matches!(column.sql_type, SqlType::Varchar(_));

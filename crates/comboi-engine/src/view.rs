@@ -7,6 +7,7 @@ use comboi_project::{Column, SqlType};
 use crate::damage::blamed;
 use crate::failure::Failure;
 use crate::instance::Instance;
+use crate::pruning::Pruned;
 use crate::{Error, Input, Session, casts, sql};
 
 /// Shows an input under its alias.
@@ -46,6 +47,7 @@ pub(crate) fn select_input(instance: &Instance, input: &Input<'_>) -> Result<Str
         .columns(&format!("SELECT * FROM {scan}"))
         .map_err(|failure| about_files(instance, failure, input))?;
     let stored = crate::instance::typed(stored)?;
+    let pruned = Pruned::of(input.files, &stored);
     let column = |column: &Column| {
         let found = stored
             .0
@@ -53,7 +55,7 @@ pub(crate) fn select_input(instance: &Instance, input: &Input<'_>) -> Result<Str
             .find(|stored| stored.name.to_lowercase() == column.name.to_lowercase());
         found.map_or_else(
             || as_column("NULL", &SqlType::Null, column),
-            |stored| as_column(&sql::ident(&stored.name), &stored.sql_type, column),
+            |stored| as_column(&pruned.value(stored), &stored.sql_type, column),
         )
     };
     let columns: Vec<String> = input.columns.0.iter().map(column).collect();

@@ -7,3 +7,5 @@ mod check;
 mod dedupe;
 #[cfg(test)]
 mod measure;
+#[cfg(test)]
+mod pruning;

@@ -23,5 +23,7 @@ mod json;
 mod keyed;
 #[path = "all/new_rows.rs"]
 mod new_rows;
+#[path = "all/parquet.rs"]
+mod parquet;
 #[path = "all/typing.rs"]
 mod typing;

@@ -7,6 +7,7 @@ use comboi_project::{Column, Columns, SqlType};
 use super::run::run;
 use super::stage::{Staged, To, copy};
 use super::{Error, FILE_COLUMN, LOADED_AT_COLUMN, RUN_ID_COLUMN, Reading, TextRules, fit, lake};
+use crate::pruning::Pruned;
 use crate::{Session, sql};
 
 /// The current version of a table.
@@ -18,24 +19,43 @@ pub struct Known {
     pub files: Vec<PathBuf>,
 }
 
+/// What is in a table's files.
+#[derive(Default)]
+pub(crate) struct Present {
+    columns: Columns,
+    pruned: Pruned,
+}
+
+impl Present {
+    pub(crate) fn get(&self, name: &str) -> Option<&Column> {
+        self.columns.get(name)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.columns.is_empty()
+    }
+}
+
 impl Known {
     /// The columns that are in at least one of the files; the others are NULL in every row.
-    pub(crate) fn present(&self, session: &Session) -> Result<Columns, Error> {
+    pub(crate) fn present(&self, session: &Session) -> Result<Present, Error> {
         if self.files.is_empty() {
-            return Ok(Columns::default());
+            return Ok(Present::default());
         }
         let instance = session.free()?;
         let columns = instance.columns(&format!("SELECT * FROM {}", parquet(&self.files)));
         let columns =
             columns.map_err(|failure| instance.explain(failure, "read the table's files"))?;
-        Ok(crate::instance::typed(columns)?)
+        let columns = crate::instance::typed(columns)?;
+        let pruned = Pruned::of(&self.files, &columns);
+        Ok(Present { columns, pruned })
     }
 
     /// The same without a filter, with more expressions over the files' own columns.
     pub(crate) fn values_and(
         &self,
         wanted: &[&Column],
-        present: &Columns,
+        present: &Present,
         more: &str,
     ) -> Result<String, Error> {
         Ok(format!(
@@ -49,7 +69,7 @@ impl Known {
     pub(crate) fn values(
         &self,
         wanted: &[&Column],
-        present: &Columns,
+        present: &Present,
         filter: Option<&str>,
     ) -> Result<String, Error> {
         let filter = filter
@@ -62,7 +82,7 @@ impl Known {
         ))
     }
 
-    fn expressions(&self, wanted: &[&Column], present: &Columns) -> Result<String, Error> {
+    fn expressions(&self, wanted: &[&Column], present: &Present) -> Result<String, Error> {
         let values: Result<Vec<String>, Error> = wanted
             .iter()
             .map(|column| {
@@ -76,24 +96,23 @@ impl Known {
         Ok(values?.join(", "))
     }
 
-    fn value(&self, wanted: &Column, present: &Columns) -> Result<String, Error> {
-        let name = sql::ident(&wanted.name);
-        let known = self
-            .columns
-            .get(&wanted.name)
-            .filter(|_| present.get(&wanted.name).is_some());
-        Ok(match known {
+    fn value(&self, wanted: &Column, present: &Present) -> Result<String, Error> {
+        let known = self.columns.get(&wanted.name);
+        Ok(match known.zip(present.get(&wanted.name)) {
             None => format!("CAST(NULL AS {})", lake::lake_type(&wanted.sql_type)?),
-            Some(known) if known.sql_type == wanted.sql_type => name,
+            Some((known, there)) if known.sql_type == wanted.sql_type => {
+                present.pruned.value(there)
+            }
             // A text, if another program has given it values.
-            Some(known) if known.is_untyped() => {
+            Some((known, there)) if known.is_untyped() => {
                 let text = SqlType::Varchar(None);
+                let name = sql::ident(&there.name);
                 let (to, rules) = (&wanted.sql_type, TextRules::default());
                 let now = fit::typed(&name, &text, to, &rules, fit::Origin::Found);
                 lake::kept(&now.strict(), &wanted.sql_type)?
             }
-            Some(known) => {
-                let before = lake::back(&name, &known.sql_type)?;
+            Some((known, there)) => {
+                let before = lake::back(&present.pruned.value(there), &known.sql_type)?;
                 let now = fit::typed(
                     &before,
                     &known.sql_type,

@@ -3,7 +3,7 @@
 use comboi_project::{Column, Columns, SqlType};
 
 use super::fit::NULL_FOUND;
-use super::known::Known;
+use super::known::{Known, Present};
 use super::run::run;
 use super::{Error, FILE_COLUMN, lake};
 use crate::{Session, sql};
@@ -67,7 +67,7 @@ impl Boundary<'_> {
 fn ahead(
     session: &Session,
     known: &Known,
-    present: &Columns,
+    present: &Present,
     column: &Column,
     watermark: Option<&str>,
 ) -> Result<Option<String>, Error> {

@@ -5,14 +5,38 @@ use std::path::Path;
 
 use super::run::run;
 use super::{Error, FileColumn, FileToRead, Group, Layout, nulls};
+use crate::convert::{Refused, readable};
 use crate::{Session, sql};
 
-/// Parquet files by what they say their columns are. Only their footers are read.
+/// Parquet files by what they say their columns are, in the order of their first files.
+///
+/// Only their footers are read, and pages that have a checksum. A file that DuckDB would read wrongly is written again below `scratch`.
 pub fn parquet_groups(
     session: &Session,
     folder: &Path,
     files: &[FileToRead],
+    scratch: &Path,
 ) -> Result<Vec<Group>, Error> {
+    let (mut as_they_are, mut converted) = (Vec::new(), Vec::new());
+    for file in files {
+        match readable(session, &file.path, &scratch.join(&file.name))? {
+            None => as_they_are.push(file.clone()),
+            Some(path) => converted.push(FileToRead {
+                path,
+                name: file.name.clone(),
+            }),
+        }
+    }
+    let mut groups = alike(session, folder, &as_they_are)?;
+    groups.extend(alike(session, scratch, &converted)?);
+    groups.sort_by_cached_key(|group| {
+        let first = group.files.first();
+        first.and_then(|first| files.iter().position(|it| it.name == first.name))
+    });
+    Ok(groups)
+}
+
+fn alike(session: &Session, folder: &Path, files: &[FileToRead]) -> Result<Vec<Group>, Error> {
     if files.is_empty() {
         return Ok(Vec::new());
     }
@@ -73,4 +97,13 @@ fn parquet_group(session: &Session, folder: &Path, files: Vec<FileToRead>) -> Re
         .map(column)
         .collect();
     Ok(group)
+}
+
+impl From<Refused> for Error {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::File(text) => Self::BadFile(text),
+            Refused::Other(error) => Self::Engine(error),
+        }
+    }
 }

@@ -167,6 +167,7 @@ impl Job<'_> {
             &root,
             &self.work.files,
             self.session,
+            self.scratch,
             &mut self.names,
         )?;
         self.put_into_blocks_what_must_be(&mut pieces)?;

@@ -22,6 +22,7 @@ pub(super) fn pieces(
     root: &Path,
     files: &[FoundFile],
     session: &Session,
+    scratch: &Path,
     names: &mut Names,
 ) -> Result<(Vec<Piece>, Vec<Column>), Error> {
     let mut csv: Vec<(&FoundFile, bool)> = Vec::new();
@@ -57,7 +58,7 @@ pub(super) fn pieces(
             suspects: None,
         });
     }
-    for group in read_files::parquet_groups(session, root, &parquet)? {
+    for group in read_files::parquet_groups(session, root, &parquet, &scratch.join("parquet"))? {
         let mut piece = Piece {
             group,
             how: How::Located,

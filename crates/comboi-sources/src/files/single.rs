@@ -18,7 +18,7 @@ use crate::{Error, Stamp};
 const ONE_FILE_BYTES: u64 = 1 << 40;
 
 impl FilesReader<'_> {
-    /// A data file as columns and Parquet files: a Parquet file is itself, text is staged below `scratch`, which must
+    /// A data file as columns and Parquet files: a Parquet file is itself, unless DuckDB would read it wrongly, text is staged below `scratch`, which must
     /// be empty or missing.
     ///
     /// Text has no types of its own: a column that is `wanted` is read as the type that is wanted, and a value that
@@ -34,7 +34,8 @@ impl FilesReader<'_> {
         let place = Place::file(&file);
         let (source, table) = described(&found.name, &place);
         if settings::format(&table, &found.name)? == FileFormat::Parquet {
-            let columns = comboi_engine::parquet_columns(session, &file)?;
+            let converted = scratch.join(&found.name);
+            let (columns, file) = comboi_engine::parquet_file(session, &file, &converted)?;
             return Ok((columns, vec![file]));
         }
         let reader = FilesReader {

@@ -1,0 +1,184 @@
+//! Parquet files of other writers: values are taken exactly, or the file is refused by its name and with a reason.
+
+use std::fs;
+use std::path::Path;
+
+use crate::shop::Shop;
+
+/// See `tests/parquet/README.md`.
+fn fixture(name: &str) -> Vec<u8> {
+    fs::read(
+        Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/parquet")
+            .join(name),
+    )
+    .unwrap()
+}
+
+fn with(table: &str, name: &str, content: impl AsRef<[u8]>) -> Shop {
+    let shop = Shop::new(table);
+    shop.put(name, content);
+    shop
+}
+
+fn refused(name: &str, content: impl AsRef<[u8]>, why: &str) {
+    let said = with("files: '*.parquet'", name, content).run();
+    assert!(said.starts_with("error: `"), "{said}");
+    assert!(
+        said.contains(&format!("{name}` ")) || said.contains(&format!("{name}`: ")),
+        "{said}"
+    );
+    assert!(said.contains(why), "{said}");
+}
+
+#[test]
+fn decimals_of_more_than_38_digits_are_text_with_every_digit() {
+    let mut shop = with("files: '**'", "2026/x.parquet", fixture("decimals.parquet"));
+    assert_eq!(shop.run(), "3 rows");
+    assert_eq!(
+        shop.types(),
+        "id BIGINT, a VARCHAR, most VARCHAR, l VARCHAR[], s STRUCT(d VARCHAR, t VARCHAR), m MAP(VARCHAR, VARCHAR), \
+         fits DECIMAL(38,10), u UUID, at TIMESTAMP WITH TIME ZONE, day DATE, big UBIGINT, f FLOAT"
+    );
+    let nines = "9".repeat(38);
+    assert_eq!(
+        shop.rows("id a most _comboi_file"),
+        format!(
+            "1|1234.56|{nines}.{nines}|2026/x.parquet\n2|-0.01|-{nines}.{nines}|2026/x.parquet\n3|∅|0.{}|2026/x.parquet",
+            "0".repeat(38)
+        )
+    );
+    assert_eq!(
+        shop.rows("id l s m"),
+        format!(
+            "1|[1{}, NULL]|{{'d': -2.5, 't': x}}|{{k=7.00}}\n2|[]|{{'d': NULL, 't': NULL}}|{{}}\n3|∅|∅|∅",
+            "0".repeat(38)
+        )
+    );
+    assert_eq!(
+        shop.rows("id fits u at day big f"),
+        "1|9999999999999999999999999999.9999999999|00000000-0000-0000-0000-000000000005|1970-01-01 00:00:00+00|1970-01-01|18446744073709551615|-0.0\n\
+         2|-0.0000000001|∅|1970-01-01 00:00:00.000001+00|1969-12-31|0|nan\n3|∅|∅|∅|∅|∅|1.5"
+    );
+}
+
+#[test]
+fn such_a_decimal_is_of_a_type_that_is_said_if_it_fits() {
+    let table = "files: '*.parquet'\ncolumns: {a: 'DECIMAL(10,2)'}";
+    let mut shop = with(table, "x.parquet", fixture("decimals.parquet"));
+    assert_eq!(shop.run(), "3 rows");
+    assert_eq!(shop.rows("id a"), "1|1234.56\n2|-0.01\n3|∅");
+    let table = "files: '*.parquet'\ncolumns: {a: INTEGER}";
+    let said = with(table, "x.parquet", fixture("decimals.parquet")).run();
+    assert!(
+        said.contains("x.parquet:1: `a` is not an INTEGER"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_page_that_is_not_what_its_checksum_says_is_named() {
+    for name in ["checksums.parquet", "checksums_v2.parquet"] {
+        let mut shop = with("files: '*.parquet'", name, fixture(name));
+        assert_eq!(shop.run(), "500 rows");
+    }
+    let damaged = |from: &[u8], to: &[u8]| {
+        let mut bytes = fixture("checksums.parquet");
+        let place = bytes.windows(from.len()).position(|it| it == from).unwrap();
+        bytes[place..place + to.len()].copy_from_slice(to);
+        bytes
+    };
+    let why = |column: &str| {
+        format!("is damaged: a page of column `{column}` is not what its checksum says")
+    };
+    // A text of the dictionary, and the numbers 300 and 301.
+    refused("a.parquet", damaged(b"text 3", b"text 9"), &why("t"));
+    refused(
+        "a.parquet",
+        damaged(&[0x2c, 1, 0, 0, 0x2d, 1], &[0x2b, 1]),
+        &why("id"),
+    );
+}
+
+#[test]
+fn geometries_are_the_bytes_that_they_are() {
+    let mut shop = with(
+        "files: '*.parquet'",
+        "x.parquet",
+        fixture("geospatial-with-nan.parquet"),
+    );
+    assert_eq!(shop.run(), "3 rows");
+    assert_eq!(shop.types(), "group VARCHAR, wkt VARCHAR, geometry BLOB");
+    // POINT ZM (10 20 30 40) in WKB, as the standard has it.
+    let point = "\\x01\\xB9\\x0B\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00$@\\x00\\x00\\x00\\x00\\x00\\x004@\\x00\\x00\\x00\\x00\\x00\\x00>@\\x00\\x00\\x00\\x00\\x00\\x00D@";
+    assert!(
+        shop.rows("geometry").contains(point),
+        "{}",
+        shop.rows("geometry")
+    );
+    // What GeoParquet's metadata says, right or wrong, changes nothing.
+    let mut shop = with(
+        "files: '*.parquet'",
+        "x.parquet",
+        fixture("geoparquet.parquet"),
+    );
+    assert_eq!(shop.run(), "2 rows");
+    assert_eq!(shop.types(), "geometry BLOB");
+}
+
+#[test]
+fn pages_that_duckdb_can_not_read_are_read() {
+    let mut shop = with(
+        "files: '*.parquet'",
+        "x.parquet",
+        fixture("hadoop_lz4_compressed.parquet"),
+    );
+    assert_eq!(shop.run(), "4 rows");
+    // As parquet-testing's own description has them.
+    assert_eq!(
+        shop.rows("c0 c1 v11"),
+        "1593604800|abc|42.0\n1593604800|def|7.7\n1593604801|abc|42.125\n1593604801|def|7.7"
+    );
+    let mut shop = with("files: '*.parquet'", "x.parquet", fixture("split.parquet"));
+    assert_eq!(shop.run(), "3 rows");
+    assert_eq!(shop.rows("i b"), "-2|\\x00\\xFF\\x5C\n1|abc\n∅|∅");
+}
+
+#[test]
+fn digits_below_a_microsecond_are_not_cut_off() {
+    for (name, column) in [("int96", "at"), ("time", "t"), ("utc", "l.list.element")] {
+        refused(
+            "x.parquet",
+            fixture(&format!("nanos_{name}.parquet")),
+            &format!("column `{column}` has times with digits below a microsecond"),
+        );
+    }
+    let rows = |name: &str, column: &str| {
+        let mut shop = with("files: '*.parquet'", "x.parquet", fixture(name));
+        assert!(shop.run().ends_with(" rows"));
+        shop.rows(column)
+    };
+    assert_eq!(
+        rows("micros_int96.parquet", "at"),
+        "1969-12-31 23:59:59.999999\n1970-01-01 00:00:00\n1970-01-12 13:46:40.000001"
+    );
+    assert_eq!(
+        rows("micros_time.parquet", "t"),
+        "00:00:00.000001\n23:59:59.999999"
+    );
+    assert_eq!(
+        rows("micros_utc.parquet", "at"),
+        "1969-12-31 23:59:59.999999+00\n1970-01-01 00:00:00+00"
+    );
+}
+
+#[test]
+fn an_encrypted_file_is_called_so() {
+    for name in ["encrypted.parquet", "encrypted_columns.parquet"] {
+        refused(
+            name,
+            fixture(name),
+            "is encrypted, and encrypted Parquet can't be read: write it without encryption",
+        );
+    }
+}
