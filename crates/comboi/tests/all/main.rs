@@ -14,6 +14,7 @@ mod identities;
 mod incremental;
 mod killed;
 mod machine;
+mod older_lake;
 mod postgres;
 mod readers;
 mod retention;
