@@ -428,7 +428,7 @@ fn open_transactions_are_told(suite: &Suite<'_>) {
     let open = suite.stand.begin(2);
     let sql = suite.stand.database().dialect().open_transactions();
     let row = reader.texts(&sql).remove(0);
-    let [Some(now), Some(oldest), Some(sees)] = row.as_slice() else {
+    let [Some(now), Some(oldest), Some(sees), ..] = row.as_slice() else {
         panic!("{row:?}")
     };
     assert!(oldest.parse::<i64>().unwrap() <= now.parse::<i64>().unwrap());

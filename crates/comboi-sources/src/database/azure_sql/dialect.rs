@@ -131,22 +131,13 @@ impl Dialect for Sql {
             .map_or("nvarchar(max)", |(_, of)| of.as_str());
         let value = literal(low, of);
         let lowered = match lookback {
-            Lookback::Number(number) => {
-                let least = match Family::of(of) {
-                    Family::TinyInt => "0",
-                    Family::SmallInt => "-32768",
-                    Family::Int => "-2147483648",
-                    Family::BigInt => "-9223372036854775808",
-                    _ => {
-                        return format!(
-                            "SELECT {}",
-                            Family::of(of).exact_text(&format!("CAST({value} - {number} AS {of})"))
-                        );
-                    }
-                };
-                let less = format!("CAST({value} AS decimal(38,18)) - {number}");
-                format!("CAST(CASE WHEN {less} < {least} THEN {least} ELSE {less} END AS {of})")
+            // Below zero there is nothing in a `tinyint`.
+            Lookback::Number(number) if Family::of(of) == Family::TinyInt => {
+                format!(
+                    "CAST(CASE WHEN {value} < {number} THEN 0 ELSE {value} - {number} END AS {of})"
+                )
             }
+            Lookback::Number(number) => format!("CAST({value} - {number} AS {of})"),
             // A part of T-SQL's arithmetic takes no more than an `int`.
             Lookback::Time(span) => {
                 let seconds = span.as_secs();
