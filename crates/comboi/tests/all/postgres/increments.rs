@@ -89,7 +89,7 @@ fn the_report_says_what_is_not_certain() {
     );
     let report = shop.world.json(&["run", "bronze"]);
     assert_eq!(
-        report["tasks"][0]["notes"][0],
+        report["tasks"][0]["warnings"][0],
         "best effort: other people's transactions can't be seen (the login may not, or the server is a replica); rows that are committed more than 1h late are missed"
     );
     shop.database
@@ -173,7 +173,7 @@ fn rows_without_a_cursor_by_policy() {
     let shop = with("on_null: skip");
     let report = shop.world.json(&["run", "bronze"]);
     assert_eq!(
-        report["tasks"][0]["notes"][0],
+        report["tasks"][0]["warnings"][0],
         "rows without a value in `at` that were left out: 1"
     );
     assert_eq!(shop.world.rows("orders").len(), 1);

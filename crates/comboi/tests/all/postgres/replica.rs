@@ -6,7 +6,7 @@ const T: &str = "CREATE TABLE t (id int PRIMARY KEY, at timestamptz); \
     INSERT INTO t SELECT i, '2026-03-01 12:00:00+00'::timestamptz + i * interval '1 second' FROM generate_series(1, 20000) i";
 
 /// A row that is committed after one with a later time, between two runs.
-fn check(keys: &[&str], notes: &str) {
+fn check(keys: &[&str], warnings: &str) {
     let mut lines = vec!["t"];
     lines.extend(keys);
     let shop = Shop::new(T, "");
@@ -16,7 +16,7 @@ fn check(keys: &[&str], notes: &str) {
         let report = shop.world.json(&["run", "bronze"]);
         (
             report["tasks"][0]["total_rows"].as_u64(),
-            report["tasks"][0]["notes"].to_string(),
+            report["tasks"][0]["warnings"].to_string(),
         )
     };
     assert_eq!(read().0, Some(20_000));
@@ -27,7 +27,7 @@ fn check(keys: &[&str], notes: &str) {
         .run("INSERT INTO t VALUES (20002, '2026-03-02 12:00:30+00')");
     let (rows, told) = read();
     assert_eq!(rows, Some(20_001));
-    assert!(told.contains(notes), "{told}");
+    assert!(told.contains(warnings), "{told}");
     shop.database
         .block_on(late.batch_execute("COMMIT"))
         .unwrap();

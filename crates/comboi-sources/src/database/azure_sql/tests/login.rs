@@ -76,10 +76,10 @@ fn a_port_of_something_else_is_said_soon() {
     for closes in [true, false] {
         let database = reached(&not_a_server(closes), Arc::new(OneToken));
         // Azure is waited for for 90 seconds, because a database may have to wake up.
-        let told = run(tokio::time::timeout(
-            Duration::from_secs(60),
-            refused(&database),
-        ));
+        let told = run(async {
+            let minute = Duration::from_secs(60);
+            tokio::time::timeout(minute, refused(&database)).await
+        });
         let told = told.expect("an answer within a minute").to_string();
         assert!(
             told.ends_with("; check that SQL Server listens on this host and port"),
