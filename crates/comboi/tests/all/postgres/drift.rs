@@ -29,8 +29,8 @@ fn evolve_adds_and_widens() {
         .run("ALTER TABLE t DROP v; INSERT INTO t VALUES (3, 'y')");
     let report = shop.world.json(&["run", "bronze"]);
     assert_eq!(
-        report["tasks"][0]["notes"][0],
-        "the database has no `v` any more: NULL from now on"
+        report["tasks"][0]["warnings"][0],
+        "the source has no `v` any more (dropped or renamed): rows that are there keep their last value, new rows have NULL; `comboi restore bronze/shop/t --version 1` brings the version before this run back"
     );
     assert_eq!(
         shop.world.rows("t"),
