@@ -4,7 +4,7 @@
 //!
 //! - DECIMAL of more than 38 digits, which DuckDB makes nonsense of: text, every digit kept;
 //! - GEOMETRY and GEOGRAPHY: the bytes (WKB) that they are;
-//! - pages that DuckDB can't read (LZ4 as Hadoop has it, BYTE_STREAM_SPLIT of anything but FLOAT and DOUBLE): other pages.
+//! - pages that DuckDB can't read (LZ4 as Hadoop has it, `BYTE_STREAM_SPLIT` of anything but FLOAT and DOUBLE): other pages.
 //!
 //! What can't be kept is refused: times with digits below a microsecond, which DuckDB cuts off.
 

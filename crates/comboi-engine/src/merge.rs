@@ -87,8 +87,9 @@ pub fn merge(
     }
 }
 
-/// The same for rows of files, each of which has a key of its own. A row without a value in the cursor is older than one that has
-/// one. With `by_file`, a row that comes from another file than the same one of the table takes its place.
+/// The same for rows of files, each of which has a key of its own.
+///
+/// A row without a value in the cursor is older than one that has one. With `by_file`, a row that comes from another file than the same one of the table takes its place.
 pub fn merge_unique(
     session: &Session,
     known: &Known,

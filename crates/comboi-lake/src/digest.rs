@@ -87,7 +87,9 @@ mod tests {
             (Vec::new(), "99aa06d3014798d86001c324468d497f"),
             (b"abc".to_vec(), "06b05ab6733a618578af5f94892f3950"),
             (
-                (0..3 * 1024 * 1024 + 7).map(|i| (i % 251) as u8).collect(),
+                (0..3 * 1024 * 1024 + 7)
+                    .map(|i: u32| u8::try_from(i % 251).unwrap())
+                    .collect(),
                 "6fca2ec0e3e5f43862cb94c36b8a258f",
             ),
         ] {

@@ -9,6 +9,7 @@ use crate::expression;
 use crate::settings::Rule;
 
 /// The rules of keys. An expression of a key is over one record, such as `surname` or `substr(postcode, 1, 4)`; the session only parses.
+///
 /// `columns` are those of the records, if blank texts are not NULL in them already.
 pub fn rules_of_keys(
     session: &Session,

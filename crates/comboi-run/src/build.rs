@@ -227,17 +227,17 @@ fn one_of_each(
 impl Build<'_> {
     async fn once(&self) -> Result<Done, TaskError> {
         let base = self.table.snapshot().await?;
-        if let Some(base) = &base {
-            if let Some(why) = self.why_skip(base).await? {
-                let mut done = self.finished(base).await?;
-                if let Some(built) = BuiltFrom::of(&base.properties) {
-                    done.inputs = built.inputs;
-                }
-                done.skipped = Some(why);
-                done.verdicts = self.freshness_now(base).await?;
-                done.late = is_late(&done.verdicts);
-                return Ok(done);
+        if let Some(base) = &base
+            && let Some(why) = self.why_skip(base).await?
+        {
+            let mut done = self.finished(base).await?;
+            if let Some(built) = BuiltFrom::of(&base.properties) {
+                done.inputs = built.inputs;
             }
+            done.skipped = Some(why);
+            done.verdicts = self.freshness_now(base).await?;
+            done.late = is_late(&done.verdicts);
+            return Ok(done);
         }
         promises::hold(self.dataset, base.as_ref().map(|base| &base.properties))?;
         let scratch = Scratch::make(self.runner, self.order.run, &self.dataset.id.to_string())?;

@@ -40,7 +40,7 @@ pub(super) fn changes(footer: &ParquetMetaData) -> Result<Option<Vec<Change>>, S
                 other_pages |= !floats
                     && chunk
                         .encodings()
-                        .any(|it| it == Encoding::BYTE_STREAM_SPLIT)
+                        .any(|it| it == Encoding::BYTE_STREAM_SPLIT);
             }
         }
     }

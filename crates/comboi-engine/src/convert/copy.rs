@@ -173,7 +173,7 @@ fn digits(bytes: &[u8], scale: usize) -> String {
     }
 }
 
-/// Refuses times with digits below a microsecond in columns where DuckDB cuts them off without a word. (It keeps those of TIMESTAMP_NS, so
+/// Refuses times with digits below a microsecond in columns where DuckDB cuts them off without a word. (It keeps those of `TIMESTAMP_NS`, so
 /// they are found row by row.)
 pub(super) fn check_times(work: &Work<'_>) -> Result<(), Refused> {
     let columns = work.footer.file_metadata().schema_descr().columns().iter();

@@ -480,7 +480,7 @@ fn blobs_lists_and_maps_have_a_length() {
     );
 }
 
-/// By Unicode's property White_Space, and characters that show nothing.
+/// By Unicode's property `White_Space`, and characters that show nothing.
 #[test]
 fn texts_of_nothing_but_white_space_are_empty() {
     let blank = [

@@ -89,8 +89,8 @@ impl Names {
             ));
         }
         Some(match error {
-            // Whatever is written makes its own way: only its container can be missing.
-            Error::NotFound { .. } => format!(
+            // Whatever is written makes its own way: only its container can be missing. A listing has another kind of error.
+            _ if matches!(error, Error::NotFound { .. }) || is("ContainerNotFound") => format!(
                 "the account `{account}` has no container `{container}`; make it (`az storage container create --account-name {account} --name {container}`), or correct `file_system`"
             ),
             // "Audience validation failed" of Azure, "Invalid token audience" of Azurite.

@@ -158,7 +158,7 @@ async fn what_somebody_else_has_set_stays() {
         .await
         .unwrap();
     rewrite(&store, |configuration| {
-        configuration[COLUMNS] = "id,x".into()
+        configuration[COLUMNS] = "id,x".into();
     })
     .await;
     commit(&table, file(&staging, 2, Some(vec![Some(1.0), None])))

@@ -247,6 +247,10 @@ async fn a_run_elsewhere_is_interrupted_after_ten_minutes_without_a_sign() {
     let (shop, store) = (Shop::with_days(1), memory());
     let faulty = Faulty::with(Fault::DiesAfter(4), Arc::clone(&store));
     let dead = elsewhere(shop.runner(faulty as Store), "laptop");
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the storage's clock is the machine's"
+    )]
     let begun = chrono::DateTime::from(std::time::SystemTime::now());
     drop(run(&dead).await);
     let status = async |after: i64| {

@@ -75,7 +75,7 @@ impl Ahead {
     /// What people should know of so many rows.
     pub(super) fn note(&self, row_count: u64) -> Option<Note> {
         let column = self.name.clone();
-        (row_count > 0).then(|| match self.beyond {
+        (row_count > 0).then_some(match self.beyond {
             Some(beyond) => Note::Future {
                 column,
                 row_count,

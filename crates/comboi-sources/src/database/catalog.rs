@@ -145,7 +145,7 @@ fn proposed(whole: usize, decimals: usize, is_key: bool) -> Option<String> {
         0..=2 => 2,
         more => (more + 2).min(MOST.saturating_sub(whole).max(more)),
     };
-    let precision = (whole + HEADROOM + scale).max(18).min(MOST);
+    let precision = (whole + HEADROOM + scale).clamp(18, MOST);
     (whole + scale <= MOST).then(|| format!("DECIMAL({precision},{scale})"))
 }
 

@@ -307,9 +307,8 @@ fn others(
     };
     let own = queue.to_string();
     wiring::block_on(async {
-        match comboi_run::other_app(&state, &own).await {
-            Ok(Some(other)) => findings.doubt("runs", other.to_string()),
-            Ok(None) | Err(_) => {}
+        if let Ok(Some(other)) = comboi_run::other_app(&state, &own).await {
+            findings.doubt("runs", other.to_string());
         }
     })
 }

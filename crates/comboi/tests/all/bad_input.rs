@@ -61,7 +61,7 @@ fn a_bronze_file_with_a_damaged_page() {
     std::fs::write(&path, bytes).unwrap();
     let named = || {
         let said = world.expect(1, &["run", "silver", "--rebuild"]).out;
-        assert!(said.contains("could not read `orders`"), "{said}");
+        assert!(said.contains("`bronze/shop/orders` is damaged"), "{said}");
         assert!(said.contains(&file), "{file} is not in:\n{said}");
     };
     named();

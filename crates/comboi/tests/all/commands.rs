@@ -197,7 +197,7 @@ fn data_that_can_not_be_read_is_named_by_its_lines() {
         (
             "a.ndjson",
             "{\"id\": 1, \"day\": \"2024-05-01\", \"amount\": 10}\n{\"id\": \n",
-            "1 row does not fit:\n  a.ndjson:2: not a JSON object\n",
+            "1 row does not fit:\n  a.ndjson:2: not a JSON object: EOF while parsing a value at column 6\n",
         ),
         (
             "a.json",

@@ -53,7 +53,7 @@ pub(in super::super) fn infer(
     let mut paths = Paths::default();
     let doing = "find the keys of objects";
     stream(session.free()?, doing, &query, |rows| {
-        paths.see(rows, rules)
+        paths.see(rows, rules);
     })?;
     let mut root = Tree::default();
     for seen in paths.in_order() {

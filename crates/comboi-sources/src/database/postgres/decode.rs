@@ -495,7 +495,7 @@ mod tests {
         }
     }
 
-    /// Arrays as array_send writes them: dimensions, flags, the element's type, then each dimension's length and lower bound.
+    /// Arrays as `array_send` writes them: dimensions, flags, the element's type, then each dimension's length and lower bound.
     #[test]
     fn an_array_has_the_dimensions_of_its_column() {
         let array = |lengths: &[i32], values: &[i32]| {
