@@ -58,7 +58,7 @@ fn a_row_that_is_committed_late_is_not_missed() {
 fn the_report_says_what_is_not_certain() {
     let shop = Shop::new(ORDERS, &table(&["orders", "incremental_column: at"]));
     shop.database
-        .run("INSERT INTO orders VALUES (1, 'first', clock_timestamp())");
+        .run("INSERT INTO orders VALUES (1, 'first', clock_timestamp() - interval '2 minutes')");
     let open = shop.database.session();
     shop.database
         .block_on(
@@ -67,7 +67,7 @@ fn the_report_says_what_is_not_certain() {
         .unwrap();
     shop.run();
     shop.database
-        .run("INSERT INTO orders VALUES (3, 'third', clock_timestamp())");
+        .run("INSERT INTO orders VALUES (3, 'third', clock_timestamp() - interval '1 minute')");
     let report = shop.world.json(&["run", "bronze"]);
     let note = report["tasks"][0]["notes"][0].as_str().unwrap().to_owned();
     assert!(
@@ -172,9 +172,10 @@ fn rows_without_a_cursor_by_policy() {
     assert_eq!(shop.run(), ["bronze/shop/orders succeeded 1"]);
     let shop = with("on_null: skip");
     let report = shop.world.json(&["run", "bronze"]);
-    assert_eq!(
-        report["tasks"][0]["warnings"][0],
-        "rows without a value in `at` that were left out: 1"
+    let warnings = report["tasks"][0]["warnings"].as_array().unwrap();
+    assert!(
+        warnings.contains(&"rows without a value in `at` that were left out: 1".into()),
+        "{warnings:?}"
     );
     assert_eq!(shop.world.rows("orders").len(), 1);
     let shop = with("on_null: fail");

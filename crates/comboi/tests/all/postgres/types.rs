@@ -371,7 +371,7 @@ fn arrays() {
         "INTEGER[][]",
         &["[[1, 2], [3, NULL]]"],
     );
-    let nested = "a value of column `v` can't be kept: it is an array of more than one dimension; write the type with all of them for the column under `columns:`, such as `INTEGER[][]`, or `VARCHAR`; nothing of it was loaded";
+    let nested = "a value of column `v` can't be kept: it is an array of other dimensions than the column; write the type with all of them for the column under `columns:`, such as `INTEGER[][]`, or `VARCHAR` where rows have different ones; nothing of it was loaded";
     check_refused("int[]", "'{{1,2},{3,4}}'", nested);
 }
 
