@@ -1,7 +1,7 @@
 //! Which values nested texts stand for, exactly: SQL expressions.
 //!
 //! `comboi_json` gives an object as a struct of texts, a list as a list of texts, a map as a list of entries
-//! ([`json`](super::json)). They are taken apart down to their texts, so that these are held to the same rules as
+//! ([`json`]). They are taken apart down to their texts, so that these are held to the same rules as
 //! all others.
 
 use comboi_project::SqlType;
