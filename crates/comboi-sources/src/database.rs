@@ -20,6 +20,7 @@ mod cursor;
 mod open;
 mod origin;
 mod others;
+mod own_bounds;
 mod parallel;
 mod postgres;
 mod ranges;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use chrono::{DateTime, Utc};
-use comboi_project::{Columns, RunId};
+use comboi_project::{Columns, RunId, SqlType};
 
 /// The run that reads, for comboi's own columns.
 #[derive(Clone, Copy, Debug)]
@@ -150,8 +150,12 @@ pub enum Note {
     },
     /// Transactions were open that may still write.
     OpenTransactions {
-        /// When the oldest began, if that is known: microseconds since 1970.
+        /// Since when at least the oldest of them is open, if that is known: microseconds since 1970.
         since: Option<i64>,
+        /// Whether rows of other transactions wait until they have ended.
+        holds_back: bool,
+        /// Whether somebody may have forgotten to end one.
+        is_long: bool,
     },
     /// Rows whose time is beyond the server's clock, which the checkpoint does not follow.
     Future {
@@ -203,6 +207,11 @@ pub enum Note {
         /// The source.
         source: String,
     },
+    /// Values with a seventh digit of a second, which was cut off because the lake keeps microseconds: in which columns, of which
+    /// type, and how many.
+    CutOff(Vec<(String, SqlType, u64)>),
+    /// Columns that are VARCHAR because an earlier comboi made the table, and that would have a type of dates and times in a new one.
+    KeptAsText(Vec<String>),
     /// Everything was read, and why.
     ReadAnew(&'static str),
     /// Something about the connection: an option that is not known.
@@ -239,13 +248,15 @@ impl Note {
             | Self::CheckpointAhead { .. }
             | Self::SetBack { .. }
             | Self::NotInOrder { .. }
-            | Self::NumbersAsText { .. } => true,
+            | Self::NumbersAsText { .. }
+            | Self::CutOff(_) => true,
+            Self::OpenTransactions { is_long, .. } => *is_long,
             Self::NoFiles(_)
             | Self::Gone(_)
             | Self::Reread(_)
             | Self::MissingColumns { .. }
             | Self::Discarded(_)
-            | Self::OpenTransactions { .. }
+            | Self::KeptAsText(_)
             | Self::ReadAnew(_)
             | Self::Connection(_) => false,
         }
@@ -340,16 +351,23 @@ impl fmt::Display for Note {
                 f,
                 "best effort: other people's transactions can't be seen (the login may not, or the server is a replica); rows that are committed more than {lookback} late are missed"
             ),
-            Self::OpenTransactions { since } => match since.and_then(DateTime::from_timestamp_micros) {
-                Some(since) => write!(
-                    f,
-                    "a transaction has been open since {}: rows from then on are read again by the next run",
-                    written(since)
-                ),
-                None => f.write_str(
-                    "a transaction is open, and it is not known since when (it is prepared, or its session does not say): rows from the checkpoint on are read again by the next run",
-                ),
-            },
+            Self::OpenTransactions { since, holds_back, is_long } => {
+                let since = since.and_then(DateTime::from_timestamp_micros).map(written);
+                match (&since, is_long) {
+                    (Some(since), _) => write!(f, "a transaction has been open since {since}: ")?,
+                    (None, true) => f.write_str("a transaction is open, and the login may not see since when: ")?,
+                    (None, false) => f.write_str("a transaction is open, and it is not known since when (it is prepared, its session does not say, or it has just ended): ")?,
+                }
+                f.write_str(match holds_back {
+                    true => "rows that were written since it began wait, also those of other transactions, and are read once it has ended",
+                    false => "the next run reads again what was written since it began",
+                })?;
+                match (&since, is_long) {
+                    (Some(_), true) => f.write_str("; end it if somebody forgot it"),
+                    (None, true) => f.write_str("; let the login see transactions, so that comboi can say whether somebody forgot one"),
+                    (_, false) => Ok(()),
+                }
+            }
             Self::Future { column, row_count, beyond } => {
                 let beyond = DateTime::from_timestamp_micros(*beyond).map(written);
                 write!(
@@ -382,6 +400,24 @@ impl fmt::Display for Note {
                 "numbers without a precision are kept as text, which is compared and sorted as text: {}. Write a type, such as `columns: {{{}: \"DECIMAL(18,2)\"}}` (`VARCHAR` to keep text); `comboi discover --source {source} --yaml` proposes one",
                 listed(columns),
                 columns.first().map_or("", String::as_str)
+            ),
+            Self::CutOff(cut) => {
+                f.write_str("values with seven digits of a second, of which the lake keeps six: ")?;
+                for (place, (column, _, count)) in cut.iter().enumerate() {
+                    let comma = if place == 0 { "" } else { ", " };
+                    write!(f, "{comma}`{column}` has {count}")?;
+                }
+                cut.first().map_or(Ok(()), |(column, sql_type, _)| {
+                    write!(f, ". Write `columns: {{{column}: {sql_type}}}` to keep six without this warning, or `VARCHAR` to keep all digits as text")
+                })
+            }
+            Self::KeptAsText(columns) => write!(
+                f,
+                "{} VARCHAR, as the table was made; in a new table they have a type of dates and times (`columns` can say either)",
+                match columns.as_slice() {
+                    [one] => format!("`{one}` stays"),
+                    more => format!("{} stay", listed(more)),
+                }
             ),
             Self::ReadAnew(why) => write!(f, "everything was read anew: {why}"),
             Self::Connection(what) => f.write_str(what),

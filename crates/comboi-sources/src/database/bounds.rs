@@ -25,7 +25,7 @@ use super::cursor::{Clock, CursorKind, is_endless, is_version_7};
 use super::origin::Origin;
 use super::others::{Others, Watch};
 use super::request::{Cursor, Filter, OwnCursor, Relation};
-use crate::{BadCheckpoint, Error, Note};
+use crate::{Error, Note};
 
 /// How long a run waits for transactions that were open when it began.
 const PATIENCE: Duration = Duration::from_millis(200);
@@ -34,9 +34,6 @@ const WAITS: u32 = 5;
 /// The times of the last moments are read again by the next run: an application may have taken the time, and its row be on its
 /// way. In microseconds.
 const GRACE: i64 = 10_000_000;
-
-/// PostgreSQL's ages of transactions are told for this many of them; beyond, the whole table is read again.
-const MOST_TRANSACTIONS: u64 = 1_500_000_000;
 
 /// What a run reads and what may be said when it has done so.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -185,9 +182,7 @@ impl Asking<'_> {
                 },
             });
         }
-        bounds.notes.push(Note::OpenTransactions {
-            since: others.oldest(),
-        });
+        bounds.notes.push(others.note(others.oldest(), false));
         Ok(())
     }
 
@@ -334,9 +329,17 @@ impl Asking<'_> {
     pub(super) async fn before_the_first(
         &self,
         connection: &mut dyn Connection,
+        mode: DatabaseIncremental,
     ) -> Result<Vec<Note>, Error> {
-        if self.cursor.columns.is_empty() {
-            return Ok(Vec::new());
+        let own = match mode {
+            DatabaseIncremental::Full => return Ok(Vec::new()),
+            DatabaseIncremental::Rowversion => Some(OwnCursor::Rowversion),
+            DatabaseIncremental::Xmin => Some(OwnCursor::Xmin),
+            DatabaseIncremental::Watermark => None,
+        };
+        if let Some(cursor) = own {
+            let (_, note) = self.own_bound(connection, cursor, false).await?;
+            return Ok(note.into_iter().collect());
         }
         let others = Watch::default().look(self.dialect, connection).await?;
         let doubts = self.origin(connection).await?;
@@ -413,72 +416,20 @@ impl Asking<'_> {
         connection: &mut dyn Connection,
         low: Option<&[String]>,
     ) -> Result<Option<Vec<String>>, Error> {
-        let (Some(low), Some(lookback)) = (low, self.lookback) else {
-            return Ok(low.map(<[String]>::to_vec));
-        };
-        let Some(first) = low.first() else {
-            return Ok(None);
-        };
-        let sql = self.dialect.lowered(self.cursor, first, lookback);
-        Ok(whole(one_row(connection, &sql).await?))
-    }
-
-    async fn own(
-        &self,
-        connection: &mut dyn Connection,
-        before: &Position,
-        cursor: OwnCursor,
-    ) -> Result<Bounds, Error> {
-        let sql = self.dialect.bound(cursor).ok_or_else(|| {
-            Error::Configuration(format!(
-                "this database has no `incremental: {}`",
-                before.mode
-            ))
-        })?;
-        let bound = whole(one_row(connection, &sql).await?).ok_or_else(|| Error::Refused {
-            doing: format!("ask the server for its {}", before.mode),
-            why: "it gave no answer; the login may lack the right".into(),
-        })?;
-        let mut bounds = Bounds {
-            filter: Filter::All,
-            low: Some(bound.clone()),
-            pending: None,
-            replaces: false,
-            beyond: None,
-            notes: Vec::new(),
-        };
-        let low = before.low.as_deref().and_then(<[String]>::first);
-        let high = bound.first().cloned().unwrap_or_default();
-        if let Some(low) = low
-            && goes_back(cursor, low, &high)
-        {
-            return Err(BadCheckpoint::OtherConfiguration(format!(
-                "the server's {} is lower than at the last run, so it was restored or is another server",
-                before.mode
-            ))
-            .into());
-        }
-        bounds.filter = match (cursor, low) {
-            (OwnCursor::Rowversion, low) => Filter::Window {
-                cursor: self.cursor.clone(),
-                from: low.map(|low| vec![low.to_owned()]),
-                below: Some(bound),
-                nulls: false,
-            },
-            (OwnCursor::Xmin, None) => Filter::All,
-            (OwnCursor::Xmin, Some(low)) if far_apart(low, &high) => {
-                bounds.replaces = true;
-                bounds.notes.push(Note::ReadAnew(
-                    "more transactions than PostgreSQL can tell apart since the last run",
-                ));
-                Filter::All
+        let from = match (low.and_then(<[String]>::first), self.lookback) {
+            (Some(first), Some(lookback)) => {
+                let sql = self.dialect.lowered(self.cursor, first, lookback);
+                whole(one_row(connection, &sql).await?)
             }
-            (OwnCursor::Xmin, Some(low)) => Filter::WrittenSince {
-                transaction: low.to_owned(),
-                below_page: None,
-            },
+            _ => low.map(<[String]>::to_vec),
         };
-        Ok(bounds)
+        // In the lake, rows of one microsecond have one value: all of them are compared, or none.
+        let first = from.as_ref().and_then(|from| from.first());
+        let whole_microsecond = first.and_then(|first| self.kind().without_seventh_digit(first));
+        Ok(match whole_microsecond {
+            Some(first) => Some(vec![first]),
+            None => from,
+        })
     }
 
     fn window(&self, from: Option<Vec<String>>, nulls: bool) -> Filter {
@@ -488,24 +439,6 @@ impl Asking<'_> {
             below: None,
             nulls,
         }
-    }
-}
-
-pub(super) fn far_apart(low: &str, high: &str) -> bool {
-    match (low.parse::<u64>(), high.parse::<u64>()) {
-        (Ok(low), Ok(high)) => high.saturating_sub(low) > MOST_TRANSACTIONS,
-        _ => true,
-    }
-}
-
-/// Whether a bound is below the last one. Row versions are hexadecimal texts of one length.
-fn goes_back(cursor: OwnCursor, low: &str, high: &str) -> bool {
-    match cursor {
-        OwnCursor::Rowversion => high < low,
-        OwnCursor::Xmin => match (low.parse::<u64>(), high.parse::<u64>()) {
-            (Ok(low), Ok(high)) => high < low,
-            _ => true,
-        },
     }
 }
 
@@ -549,7 +482,7 @@ pub(super) async fn one_row(
 }
 
 /// All values of a row, or nothing if one is missing.
-fn whole(row: Vec<Option<String>>) -> Option<Vec<String>> {
+pub(super) fn whole(row: Vec<Option<String>>) -> Option<Vec<String>> {
     let row: Option<Vec<String>> = row.into_iter().collect();
     row.filter(|row| !row.is_empty())
 }

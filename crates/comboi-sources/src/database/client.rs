@@ -80,6 +80,9 @@ pub trait Connection: Send {
 pub trait Sink: Send {
     /// Takes some rows.
     fn put(&mut self, batch: RecordBatch) -> Result<(), Error>;
+
+    /// Counts values that were cut off to what their column's type keeps; each value is told once.
+    fn cut_off(&mut self, column: usize, count: u64);
 }
 
 /// How a database's SQL is written. People's queries stand in it unchanged.
@@ -95,7 +98,7 @@ pub trait Dialect: Send + Sync {
     /// compared column by column.
     fn greatest(&self, relation: &Relation, cursor: &Cursor, filter: &Filter) -> String;
 
-    /// The database's clock and its open transactions: one row with three to six values, times in microseconds since 1970.
+    /// The database's clock and its open transactions: one row with three to seven values, times in microseconds since 1970.
     ///
     /// 1. The time now by the server's clock, taken before the transactions are looked at.
     /// 2. When the oldest transaction began that may still write (our own connections, which only read, do not), or NULL when there
@@ -105,6 +108,7 @@ pub trait Dialect: Send + Sync {
     ///    as it is open, and one that goes from the second value to these is never in neither. NULL when there is none.
     /// 5. The server's local time, as if it were UTC; NULL: it is UTC.
     /// 6. When the newest of the transactions of the second value began, or NULL.
+    /// 7. Since when at least the oldest transaction is open that holds a [`bound`](Self::bound) back, or NULL.
     fn open_transactions(&self) -> String;
 
     /// The lesser of a cursor's value and a time (microseconds since 1970; up to a second earlier where a column rounds what is put into
@@ -126,7 +130,8 @@ pub trait Dialect: Send + Sync {
     fn lowered(&self, cursor: &Cursor, value: &str, lookback: &comboi_project::Lookback) -> String;
 
     /// The bound below which nothing will change any more, for modes whose cursor is the database's own (`xmin`,
-    /// `rowversion`): one row with one value, exact text. `None`: the database has no such mode.
+    /// `rowversion`): one row with two values. An exact text, and `t` where an open transaction holds it back, else `f`. `None`: the
+    /// database has no such mode.
     fn bound(&self, mode: OwnCursor) -> Option<String>;
 
     /// Who and where we are: one row with three values. The server's version in a line, the database and the login.
@@ -141,6 +146,9 @@ pub trait Dialect: Send + Sync {
     /// A look at some rows of a table, for columns whose numbers have no precision: one row with two values for each column, the
     /// most digits in front of the point and behind it, as far as there are numbers. `None`: every number of this database has a precision.
     fn digits(&self, table: &FoundTable, columns: &[&str]) -> Option<String>;
+
+    /// Whether values of a column may have more digits of a second than its type in the lake, and are cut off then.
+    fn cuts(&self, column: &SourceColumn) -> bool;
 
     /// What a filter takes, for people: `updated_at >= 2026-03-01 00:00:00+00`.
     fn told(&self, filter: &Filter) -> String;

@@ -64,6 +64,8 @@ impl Sink for Kept {
         self.0.push(batch);
         Ok(())
     }
+
+    fn cut_off(&mut self, _: usize, _: u64) {}
 }
 
 /// A sink that takes nothing.
@@ -73,6 +75,8 @@ impl Sink for Full {
     fn put(&mut self, _: RecordBatch) -> Result<(), Error> {
         Err(Error::Configuration("the disk is full".into()))
     }
+
+    fn cut_off(&mut self, _: usize, _: u64) {}
 }
 
 fn table() -> Relation {
@@ -443,14 +447,20 @@ fn the_own_cursor_waits_for_open_transactions(suite: &Suite<'_>) {
     let (bound, since) = suite.stand.own();
     let late = suite.stand.begin(2);
     suite.stand.begin(3).commit();
-    let while_open = reader.one(&bound).unwrap();
+    let own = |reader: &mut Reader<'_>| {
+        let mut row = reader.texts(&bound).remove(0);
+        let held = row.pop().flatten();
+        (row.remove(0).unwrap(), held)
+    };
+    let (while_open, held) = own(&mut reader);
+    assert_eq!(held.as_deref(), Some("t"));
     late.commit();
     let found = reader.sorted(&since(while_open));
     assert!(found.contains(&2) && found.contains(&3), "{found:?}");
     // Transactions of others on the same server hold the bound back until they end.
     let mut tries = 0;
     let after = loop {
-        let after = reader.one(&bound).unwrap();
+        let (after, _) = own(&mut reader);
         if reader.sorted(&since(after.clone())).is_empty() {
             break after;
         }

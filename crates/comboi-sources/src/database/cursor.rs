@@ -68,6 +68,17 @@ impl CursorKind {
         })
     }
 
+    /// The microsecond that a time with seven digits of a second lies in. `None`: it has no such digit, or it is 0.
+    pub(super) fn without_seventh_digit(self, value: &str) -> Option<String> {
+        let digits = value.find('.').filter(|_| self.is_time())? + 1;
+        let seventh = value.get(digits + 6..digits + 7)?;
+        let is_cut = seventh != "0" && seventh.bytes().all(|it| it.is_ascii_digit());
+        is_cut.then(|| {
+            let (head, tail) = value.split_at(digits + 6);
+            format!("{head}0{}", &tail[1..])
+        })
+    }
+
     /// The time that a value stands for, in microseconds since 1970. An infinity is at the end of them. `None`: it is no time.
     pub(super) fn time(self, value: &str) -> Option<i64> {
         match self {
@@ -175,6 +186,30 @@ mod tests {
         assert_eq!(CursorKind::Uuid.time(uuid), Some(1_645_557_742_000_000));
         assert!(is_version_7(uuid) && !is_version_7("919108f7-52d1-4320-9bac-f847db4148a8"));
         assert_eq!(CursorKind::Whole.time("7"), None);
+    }
+
+    #[test]
+    fn a_seventh_digit_of_a_second_is_left_out() {
+        let of = |text: &str| CursorKind::Local.without_seventh_digit(text);
+        assert_eq!(
+            of("2026-03-01T12:00:00.1234567").as_deref(),
+            Some("2026-03-01T12:00:00.1234560")
+        );
+        assert_eq!(
+            of("2026-03-01T12:00:00.1234567+05:30").as_deref(),
+            Some("2026-03-01T12:00:00.1234560+05:30")
+        );
+        for exact in [
+            "2026-03-01T12:00:00.1234560",
+            "2026-03-01T12:00:00.123456+05:30",
+            "2026-03-01 12:00:00.123456+00",
+            "2026-03-01T12:00:00",
+            "2026-03-01",
+            "infinity",
+        ] {
+            assert_eq!(of(exact), None, "{exact}");
+        }
+        assert_eq!(CursorKind::Number.without_seventh_digit("1.1234567"), None);
     }
 
     #[test]

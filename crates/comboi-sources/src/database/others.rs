@@ -9,10 +9,13 @@ use std::collections::BTreeMap;
 use super::bounds::one_row;
 use super::client::{Connection, Dialect};
 use super::cursor::Clock;
-use crate::Error;
+use crate::{Error, Note};
 
 /// A transaction that began so much later than now shows that the clock went back.
 const CLOCK_WENT_BACK: i64 = 10_000_000;
+
+/// A transaction that has written and is open for so long may have been forgotten.
+const FORGOTTEN: i64 = 3_600_000_000;
 
 /// Nothing is known of a beginning.
 const UNKNOWN: i64 = i64::MIN;
@@ -25,6 +28,8 @@ pub(super) struct Others {
     pub(super) asked_at: i64,
     /// None of them began before this; `None` when none is open.
     oldest: Option<i64>,
+    /// Since when at least the oldest is open that has written; it can be in another database, if that matters.
+    written: Option<i64>,
     pub(super) all_seen: bool,
 }
 
@@ -37,6 +42,18 @@ impl Others {
     /// When the oldest began, if one is open and that is known.
     pub(super) fn oldest(&self) -> Option<i64> {
         self.oldest.filter(|oldest| *oldest != UNKNOWN)
+    }
+
+    /// What people should know of them, where reading is bounded by one that began then, or by one that has written.
+    pub(super) fn note(&self, since: Option<i64>, holds_back: bool) -> Note {
+        let is_old = |began: i64| began <= self.clock.now - FORGOTTEN;
+        // Without the right to look, nobody can say that all is well.
+        let is_unseen = holds_back && self.written.is_none() && !self.all_seen;
+        Note::OpenTransactions {
+            since: since.or(self.written),
+            holds_back,
+            is_long: is_unseen || since.is_none_or(is_old) && self.written.is_some_and(is_old),
+        }
     }
 }
 
@@ -91,6 +108,7 @@ impl Watch {
             },
             asked_at: newest.max(now),
             oldest,
+            written: number(6),
             all_seen: text(2) == Some("t"),
         })
     }
@@ -161,5 +179,43 @@ mod tests {
         let hour = 3_600_000_000;
         let found = looks(&[(100, Some(hour), "", Some(hour))]);
         assert_eq!((found[0].oldest(), found[0].ended_since(0)), (None, false));
+    }
+
+    #[test]
+    fn a_transaction_that_has_written_and_is_open_for_an_hour_may_be_forgotten() {
+        const HOUR: i64 = 3_600_000_000;
+        // The oldest, the oldest that has written, whether all are seen; since when it is told, and whether that is a warning.
+        let check = |oldest: Option<i64>, written: Option<i64>, all_seen, expected| {
+            let clock = Clock {
+                now: 2 * HOUR,
+                local: 2 * HOUR,
+            };
+            let others = Others {
+                clock,
+                asked_at: clock.now,
+                oldest,
+                written,
+                all_seen,
+            };
+            let of = |note: Note| match note {
+                Note::OpenTransactions { since, is_long, .. } => (since, is_long),
+                other => panic!("{other}"),
+            };
+            let found = [
+                of(others.note(others.oldest(), false)),
+                of(others.note(None, true)),
+            ];
+            assert_eq!(found, expected);
+        };
+        let fresh = (Some(HOUR + 1), false);
+        check(Some(HOUR + 1), Some(HOUR + 1), true, [fresh, fresh]);
+        let old = (Some(HOUR), true);
+        check(Some(HOUR), Some(HOUR), true, [old, old]);
+        // An old one only reads.
+        check(Some(7), None, true, [(Some(7), false), (None, false)]);
+        check(Some(7), Some(HOUR + 1), true, [(Some(7), false), fresh]);
+        // It is prepared, so that it began before it was prepared.
+        check(Some(UNKNOWN), Some(HOUR), true, [old, old]);
+        check(None, None, false, [(None, false), (None, true)]);
     }
 }

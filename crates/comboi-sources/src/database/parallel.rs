@@ -22,6 +22,8 @@ pub(super) struct Read {
     pub(super) row_count: u64,
     pub(super) nulls_skipped: u64,
     pub(super) ahead: u64,
+    /// By column.
+    pub(super) cut_off: Vec<u64>,
 }
 
 /// Reads every piece by whichever connection is free. The first error ends all of them, and nothing is written any more when it is told.
@@ -43,7 +45,10 @@ pub(super) async fn read(
         // tokio lets a task read some hundred times before it is another one's turn.
         readers.spawn(async move { drain(connection, &queue, &columns, stager, stop).await });
     }
-    let mut all = Read::default();
+    let mut all = Read {
+        cut_off: vec![0; columns.len()],
+        ..Read::default()
+    };
     while let Some(done) = readers.join_next().await {
         let done = done.unwrap_or_else(|e| {
             Err(Error::Lost {
@@ -58,6 +63,9 @@ pub(super) async fn read(
                 all.row_count += read.row_count;
                 all.nulls_skipped += read.nulls_skipped;
                 all.ahead += read.ahead;
+                for (all, more) in all.cut_off.iter_mut().zip(read.cut_off) {
+                    *all += more;
+                }
             }
             Err(error) => {
                 readers.shutdown().await;
@@ -90,6 +98,7 @@ async fn drain(
         row_count: stager.row_count,
         nulls_skipped: stager.nulls_skipped,
         ahead: stager.ahead,
+        cut_off: stager.cut_off,
     };
     Ok((connection, read))
 }

@@ -78,9 +78,8 @@ impl<'a> DatabaseReader<'a> {
             notes.push(self.columns_gone(gone));
         }
         if checkpoint.is_none() || position.load.is_some() {
-            if position.mode == DatabaseIncremental::Watermark {
-                notes.extend(asking.before_the_first(connection.as_mut()).await?);
-            }
+            let known = asking.before_the_first(connection.as_mut(), position.mode);
+            notes.extend(known.await?);
             let sql = self
                 .database
                 .dialect()
@@ -231,8 +230,16 @@ impl<'a> DatabaseReader<'a> {
         let known = known.map(without_own);
         let known = known.as_ref();
         let mut connection = self.database.connect().await?;
-        let mut columns = connection.columns(&relation, &self.said(known)).await?;
+        let mut said = self.said(known);
+        let mut columns = connection.columns(&relation, &said).await?;
         self.check_said(&columns, known)?;
+        let mut notes = Vec::new();
+        let texts = self.kept_as_text(&columns, known);
+        if !texts.is_empty() {
+            said.extend(texts.iter().map(|it| (it.clone(), SqlType::Varchar(None))));
+            columns = connection.columns(&relation, &said).await?;
+            notes.push(Note::KeptAsText(texts));
+        }
         let policy = self.source.on_schema_change(self.table);
         let mut found = Names::of(known).assign(columns.iter().map(|it| it.name.as_str()));
         for (found, column) in found.iter_mut().zip(&columns) {
@@ -251,7 +258,6 @@ impl<'a> DatabaseReader<'a> {
             typed: true,
         };
         let decision = decide(&rules, None, &found).map_err(Error::SchemaChanged)?;
-        let mut notes = Vec::new();
         if !decision.discarded.is_empty() {
             notes.push(Note::Discarded(decision.discarded.clone()));
             let kept: Vec<bool> = found
@@ -277,6 +283,7 @@ impl<'a> DatabaseReader<'a> {
         Ok(Reading {
             reader: self.clone(),
             relation,
+            cut_off: vec![0; columns.len()],
             columns,
             lake_columns,
             decision,
@@ -461,16 +468,41 @@ impl<'a> DatabaseReader<'a> {
         })
     }
 
+    fn is_declared(&self, column: &SourceColumn) -> bool {
+        let mut declared = self.table.columns.iter();
+        declared.any(|(name, _)| name.value.eq_ignore_ascii_case(&column.name))
+    }
+
+    /// Columns that an earlier comboi made VARCHAR, because their values have more digits than a type of the lake. They stay so.
+    fn kept_as_text(&self, columns: &[SourceColumn], known: Option<&Columns>) -> Vec<String> {
+        let dialect = self.database.dialect();
+        let is_text = |column: &SourceColumn| {
+            let known = known.and_then(|known| meant(known, &column.name));
+            known.is_some_and(|known| matches!(known.sql_type, SqlType::Varchar(_)))
+        };
+        let columns = columns.iter();
+        columns
+            .filter(|it| dialect.cuts(it) && is_text(it) && !self.is_declared(it))
+            .map(|it| it.name.clone())
+            .collect()
+    }
+
+    /// Values that were cut off although nobody gave their columns a type.
+    pub(super) fn cut_off(&self, columns: &[SourceColumn], counts: &[u64]) -> Option<Note> {
+        let cut = columns.iter().zip(counts);
+        let cut = cut.filter(|(column, count)| **count > 0 && !self.is_declared(column));
+        let cut: Vec<(String, SqlType, u64)> = cut
+            .map(|(column, count)| (column.name.clone(), column.sql_type.clone(), *count))
+            .collect();
+        (!cut.is_empty()).then_some(Note::CutOff(cut))
+    }
+
     /// Columns of numbers that are kept as text because nobody gave them a type.
     fn numbers_as_text(&self, columns: &[SourceColumn]) -> Option<Note> {
-        let is_declared = |column: &SourceColumn| {
-            let mut declared = self.table.columns.iter();
-            declared.any(|(name, _)| name.value.eq_ignore_ascii_case(&column.name))
-        };
         let columns = columns.iter().filter(|column| {
             column.source_type.starts_with("numeric")
                 && matches!(text_of(&column.sql_type), SqlType::Varchar(_))
-                && !is_declared(column)
+                && !self.is_declared(column)
         });
         let columns: Vec<String> = columns.map(|it| it.name.clone()).collect();
         (!columns.is_empty()).then(|| Note::NumbersAsText {

@@ -7,11 +7,12 @@ use comboi_engine::Interrupter;
 use comboi_project::{Column, Columns, DatabaseIncremental};
 
 use super::ahead::Ahead;
-use super::bounds::{Bounds, far_apart, one_row};
+use super::bounds::{Bounds, one_row};
 use super::checkpoint::{Load, Position};
 use super::chunk::{Chunk, How};
 use super::client::Connection;
 use super::columns::{SourceColumn, arrow_schema};
+use super::own_bounds::far_apart;
 use super::parallel::{self, Piece};
 use super::reader::DatabaseReader;
 use super::request::{Filter, OwnCursor, Part, Relation};
@@ -45,6 +46,8 @@ pub struct Reading<'a> {
     /// Which rows the checkpoint does not follow, and how many were read so far.
     pub(super) ahead: Option<Ahead>,
     pub(super) ahead_count: u64,
+    /// How many values were cut off so far, by column.
+    pub(super) cut_off: Vec<u64>,
     pub(super) chunks: usize,
 }
 
@@ -296,10 +299,13 @@ impl Reading<'_> {
             });
         }
         self.ahead_count += read.ahead;
-        if matches!(self.work, Work::Nothing)
-            && let Some(ahead) = &self.ahead
-        {
-            notes.extend(ahead.note(self.ahead_count));
+        for (all, more) in self.cut_off.iter_mut().zip(read.cut_off) {
+            *all += more;
+        }
+        if matches!(self.work, Work::Nothing) {
+            let ahead = self.ahead.as_ref();
+            notes.extend(ahead.and_then(|ahead| ahead.note(self.ahead_count)));
+            notes.extend(self.reader.cut_off(&self.columns, &self.cut_off));
         }
         let chunk = Chunk {
             files: read.files,

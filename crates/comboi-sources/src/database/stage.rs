@@ -69,6 +69,8 @@ pub(super) struct Stager {
     pub(super) nulls_skipped: u64,
     /// Rows whose cursor is beyond what the checkpoint follows.
     pub(super) ahead: u64,
+    /// Values that were cut off, by column.
+    pub(super) cut_off: Vec<u64>,
 }
 
 impl Stager {
@@ -87,7 +89,6 @@ impl Stager {
         }
         Self {
             schema: Arc::new(Schema::new(fields)),
-            staging,
             folder: folder.to_owned(),
             prefix: prefix.to_owned(),
             open: None,
@@ -95,6 +96,8 @@ impl Stager {
             row_count: 0,
             nulls_skipped: 0,
             ahead: 0,
+            cut_off: vec![0; staging.schema.fields().len()],
+            staging,
         }
     }
 
@@ -200,6 +203,12 @@ impl Sink for Stager {
             self.finish()?;
         }
         Ok(())
+    }
+
+    fn cut_off(&mut self, column: usize, count: u64) {
+        if let Some(cut_off) = self.cut_off.get_mut(column) {
+            *cut_off += count;
+        }
     }
 }
 

@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::Path;
+use std::sync::Arc;
 
 use comboi_azure::{Connection, TaskQueue};
 use comboi_lake::Lake;
+use comboi_plan::{Plan, Selection};
 use comboi_project::{Project, Source, Stage};
 use comboi_run::{Clock, LedgerError};
 use comboi_sources::database;
@@ -68,7 +70,7 @@ pub(crate) fn doctor(global: &Global, output: Output, out: &mut dyn Write) -> an
             let told_of = format!("{} datasets in `{}`", count, project.config_path.display());
             let sql = super::hold_sql(&project).map(|()| told_of);
             findings.add("configuration", sql.map_err(|e| told(&e)));
-            look(&project, &mut findings)?;
+            look(&Arc::new(project), &mut findings)?;
         }
         Err(e) => findings.add("configuration", Err(told(&e))),
     }
@@ -77,12 +79,13 @@ pub(crate) fn doctor(global: &Global, output: Output, out: &mut dyn Write) -> an
     Ok(if bad { Exit::Failed } else { Exit::Good })
 }
 
-fn look(project: &Project, findings: &mut Findings) -> anyhow::Result<()> {
+fn look(project: &Arc<Project>, findings: &mut Findings) -> anyhow::Result<()> {
     let cloud = Cloud::of(project);
     secrets(project, &cloud, findings);
     stages(project, &cloud, findings)?;
     runs(project, &cloud, findings)?;
-    sources(project, &cloud, findings)?;
+    let answered = sources(project, &cloud, findings)?;
+    tables(project, &cloud, &answered, findings)?;
     machine(project, findings);
     // Whoever has the host's file or a queue means to run it there.
     let host = project.folder.join("host.json");
@@ -193,8 +196,14 @@ fn runs(project: &Project, cloud: &Cloud, findings: &mut Findings) -> anyhow::Re
     Ok(())
 }
 
-fn sources(project: &Project, cloud: &Cloud, findings: &mut Findings) -> anyhow::Result<()> {
+/// The names of those that are there and answer.
+fn sources(
+    project: &Project,
+    cloud: &Cloud,
+    findings: &mut Findings,
+) -> anyhow::Result<BTreeSet<String>> {
     let databases = cloud.databases();
+    let mut answered = BTreeSet::new();
     for source in &project.sources {
         let name = format!("source {}", source.name().value);
         if let Source::Files(files) = source {
@@ -204,6 +213,7 @@ fn sources(project: &Project, cloud: &Cloud, findings: &mut Findings) -> anyhow:
                 .map_or(Path::new(""), |path| &path.value);
             let folder = project.path(path);
             let there = folder.is_dir();
+            answered.extend(there.then(|| files.name.value.to_string()));
             let told = folder.display();
             findings.add(
                 name,
@@ -222,6 +232,7 @@ fn sources(project: &Project, cloud: &Cloud, findings: &mut Findings) -> anyhow:
         };
         match asked {
             Ok(answer) => {
+                answered.insert(source.name().value.to_string());
                 findings.add(
                     &name,
                     Ok(format!(
@@ -234,6 +245,44 @@ fn sources(project: &Project, cloud: &Cloud, findings: &mut Findings) -> anyhow:
                 }
             }
             Err(e) => findings.add(name, Err(told(&e.into()))),
+        }
+    }
+    Ok(answered)
+}
+
+/// What a run would warn of in the tables of sources that answer. What is wrong with the lake was told with the stages.
+fn tables(
+    project: &Arc<Project>,
+    cloud: &Cloud,
+    answered: &BTreeSet<String>,
+    findings: &mut Findings,
+) -> anyhow::Result<()> {
+    let Ok(lake) = cloud.places(project).and_then(|it| it.lake(project)) else {
+        return Ok(());
+    };
+    let databases = cloud.databases();
+    let plan = Plan::of(project, &Selection::parse("bronze", None, None)?)?;
+    for task in plan.tasks {
+        let source = project.source(&task.dataset);
+        if source.is_none_or(|source| !answered.contains(source.name().value.as_str())) {
+            continue;
+        }
+        let one = Plan {
+            pipeline: plan.pipeline.clone(),
+            tasks: vec![task],
+        };
+        let observed = comboi_run::observe(project, &databases, &lake, &one);
+        let Ok(observed) = wiring::block_on(observed)? else {
+            continue;
+        };
+        for (id, found) in observed.tables {
+            let name = format!("table {id}");
+            for warning in found.warnings {
+                findings.doubt(&name, warning);
+            }
+            if let Some(failed) = found.failed {
+                findings.add(name, Err(failed));
+            }
         }
     }
     Ok(())

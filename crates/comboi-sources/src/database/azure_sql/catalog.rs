@@ -23,7 +23,7 @@ pub(super) const SNAPSHOT: &str = "SET TRANSACTION ISOLATION LEVEL SNAPSHOT; BEG
 pub(super) const AT_WORK: &str = "SELECT CASE WHEN EXISTS (SELECT 1 FROM sys.dm_exec_requests WHERE session_id = {}) THEN 't' \
     WHEN HAS_PERMS_BY_NAME(NULL, NULL, 'VIEW SERVER STATE') = 1 OR HAS_PERMS_BY_NAME(DB_NAME(), 'DATABASE', 'VIEW DATABASE STATE') = 1 THEN 'f' END";
 
-/// The time, the start of the oldest transaction, and whether all of them can be seen. What is open in this database may
+/// The time, the start of the oldest transaction, whether all of them can be seen, and the start of the oldest that has written. What is open in this database may
 /// still write, except our own connections, which only read: those with this program name, machine and login, and those
 /// of any other comboi, as long as they have written nothing. A transaction without a session is one that a
 /// coordinator has prepared.
@@ -37,10 +37,14 @@ pub(super) const OPEN_TRANSACTIONS: &str = "BEGIN TRY \
     EXEC sp_executesql N'\
     DECLARE @utc datetime2(7) = SYSUTCDATETIME(), @local datetime2(7) = SYSDATETIME(); \
     DECLARE @now bigint = DATEDIFF_BIG(MICROSECOND, ''1970-01-01'', @utc); \
-    DECLARE @age bigint = (SELECT MAX(CASE WHEN a.age < -3600000000 THEN @now \
-    WHEN a.age < 0 OR a.age >= 60000000 THEN a.age + 3600000000 ELSE a.age END) \
+    DECLARE @age bigint, @written bigint; \
+    SELECT @age = MAX(CASE WHEN a.age < -3600000000 THEN @now \
+    WHEN a.age < 0 OR a.age >= 60000000 THEN a.age + 3600000000 ELSE a.age END), \
+    @written = NULLIF(MAX(CASE WHEN w.records IS NULL OR a.age < -3600000000 THEN -1 WHEN a.age < 0 THEN a.age + 3600000000 ELSE a.age END), -1) \
     FROM sys.dm_tran_active_transactions AS t \
     CROSS APPLY (SELECT DATEDIFF_BIG(MICROSECOND, t.transaction_begin_time, @local) + 4000 AS age) AS a \
+    OUTER APPLY (SELECT MAX(d.database_transaction_log_record_count) AS records FROM sys.dm_tran_database_transactions AS d \
+    WHERE d.transaction_id = t.transaction_id AND d.database_id = DB_ID() AND d.database_transaction_log_record_count > 0) AS w \
     LEFT JOIN sys.dm_tran_session_transactions AS st ON st.transaction_id = t.transaction_id \
     LEFT JOIN sys.dm_exec_sessions AS s ON s.session_id = st.session_id \
     LEFT JOIN sys.dm_exec_sessions AS me ON me.session_id = @@SPID \
@@ -49,9 +53,10 @@ pub(super) const OPEN_TRANSACTIONS: &str = "BEGIN TRY \
     AND (st.session_id IS NOT NULL OR t.transaction_type = 4) \
     AND NOT ((ISNULL(s.program_name, N'''') = N''comboi'' OR ISNULL(CASE WHEN s.program_name = me.program_name AND s.login_name = me.login_name \
     AND ISNULL(s.host_name, N'''') = ISNULL(me.host_name, N'''') AND ISNULL(s.host_process_id, 0) = ISNULL(me.host_process_id, 0) THEN 1 END, 0) = 1) \
-    AND NOT EXISTS (SELECT 1 FROM sys.dm_tran_database_transactions AS d WHERE d.transaction_id = t.transaction_id AND d.database_transaction_log_record_count > 0))); \
+    AND NOT EXISTS (SELECT 1 FROM sys.dm_tran_database_transactions AS d WHERE d.transaction_id = t.transaction_id AND d.database_transaction_log_record_count > 0)); \
     SELECT CONVERT(varchar(20), @now), CONVERT(varchar(20), @now - @age), \
-    CASE WHEN CONVERT(nvarchar(20), DATABASEPROPERTYEX(DB_NAME(), ''Updateability'')) = N''READ_ONLY'' THEN ''f'' ELSE ''t'' END' \
+    CASE WHEN CONVERT(nvarchar(20), DATABASEPROPERTYEX(DB_NAME(), ''Updateability'')) = N''READ_ONLY'' THEN ''f'' ELSE ''t'' END, \
+    CONVERT(varchar(20), NULL), CONVERT(varchar(20), NULL), CONVERT(varchar(20), NULL), CONVERT(varchar(20), @now - @written)' \
     END TRY BEGIN CATCH \
     SELECT CONVERT(varchar(20), DATEDIFF_BIG(MICROSECOND, '1970-01-01', SYSUTCDATETIME())), CONVERT(varchar(20), NULL), 'f' \
     END CATCH";

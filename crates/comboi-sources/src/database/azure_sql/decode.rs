@@ -58,6 +58,7 @@ impl Rows {
                 values: Values::new(field.data_type()),
                 nulls: NullBufferBuilder::new(0),
                 is_time: column.sql_type == SqlType::Time,
+                cut_off: 0,
                 scale: match column.sql_type {
                     SqlType::Decimal(_, scale) => scale,
                     _ => 0,
@@ -80,6 +81,7 @@ impl Rows {
             values: Values::new(&DataType::Utf8),
             nulls: NullBufferBuilder::new(0),
             is_time: false,
+            cut_off: 0,
             scale: 0,
         };
         Self {
@@ -103,6 +105,11 @@ impl Rows {
     /// The first value that could not be taken, with its column.
     pub(super) fn refused(&self) -> Option<(usize, Refusal)> {
         self.refused
+    }
+
+    /// How many values had a seventh digit of a second that is not kept, by column.
+    pub(super) fn cut_off(&self) -> impl Iterator<Item = u64> {
+        self.columns.iter().map(|it| it.cut_off)
     }
 
     /// The rows so far.
@@ -177,6 +184,14 @@ impl Rows {
         });
     }
 
+    /// A moment of which all but the last of seven digits of a second is kept.
+    fn ticks(&mut self, place: usize, days: u32, ticks: u64) {
+        self.micros(place, moments::micros(days, ticks));
+        if let Some(column) = self.columns.get_mut(place) {
+            column.cut_off += u64::from(!ticks.is_multiple_of(10));
+        }
+    }
+
     fn micros(&mut self, place: usize, micros: Option<i64>) {
         self.put(place, 8, |column| match &mut column.values {
             Values::Int64(values) => push(values, micros.ok_or(())),
@@ -208,6 +223,8 @@ struct Column {
     nulls: NullBufferBuilder,
     /// Whether a text is a TIME.
     is_time: bool,
+    /// How many of all values had a seventh digit of a second that is not kept.
+    cut_off: u64,
     /// How many digits of a decimal are behind the point.
     scale: u8,
 }
@@ -416,6 +433,8 @@ impl RowWriter for Rows {
     fn write_time(&mut self, col: usize, val: SqlTime) {
         self.put(col, 16, |column| {
             let is_time = column.is_time;
+            let is_cut = is_time && !val.time_nanoseconds.is_multiple_of(10);
+            column.cut_off += u64::from(is_cut);
             column.text(|out| {
                 if is_time {
                     moments::write_short_time(out, val.time_nanoseconds);
@@ -438,7 +457,7 @@ impl RowWriter for Rows {
     fn write_datetime2(&mut self, col: usize, val: SqlDateTime2) {
         let ticks = val.time.time_nanoseconds;
         if !self.is_text(col) {
-            self.micros(col, moments::micros(val.days, ticks));
+            self.ticks(col, val.days, ticks);
             return;
         }
         self.put(col, 27, |column| {
@@ -451,7 +470,7 @@ impl RowWriter for Rows {
     fn write_datetimeoffset(&mut self, col: usize, val: SqlDateTimeOffset) {
         let SqlDateTime2 { days, time } = val.datetime2;
         if !self.is_text(col) {
-            self.micros(col, moments::micros(days, time.time_nanoseconds));
+            self.ticks(col, days, time.time_nanoseconds);
             return;
         }
         self.put(col, 34, |column| {

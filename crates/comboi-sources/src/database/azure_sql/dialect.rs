@@ -1,6 +1,6 @@
 //! T-SQL: pure.
 
-use comboi_project::Lookback;
+use comboi_project::{Lookback, SqlType};
 
 use super::catalog::{ABOUT, CATALOG, OPEN_TRANSACTIONS};
 use super::lexer::parts;
@@ -160,7 +160,7 @@ impl Dialect for Sql {
         (mode == OwnCursor::Rowversion).then(|| {
             "IF CONVERT(nvarchar(20), DATABASEPROPERTYEX(DB_NAME(), 'Updateability')) = N'READ_ONLY' \
              THROW 50000, N'this is a read-only replica, which does not know where row versions are complete; read the primary (without ApplicationIntent=ReadOnly)', 1; \
-             SELECT CONVERT(varchar(18), MIN_ACTIVE_ROWVERSION(), 1)"
+             SELECT CONVERT(varchar(18), MIN_ACTIVE_ROWVERSION(), 1), CASE WHEN MIN_ACTIVE_ROWVERSION() <= @@DBTS THEN 't' ELSE 'f' END"
                 .to_owned()
         })
     }
@@ -175,6 +175,11 @@ impl Dialect for Sql {
 
     fn digits(&self, _: &FoundTable, _: &[&str]) -> Option<String> {
         None
+    }
+
+    fn cuts(&self, column: &SourceColumn) -> bool {
+        let family = Family::of(&column.source_type);
+        family.is_finer_than_microseconds() && !matches!(column.sql_type, SqlType::Varchar(_))
     }
 
     fn told(&self, filter: &Filter) -> String {
@@ -399,7 +404,7 @@ mod tests {
         SourceColumn {
             name: "it's [odd]".into(),
             source_type: "xml".into(),
-            sql_type: comboi_project::SqlType::Varchar(None),
+            sql_type: SqlType::Varchar(None),
             sent_as: Some("CONVERT(nvarchar(max), {})".into()),
         }
     }

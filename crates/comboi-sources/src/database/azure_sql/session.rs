@@ -168,6 +168,9 @@ impl Session {
         self.end(DOING).await?;
         count += rows.count() as u64;
         to.put(rows.batch().map_err(refused)?)?;
+        for (place, count) in rows.cut_off().enumerate() {
+            to.cut_off(place, count);
+        }
         Ok(count)
     }
 

@@ -93,6 +93,8 @@ impl Sink for Kept {
         self.0.push(batch);
         Ok(())
     }
+
+    fn cut_off(&mut self, _: usize, _: u64) {}
 }
 
 impl Kept {

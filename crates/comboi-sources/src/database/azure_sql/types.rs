@@ -86,6 +86,14 @@ impl Family {
         }
     }
 
+    /// Whether it has seven digits of a second.
+    pub(super) fn is_finer_than_microseconds(self) -> bool {
+        matches!(
+            self,
+            Self::Time(7) | Self::DateTime2(7) | Self::DateTimeOffset(7)
+        )
+    }
+
     /// An expression of this type as a text that reads back as the same value, whatever the language of the session.
     pub(super) fn exact_text(self, of: &str) -> String {
         match self {
@@ -190,11 +198,11 @@ pub(super) fn reading(source_type: &str, said: Option<&SqlType>) -> Reading {
         (F::CodePage | F::Unicode | F::Xml | F::Json, SqlType::Varchar(_)) => {
             Reading::own(SqlType::Varchar(None))
         }
-        // Whoever says so wants microseconds: a seventh digit is cut off.
-        (F::DateTime2(_), SqlType::Timestamp)
-        | (F::DateTimeOffset(_), SqlType::TimestampTz)
-        | (F::Time(_), SqlType::Time)
-        | (F::Rowversion, SqlType::Blob) => Reading::own(said.clone()),
+        (F::Rowversion, SqlType::Blob) => Reading::own(said.clone()),
+        // Tables that were made so have no other texts from now on.
+        (F::DateTime2(7) | F::DateTimeOffset(7) | F::Time(7), SqlType::Varchar(_)) => {
+            Reading::own(SqlType::Varchar(None))
+        }
         (F::Decimal(..) | F::Money | F::SmallMoney | F::Real, SqlType::Double) => {
             Reading::sent(SqlType::Double, "CONVERT(float, {})".to_owned())
         }
@@ -217,19 +225,13 @@ fn natural(family: Family) -> Reading {
         F::Real => SqlType::Float,
         F::Float => SqlType::Double,
         F::Date => SqlType::Date,
-        F::Time(0..=6) => SqlType::Time,
-        F::SmallDateTime | F::DateTime | F::DateTime2(0..=6) => SqlType::Timestamp,
-        F::DateTimeOffset(0..=6) => SqlType::TimestampTz,
+        F::Time(_) => SqlType::Time,
+        F::SmallDateTime | F::DateTime | F::DateTime2(_) => SqlType::Timestamp,
+        F::DateTimeOffset(_) => SqlType::TimestampTz,
         F::Uuid => SqlType::Uuid,
         F::Binary => SqlType::Blob,
         F::Json => SqlType::Json,
-        F::CodePage
-        | F::Unicode
-        | F::Xml
-        | F::Rowversion
-        | F::Time(_)
-        | F::DateTime2(_)
-        | F::DateTimeOffset(_) => SqlType::Varchar(None),
+        F::CodePage | F::Unicode | F::Xml | F::Rowversion => SqlType::Varchar(None),
         F::Variant | F::HierarchyId | F::Spatial | F::Vector => {
             return Reading::sent(SqlType::Varchar(None), family.text("{}"));
         }
@@ -270,13 +272,14 @@ mod tests {
     }
 
     #[test]
-    fn a_seventh_digit_of_a_second_is_kept_as_text_unless_microseconds_are_wanted() {
+    fn a_seventh_digit_of_a_second_is_cut_unless_text_is_wanted() {
         check("datetime", "", "TIMESTAMP");
         check("smalldatetime", "", "TIMESTAMP");
         check("datetime2(6)", "", "TIMESTAMP");
-        check("datetime2(7)", "", "VARCHAR");
-        check("datetime2", "", "VARCHAR");
+        check("datetime2(7)", "", "TIMESTAMP");
+        check("datetime2", "", "TIMESTAMP");
         check("datetime2(7)", "TIMESTAMP", "TIMESTAMP");
+        check("datetime2(7)", "VARCHAR", "VARCHAR");
         check(
             "datetime2(7)",
             "DATE",
@@ -288,14 +291,16 @@ mod tests {
             "VARCHAR of CONVERT(varchar(34), {}, 121)",
         );
         check("datetimeoffset(3)", "", "TIMESTAMP WITH TIME ZONE");
-        check("datetimeoffset(7)", "", "VARCHAR");
+        check("datetimeoffset(7)", "", "TIMESTAMP WITH TIME ZONE");
+        check("datetimeoffset(7)", "VARCHAR", "VARCHAR");
         check(
             "datetimeoffset(7)",
             "TIMESTAMPTZ",
             "TIMESTAMP WITH TIME ZONE",
         );
         check("time(6)", "", "TIME");
-        check("time(7)", "", "VARCHAR");
+        check("time(7)", "", "TIME");
+        check("time(7)", "VARCHAR", "VARCHAR");
         check("time(7)", "TIME", "TIME");
     }
 

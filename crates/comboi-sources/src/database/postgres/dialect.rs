@@ -134,7 +134,8 @@ impl Dialect for Sql {
 
     fn bound(&self, mode: OwnCursor) -> Option<String> {
         (mode == OwnCursor::Xmin)
-            .then(|| "SELECT pg_snapshot_xmin(pg_current_snapshot())::text".to_owned())
+            .then(|| "SELECT pg_snapshot_xmin(s)::text, CASE WHEN pg_snapshot_xmin(s) < pg_snapshot_xmax(s) THEN 't' ELSE 'f' END \
+                FROM pg_current_snapshot() AS s".to_owned())
     }
 
     fn about(&self) -> String {
@@ -183,6 +184,10 @@ impl Dialect for Sql {
         ))
     }
 
+    fn cuts(&self, _: &SourceColumn) -> bool {
+        false
+    }
+
     fn told(&self, filter: &Filter) -> String {
         match filter {
             Filter::All | Filter::Part(_) => "everything".to_owned(),
@@ -223,7 +228,7 @@ const DIGITS_ROWS: u64 = 100_000;
 /// Comboi's own connections only read, and autovacuum writes no rows. A backend without an xid may still get one. The start of a
 /// prepared transaction is not known (`prepared` is the time of PREPARE), nor that of a session with `track_activities = off`, which is
 /// told by the lock on its virtual transaction. A transaction that is prepared meanwhile is found among both, as each step is taken
-/// after the one that it refers to.
+/// after the one that it refers to. A transaction of another database holds xmin back too.
 const OPEN_TRANSACTIONS: &str = "WITH \
     c AS MATERIALIZED (SELECT clock_timestamp() AS at), \
     a AS MATERIALIZED (SELECT c.at, s.* FROM c CROSS JOIN LATERAL ( \
@@ -239,7 +244,9 @@ const OPEN_TRANSACTIONS: &str = "WITH \
       OR (SELECT rolsuper FROM pg_roles WHERE rolname = current_user)) THEN 't' ELSE 'f' END, \
     nullif(concat_ws(',', running, prepared), ''), \
     (extract(epoch FROM at AT TIME ZONE (SELECT reset_val FROM pg_settings WHERE name = 'TimeZone')) * 1000000)::bigint::text, \
-    (extract(epoch FROM newest) * 1000000)::bigint::text FROM p";
+    (extract(epoch FROM newest) * 1000000)::bigint::text, \
+    (extract(epoch FROM least((SELECT min(xact_start) FROM pg_stat_activity WHERE backend_xid IS NOT NULL AND pid <> pg_backend_pid()), \
+      (SELECT min(prepared) FROM pg_prepared_xacts))) * 1000000)::bigint::text FROM p";
 
 /// What kind of cursor a column is.
 fn cursor_kind(of: &str) -> Result<CursorKind, &'static str> {

@@ -63,12 +63,19 @@ impl State {
         }
         if is("sys.dm_tran_active_transactions") {
             let micros = |ticks: i64| some((ticks - YEAR_1970) / 10);
-            let oldest = self.transactions.values().map(|it| it.began).min();
+            let open = || self.transactions.values();
+            let oldest = open().map(|it| it.began).min();
+            let writers = open().filter(|it| it.row_version.is_some());
+            let written = writers.map(|it| it.began).min();
             let oldest = oldest.filter(|_| self.shows_transactions).and_then(micros);
             return Ok(texts([
                 micros(self.clock),
                 oldest,
                 some(if self.shows_transactions { 't' } else { 'f' }),
+                None,
+                None,
+                None,
+                written.filter(|_| self.shows_transactions).and_then(micros),
             ]));
         }
         if is("MIN_ACTIVE_ROWVERSION()") {
@@ -78,10 +85,11 @@ impl State {
                 .filter_map(|it| it.row_version)
                 .min();
             let oldest = oldest.filter(|_| !self.bounds_wrongly);
-            return Ok(texts([some(format!(
-                "0x{:016X}",
-                oldest.unwrap_or(self.row_version + 1)
-            ))]));
+            let bound = oldest.unwrap_or(self.row_version + 1);
+            return Ok(texts([
+                some(format!("0x{bound:016X}")),
+                some(if bound <= self.row_version { 't' } else { 'f' }),
+            ]));
         }
         if is("sys.dm_db_stats_histogram") {
             return Ok(texts([None, None]));
