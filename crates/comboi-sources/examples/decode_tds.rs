@@ -84,6 +84,8 @@ impl Sink for Counting {
         self.0 += batch.num_rows();
         Ok(())
     }
+
+    fn cut_off(&mut self, _: usize, _: u64) {}
 }
 
 fn main() {

@@ -110,7 +110,7 @@ impl Asking<'_> {
         let mut watch = Watch::default();
         let first = watch.look(self.dialect, connection).await?;
         let low = before.low.as_deref();
-        let greatest = self.greatest(connection, low, first.clock).await?;
+        let (greatest, endless) = self.greatest(connection, low, first.clock).await?;
         let mut others = watch.look(self.dialect, connection).await?;
         let asked_at = others.asked_at;
         let mut waits = if self.patient { WAITS } else { 0 };
@@ -132,7 +132,7 @@ impl Asking<'_> {
         if !self.patient {
             bounds
                 .notes
-                .extend(self.counted(connection, bounds.beyond).await?);
+                .extend(self.counted(connection, bounds.beyond, endless).await?);
         }
         if let Some(greatest) = greatest {
             self.settle(connection, &mut bounds, greatest, others, asked_at, before)
@@ -214,15 +214,16 @@ impl Asking<'_> {
             .then(|| kind.end(kind.clock(clock).saturating_add(future)))
     }
 
-    /// The greatest value from the checkpoint on at which a later run may begin.
+    /// The greatest value from the checkpoint on at which a later run may begin, and the least value beyond it that is NaN or an infinity.
     async fn greatest(
         &self,
         connection: &mut dyn Connection,
         from: Option<&[String]>,
         clock: Clock,
-    ) -> Result<Option<Vec<String>>, Error> {
+    ) -> Result<(Option<Vec<String>>, Option<String>), Error> {
         let kind = self.kind();
-        let mut below = kind.value(kind.end(kind.clock(clock) - GRACE));
+        let mut below = kind.value(kind.end(kind.settled(clock) - GRACE));
+        let mut endless = None;
         loop {
             let seen = Filter::Window {
                 cursor: self.cursor.clone(),
@@ -232,12 +233,13 @@ impl Asking<'_> {
             };
             let sql = self.dialect.greatest(self.relation, self.cursor, &seen);
             let Some(mut greatest) = whole(one_row(connection, &sql).await?) else {
-                return Ok(None);
+                return Ok((None, endless));
             };
             let first = greatest.first().cloned().unwrap_or_default();
             if kind == CursorKind::Number && is_endless(&first) {
                 // What is below NaN may be an infinity.
-                below = Some(first);
+                below = Some(first.clone());
+                endless = Some(first);
                 continue;
             }
             if kind == CursorKind::Uuid && !is_version_7(&first) {
@@ -252,7 +254,7 @@ impl Asking<'_> {
             let kept = self.kinds.iter().zip(&greatest).skip(1);
             let kept = 1 + kept.take_while(|column| !ahead(*column)).count();
             greatest.truncate(kept);
-            return Ok(Some(greatest));
+            return Ok((Some(greatest), endless));
         }
     }
 
@@ -294,7 +296,7 @@ impl Asking<'_> {
                     table,
                 });
             } else if greatest.is_none() && !kind.is_time() && !is_told {
-                let all = self.greatest(connection, None, clock).await?;
+                let (all, _) = self.greatest(connection, None, clock).await?;
                 let now = all.and_then(|all| all.into_iter().next());
                 notes.push(Note::SetBack {
                     column,
@@ -352,13 +354,15 @@ impl Asking<'_> {
         Ok(notes)
     }
 
-    /// How many rows are beyond the clock, for who does not read them.
+    /// How many rows are ahead of what the checkpoint follows, for a plan, which does not read them.
     async fn counted(
         &self,
         connection: &mut dyn Connection,
         beyond: Option<i64>,
+        endless: Option<String>,
     ) -> Result<Option<Note>, Error> {
-        let Some((beyond, value)) = beyond.and_then(|it| Some((it, self.kind().value(it)?))) else {
+        let time = beyond.and_then(|beyond| self.kind().value(beyond));
+        let Some(value) = time.or(endless) else {
             return Ok(None);
         };
         let filter = Filter::Window {
@@ -371,10 +375,14 @@ impl Asking<'_> {
         let row = one_row(connection, &sql).await?;
         let row_count = row.into_iter().flatten().next();
         let row_count = row_count.and_then(|it| it.parse().ok()).unwrap_or(0);
-        Ok((row_count > 0).then(|| Note::Future {
-            column: self.name().to_owned(),
-            row_count,
-            beyond,
+        let column = self.name().to_owned();
+        Ok((row_count > 0).then_some(match beyond {
+            Some(beyond) => Note::Future {
+                column,
+                row_count,
+                beyond,
+            },
+            None => Note::Endless { column, row_count },
         }))
     }
 

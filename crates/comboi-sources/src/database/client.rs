@@ -98,7 +98,7 @@ pub trait Dialect: Send + Sync {
     /// compared column by column.
     fn greatest(&self, relation: &Relation, cursor: &Cursor, filter: &Filter) -> String;
 
-    /// The database's clock and its open transactions: one row with three to seven values, times in microseconds since 1970.
+    /// The database's clock and its open transactions: one row with three to eight values, times in microseconds since 1970.
     ///
     /// 1. The time now by the server's clock, taken before the transactions are looked at.
     /// 2. When the oldest transaction began that may still write (our own connections, which only read, do not), or NULL when there
@@ -109,6 +109,7 @@ pub trait Dialect: Send + Sync {
     /// 5. The server's local time, as if it were UTC; NULL: it is UTC.
     /// 6. When the newest of the transactions of the second value began, or NULL.
     /// 7. Since when at least the oldest transaction is open that holds a [`bound`](Self::bound) back, or NULL.
+    /// 8. How far local clocks go back within an hour from now, or have gone back in the last hour; NULL where that is not known.
     fn open_transactions(&self) -> String;
 
     /// The lesser of a cursor's value and a time (microseconds since 1970; up to a second earlier where a column rounds what is put into

@@ -31,6 +31,8 @@ pub(super) struct Clock {
     pub(super) now: i64,
     /// What a column without a time zone would get: the later of UTC and the server's local time, as if it were UTC.
     pub(super) local: i64,
+    /// Times without a time zone from here on may come again, because clocks go back about now.
+    pub(super) again: Option<i64>,
 }
 
 impl CursorKind {
@@ -39,6 +41,14 @@ impl CursorKind {
         match self {
             Self::Local | Self::Date => clock.local,
             _ => clock.now,
+        }
+    }
+
+    /// The time up to which the values of rows to come are not lower than those that are there, as the clock is.
+    pub(super) fn settled(self, clock: Clock) -> i64 {
+        match (self, clock.again) {
+            (Self::Local, Some(again)) => again,
+            _ => self.clock(clock),
         }
     }
 

@@ -15,7 +15,9 @@ use crate::{Error, Note};
 const CLOCK_WENT_BACK: i64 = 10_000_000;
 
 /// A transaction that has written and is open for so long may have been forgotten.
-const FORGOTTEN: i64 = 3_600_000_000;
+const FORGOTTEN: i64 = HOUR;
+
+const HOUR: i64 = 3_600_000_000;
 
 /// Nothing is known of a beginning.
 const UNKNOWN: i64 = i64::MIN;
@@ -105,6 +107,7 @@ impl Watch {
             clock: Clock {
                 now,
                 local: number(4).unwrap_or(now).max(now),
+                again: number(4).and_then(|local| again(local, now, number(7))),
             },
             asked_at: newest.max(now),
             oldest,
@@ -114,9 +117,40 @@ impl Watch {
     }
 }
 
+/// Where local times begin that may come again, if clocks go back so far within an hour from now or have done so in the last hour.
+/// A server that does not know when they go back may be west of Greenwich, where they do in nights from Saturday to Sunday. East of
+/// it, the time of Greenwich is behind local time by as much as clocks go back, and it bounds reading.
+fn again(local: i64, now: i64, back: Option<i64>) -> Option<i64> {
+    const DAY: i64 = 24 * HOUR;
+    // 1970-01-01 was a Thursday.
+    let is_saturday_night = (local + DAY / 2).div_euclid(DAY).rem_euclid(7) == 3;
+    let back = back.unwrap_or(if is_saturday_night && local < now {
+        HOUR
+    } else {
+        0
+    });
+    (back > 0).then_some(local - back)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn local_times_that_come_again() {
+        // 2026-11-01, a Sunday, 01:30 in New York: clocks go back from 02:00 to 01:00. 05:30 UTC.
+        let local = 1_793_496_600_000_000;
+        let utc = local + 4 * HOUR;
+        assert_eq!(again(local, utc, Some(HOUR)), Some(local - HOUR));
+        assert_eq!(again(local, utc, Some(0)), None);
+        assert_eq!(again(local, utc, None), Some(local - HOUR));
+        // Saturday noon, Sunday noon.
+        assert_eq!(again(local - 14 * HOUR, utc, None), None);
+        assert_eq!(again(local + 11 * HOUR, utc + 11 * HOUR, None), None);
+        // In Berlin, and at Greenwich.
+        assert_eq!(again(local, local - HOUR, None), None);
+        assert_eq!(again(local, local, None), None);
+    }
 
     /// Looks, one after the other: the time, the oldest, those of which nothing is known, the newest.
     fn looks(rows: &[(i64, Option<i64>, &str, Option<i64>)]) -> Vec<Others> {
@@ -183,12 +217,12 @@ mod tests {
 
     #[test]
     fn a_transaction_that_has_written_and_is_open_for_an_hour_may_be_forgotten() {
-        const HOUR: i64 = 3_600_000_000;
         // The oldest, the oldest that has written, whether all are seen; since when it is told, and whether that is a warning.
         let check = |oldest: Option<i64>, written: Option<i64>, all_seen, expected| {
             let clock = Clock {
                 now: 2 * HOUR,
                 local: 2 * HOUR,
+                again: None,
             };
             let others = Others {
                 clock,

@@ -7,6 +7,7 @@ mod example;
 mod increments;
 mod loads;
 mod lost;
+mod missed;
 mod replica;
 mod types;
 

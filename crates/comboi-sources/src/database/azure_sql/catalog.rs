@@ -27,6 +27,7 @@ pub(super) const AT_WORK: &str = "SELECT CASE WHEN EXISTS (SELECT 1 FROM sys.dm_
 /// still write, except our own connections, which only read: those with this program name, machine and login, and those
 /// of any other comboi, as long as they have written nothing. A transaction without a session is one that a
 /// coordinator has prepared.
+/// East of Greenwich its local time is not told, so that the time of Greenwich bounds reading: see `again` in `others.rs`.
 ///
 /// The server notes the start of a transaction in its local time, to 3⅓ milliseconds, so only its age can be computed.
 /// Clocks may have gone back an hour since, also where local time is UTC now (London, in the night of the last Sunday of
@@ -56,7 +57,8 @@ pub(super) const OPEN_TRANSACTIONS: &str = "BEGIN TRY \
     AND NOT EXISTS (SELECT 1 FROM sys.dm_tran_database_transactions AS d WHERE d.transaction_id = t.transaction_id AND d.database_transaction_log_record_count > 0)); \
     SELECT CONVERT(varchar(20), @now), CONVERT(varchar(20), @now - @age), \
     CASE WHEN CONVERT(nvarchar(20), DATABASEPROPERTYEX(DB_NAME(), ''Updateability'')) = N''READ_ONLY'' THEN ''f'' ELSE ''t'' END, \
-    CONVERT(varchar(20), NULL), CONVERT(varchar(20), NULL), CONVERT(varchar(20), NULL), CONVERT(varchar(20), @now - @written)' \
+    CONVERT(varchar(20), NULL), CASE WHEN @local < DATEADD(MINUTE, -10, @utc) THEN CONVERT(varchar(20), DATEDIFF_BIG(MICROSECOND, ''1970-01-01'', @local)) END, \
+    CONVERT(varchar(20), NULL), CONVERT(varchar(20), @now - @written)' \
     END TRY BEGIN CATCH \
     SELECT CONVERT(varchar(20), DATEDIFF_BIG(MICROSECOND, '1970-01-01', SYSUTCDATETIME())), CONVERT(varchar(20), NULL), 'f' \
     END CATCH";

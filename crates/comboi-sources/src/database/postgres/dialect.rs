@@ -243,10 +243,13 @@ const OPEN_TRANSACTIONS: &str = "WITH \
     CASE WHEN NOT pg_is_in_recovery() AND (pg_has_role(current_user, 'pg_read_all_stats', 'USAGE') \
       OR (SELECT rolsuper FROM pg_roles WHERE rolname = current_user)) THEN 't' ELSE 'f' END, \
     nullif(concat_ws(',', running, prepared), ''), \
-    (extract(epoch FROM at AT TIME ZONE (SELECT reset_val FROM pg_settings WHERE name = 'TimeZone')) * 1000000)::bigint::text, \
+    (extract(epoch FROM at AT TIME ZONE zone) * 1000000)::bigint::text, \
     (extract(epoch FROM newest) * 1000000)::bigint::text, \
     (extract(epoch FROM least((SELECT min(xact_start) FROM pg_stat_activity WHERE backend_xid IS NOT NULL AND pid <> pg_backend_pid()), \
-      (SELECT min(prepared) FROM pg_prepared_xacts))) * 1000000)::bigint::text FROM p";
+      (SELECT min(prepared) FROM pg_prepared_xacts))) * 1000000)::bigint::text, \
+    (extract(epoch FROM ((at - interval '1 hour') AT TIME ZONE zone + interval '2 hours') - ((at + interval '1 hour') AT TIME ZONE zone)) \
+      * 1000000)::bigint::text \
+    FROM p, (SELECT reset_val AS zone FROM pg_settings WHERE name = 'TimeZone') AS z";
 
 /// What kind of cursor a column is.
 fn cursor_kind(of: &str) -> Result<CursorKind, &'static str> {
