@@ -82,11 +82,9 @@ impl CursorKind {
     pub(super) fn without_seventh_digit(self, value: &str) -> Option<String> {
         let digits = value.find('.').filter(|_| self.is_time())? + 1;
         let seventh = value.get(digits + 6..digits + 7)?;
+        let (head, tail) = (value.get(..digits + 6)?, value.get(digits + 7..)?);
         let is_cut = seventh != "0" && seventh.bytes().all(|it| it.is_ascii_digit());
-        is_cut.then(|| {
-            let (head, tail) = value.split_at(digits + 6);
-            format!("{head}0{}", &tail[1..])
-        })
+        is_cut.then(|| format!("{head}0{tail}"))
     }
 
     /// The time that a value stands for, in microseconds since 1970. An infinity is at the end of them. `None`: it is no time.
