@@ -118,7 +118,7 @@ pub fn without_older(
         past(&one.conditions(older))
     );
     one.keep_order(true)?;
-    let written = one.instance.rows(&parquet::copy_to(&select, to));
+    let written = parquet::write(one.instance, &select, input.columns, to);
     one.keep_order(false)?;
     let written = written.map_err(|failure| {
         failure

@@ -135,15 +135,16 @@ impl Work<'_> {
         instance.lock()?;
         let given = columns_of(&instance, self.sql, &self.select)?;
         let query = Query::new(self.sql, &given, self.wanted)?;
-        let (statement, start) = query.statement(&self.select, self.to);
-        let written = instance.rows(&statement).map_err(|failure| {
-            // What is there is incomplete, and no one may take it for the result. If even that fails, the next
-            // build writes over it.
-            drop(fs::remove_file(self.to));
-            failure
-                .of_writing(self.to)
-                .unwrap_or_else(|| query.explain(&instance, failure, self.inputs, start))
-        })?;
+        let (rows, start) = query.rows(&self.select);
+        let written =
+            parquet::write(&instance, &rows, &query.columns, self.to).map_err(|failure| {
+                // What is there is incomplete, and no one may take it for the result. If even that fails, the next
+                // build writes over it.
+                drop(fs::remove_file(self.to));
+                failure
+                    .of_writing(self.to)
+                    .unwrap_or_else(|| query.explain(&instance, failure, self.inputs, start))
+            })?;
         let row_count = written
             .first()
             .and_then(|row| row.first()?.as_ref()?.parse().ok())
@@ -223,15 +224,12 @@ impl<'a> Query<'a> {
         }
     }
 
-    /// The statement, and the byte of it where somebody's text begins.
-    fn statement(&self, select: &Select, to: &Path) -> (String, usize) {
+    /// The query for the lake's types, and the byte of the statement where somebody's text begins.
+    fn rows(&self, select: &Select) -> (String, usize) {
         let names: Vec<String> = (0..self.casts.len()).map(|i| format!("c{i}")).collect();
         let before = format!("SELECT {} FROM (\n", self.casts.join(", "));
-        let whole = parquet::copy_to(
-            &format!("{before}{}\n) AS q({})", select.text, names.join(", ")),
-            to,
-        );
-        (whole, parquet::COPY_BEFORE.len() + before.len())
+        let rows = format!("{before}{}\n) AS q({})", select.text, names.join(", "));
+        (rows, parquet::COPY_BEFORE.len() + before.len())
     }
 
     fn explain(

@@ -27,7 +27,7 @@ use std::path::Path;
 use comboi_project::{Contract, Located, Number, Rule};
 
 use crate::instance::Instance;
-use crate::{Error, Input, Session, sql, view};
+use crate::{Error, Input, Session, read_files, sql, view};
 
 use judge::Known;
 use question::Question;
@@ -91,6 +91,7 @@ fn seeing(
         .chain(writes.iter().copied())
         .collect();
     let instance = session.confined(&files)?;
+    read_files::define_is_json(&instance)?;
     view::show_input(&instance, input)?;
     for (i, other) in around.others.iter().enumerate() {
         if let Ok(data) = other.data {

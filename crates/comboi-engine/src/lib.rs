@@ -35,6 +35,7 @@ mod given;
 mod measure;
 mod show;
 mod write_rows;
+mod zeros;
 
 mod check;
 mod compare;

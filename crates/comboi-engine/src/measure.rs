@@ -15,7 +15,7 @@ use comboi_project::{Column, SqlType};
 
 use crate::instance::Instance;
 use crate::view::{about_files, show_input};
-use crate::{Error, Input, Session, sql};
+use crate::{Error, Input, Session, read_files, sql};
 
 /// comboi's own columns.
 const OWN: &str = "_comboi_";
@@ -30,6 +30,7 @@ const MOST_COMBINATIONS: usize = 24;
 pub fn measure(session: &Session, input: &Input<'_>, now: DateTime<Utc>) -> Result<Facts, Error> {
     let files: Vec<&Path> = input.files.iter().map(AsRef::as_ref).collect();
     let instance = session.confined(&files)?;
+    read_files::define_is_json(&instance)?;
     show_input(&instance, input)?;
     instance.lock()?;
     let columns: Vec<&Column> = input

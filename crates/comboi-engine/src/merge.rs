@@ -161,7 +161,13 @@ impl From<crate::Error> for Error {
 
 /// What is added to a table that has none of the keys that come.
 fn one_for_each_key(session: &Session, incoming: &Incoming<'_>, to: &To) -> Result<Merged, Error> {
-    let staged = copy(session, &coming(incoming, false), incoming.files, to)?;
+    let staged = copy(
+        session,
+        &coming(incoming, false),
+        incoming.columns,
+        incoming.files,
+        to,
+    )?;
     Ok(Merged {
         row_count: staged.row_count(),
         files: staged.paths(),
@@ -280,7 +286,7 @@ fn newest(
             "{query} UNION ALL SELECT {selected}{own} FROM ({stay}) ANTI JOIN _comboi_came USING ({names})"
         );
     }
-    let staged = copy(session, &query, &known.files, to)?;
+    let staged = copy(session, &query, incoming.columns, &known.files, to)?;
     own_statement("forget the keys of new rows", "DROP TABLE _comboi_came")?;
     Ok(Merged {
         files: staged.paths(),
@@ -307,7 +313,8 @@ pub fn replace(
         return Ok(None);
     }
     let from: Vec<PathBuf> = known.files.iter().chain(incoming.files).cloned().collect();
-    Ok(Some(copy(session, &kept, &from, to)?.paths()))
+    let staged = copy(session, &kept, incoming.columns, &from, to)?;
+    Ok(Some(staged.paths()))
 }
 
 /// The rows that come, with what these files of the table have in columns that the source does not have any more. A key that is

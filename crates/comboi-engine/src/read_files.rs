@@ -32,6 +32,7 @@ use serde::{Deserialize, Serialize};
 
 pub use infer::{Found, infer};
 pub use json::Json;
+pub(crate) use json::{define_is_json, is_json};
 pub(crate) use known::Present;
 pub use known::{Known, count_later, files_with_rows_of, max_value, null_count, rewrite};
 pub use new_rows::{Boundary, Nulls, Rows, edge};

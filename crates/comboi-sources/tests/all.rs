@@ -21,9 +21,13 @@ mod future;
 mod json;
 #[path = "all/keyed.rs"]
 mod keyed;
+#[path = "all/nested.rs"]
+mod nested;
 #[path = "all/new_rows.rs"]
 mod new_rows;
 #[path = "all/parquet.rs"]
 mod parquet;
 #[path = "all/typing.rs"]
 mod typing;
+#[path = "all/zeros.rs"]
+mod zeros;

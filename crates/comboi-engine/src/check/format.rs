@@ -3,6 +3,7 @@
 use comboi_project::{Column, Format};
 
 use super::predicate::as_text;
+use crate::read_files::is_json;
 use crate::sql;
 
 /// As browsers hold it, with a dot in the domain.
@@ -53,7 +54,7 @@ pub(super) fn malformed(column: &Column, format: Format) -> String {
         Format::Integer => regex(INTEGER),
         Format::Number => regex(NUMBER),
         Format::Boolean => format!("lower({text}) NOT IN ('true', 'false')"),
-        Format::Json => format!("NOT json_valid({text})"),
+        Format::Json => format!("NOT {}", is_json(&text)),
         Format::Phone => regex(PHONE),
         Format::Iban => format!("{} OR {}", regex(IBAN), wrong_check_digits(&text)),
         Format::Country => format!("{text} NOT IN ({})", codes(COUNTRIES, 2)),
@@ -218,7 +219,18 @@ mod tests {
         check(
             Format::Json,
             &["{}", "[1, \"a\"]", "null"],
-            &["", "{a: 1}", "[1,"],
+            // RFC 8259 has none of these.
+            &[
+                "",
+                "{a: 1}",
+                "[1,",
+                "[1,]",
+                "{\"a\":1,}",
+                "[NaN]",
+                "[-Infinity]",
+                "[01]",
+                "'a'",
+            ],
         );
         check(
             Format::Phone,

@@ -156,7 +156,7 @@ impl Data<'_> {
             "SELECT {} FROM {scan} AS s ANTI JOIN taken AS t ON s.file_index = t.file AND s.file_row_number = t.row",
             stored(&mut self.input.columns.iter())
         );
-        let kept_rows = self.write(&kept, to.kept)?;
+        let kept_rows = self.write(&kept, self.input.columns, to.kept)?;
         let own: String = stored(&mut its_own(self.input.columns));
         let comma = if own.is_empty() { "" } else { ", " };
         let aside = format!(
@@ -178,7 +178,8 @@ impl Data<'_> {
         };
         let (quarantined_rows, dropped_rows) = (next(), next());
         if quarantined_rows > 0 {
-            self.write(&aside, to.quarantined)?;
+            let own = its_own(self.input.columns).cloned().collect();
+            self.write(&aside, &own, to.quarantined)?;
         }
         Ok(SetAside {
             kept: to.kept.to_owned(),
@@ -189,10 +190,8 @@ impl Data<'_> {
         })
     }
 
-    fn write(&self, select: &str, to: &Path) -> Result<u64, Error> {
-        let written = self
-            .instance
-            .rows(&parquet::copy_to(select, to))
+    fn write(&self, select: &str, columns: &Columns, to: &Path) -> Result<u64, Error> {
+        let written = parquet::write(self.instance, select, columns, to)
             .map_err(|failure| failure.of_writing(to).unwrap_or_else(|| self.told(failure)))?;
         let count = written.into_iter().flatten().next().flatten();
         Ok(count.and_then(|text| text.parse().ok()).unwrap_or(0))

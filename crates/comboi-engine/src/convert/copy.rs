@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::BufWriter;
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -173,8 +174,8 @@ fn digits(bytes: &[u8], scale: usize) -> String {
     }
 }
 
-/// Refuses times with digits below a microsecond in columns where DuckDB cuts them off without a word. (It keeps those of `TIMESTAMP_NS`, so
-/// they are found row by row.)
+/// Refuses times that DuckDB changes without a word: digits below a microsecond that it cuts off (it keeps those of `TIMESTAMP_NS`, so
+/// they are found row by row), and `INT96` beyond its range.
 pub(super) fn check_times(work: &Work<'_>) -> Result<(), Refused> {
     let columns = work.footer.file_metadata().schema_descr().columns().iter();
     let times: Vec<usize> = columns
@@ -192,10 +193,10 @@ pub(super) fn check_times(work: &Work<'_>) -> Result<(), Refused> {
         for column in &times {
             work.not_stopped()?;
             let reader = group.get_column_reader(*column).map_err(failed)?;
-            if has_more_digits(reader).map_err(failed)? {
+            if let Some(times) = unkept(reader).map_err(failed)? {
                 let descriptor = group.metadata().column(*column).column_descr();
                 return Err(work.refused(&format!(
-                    "column `{}` has times with digits below a microsecond, which can't be kept: write them with microseconds, or as text",
+                    "column `{}` has {times}, or as text",
                     descriptor.path().string()
                 )));
             }
@@ -212,29 +213,46 @@ fn loses_digits(column: &ColumnDescriptor) -> bool {
     }
 }
 
-fn has_more_digits(reader: ColumnReader) -> Result<bool, ParquetError> {
+const FINER: &str =
+    "times with digits below a microsecond, which can't be kept: write them with microseconds";
+const BEYOND: &str =
+    "times that are not in a TIMESTAMP's years (290309 BC to 294247): write them with microseconds";
+
+/// Which times of a column can't be kept, if there are any.
+fn unkept(reader: ColumnReader) -> Result<Option<&'static str>, ParquetError> {
     match reader {
         reader @ ColumnReader::Int96ColumnReader(_) => {
-            let nanos = |value: &<Int96Type as DataType>::T| {
-                i64::from(value.data()[0]) + (i64::from(value.data()[1]) << 32)
-            };
-            any(get_typed_column_reader::<Int96Type>(reader), |value| {
-                nanos(value) % 1000 != 0
+            find(get_typed_column_reader::<Int96Type>(reader), |value| {
+                let [low, high, day] = <[u32; 3]>::try_from(value.data()).ok()?;
+                unkept_int96((i64::from(high) << 32 | i64::from(low), day.cast_signed()))
             })
         }
         reader @ ColumnReader::Int64ColumnReader(_) => {
-            any(get_typed_column_reader::<Int64Type>(reader), |value| {
-                value % 1000 != 0
+            find(get_typed_column_reader::<Int64Type>(reader), |value| {
+                (value % 1000 != 0).then_some(FINER)
             })
         }
-        _ => Ok(false),
+        _ => Ok(None),
     }
 }
 
-fn any<T: DataType>(
+/// `INT96` is nanoseconds of a day, and the Julian day. Spark lets the day run over for years after 290000.
+fn unkept_int96((nanos, day): (i64, i32)) -> Option<&'static str> {
+    const EPOCH: i128 = 2_440_588;
+    const DAY_MICROS: i128 = 86_400_000_000;
+    /// Of DuckDB: 290309-12-22 BC, and the last one before infinity.
+    const KEPT: RangeInclusive<i128> = -9_223_372_022_400_000_000..=9_223_372_036_854_775_806;
+    if nanos % 1000 != 0 {
+        return Some(FINER);
+    }
+    let micros = (i128::from(day) - EPOCH) * DAY_MICROS + i128::from(nanos / 1000);
+    (!KEPT.contains(&micros)).then_some(BEYOND)
+}
+
+fn find<T: DataType>(
     mut from: ColumnReaderImpl<T>,
-    is: impl Fn(&T::T) -> bool,
-) -> Result<bool, ParquetError> {
+    what: impl Fn(&T::T) -> Option<&'static str>,
+) -> Result<Option<&'static str>, ParquetError> {
     let (mut values, mut definition, mut repetition) = (Vec::new(), Vec::new(), Vec::new());
     loop {
         values.clear();
@@ -246,18 +264,18 @@ fn any<T: DataType>(
             Some(&mut repetition),
             &mut values,
         )?;
-        if values.iter().any(&is) {
-            return Ok(true);
+        if let Some(found) = values.iter().find_map(&what) {
+            return Ok(Some(found));
         }
         if read.0 == 0 {
-            return Ok(false);
+            return Ok(None);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::digits;
+    use super::{BEYOND, FINER, digits, unkept_int96};
 
     /// Two's complement by hand.
     #[test]
@@ -273,6 +291,19 @@ mod tests {
         assert_eq!(
             digits(&most, 10),
             "160693804425899027554196209234116260252220299378279.2835301375"
+        );
+    }
+
+    /// The last one is what Spark 3.4.3 writes for the end of 290000 (`int96_from_spark.parquet` of apache/parquet-testing).
+    #[test]
+    fn days_of_int96() {
+        assert_eq!(unkept_int96((74_096_123_456_000, 2_460_311)), None);
+        assert_eq!(unkept_int96((10_800_000_000_000, 5_373_484)), None);
+        assert_eq!(unkept_int96((0, 0)), None);
+        assert_eq!(unkept_int96((1, 2_460_311)), Some(FINER));
+        assert_eq!(
+            unkept_int96((-32_509_551_616_000, -105_862_232)),
+            Some(BEYOND)
         );
     }
 }

@@ -29,15 +29,12 @@ pub(super) fn write(
         ));
     }
     let names: Vec<String> = (0..columns.len()).map(|i| format!("c{i}")).collect();
-    let statement = parquet::copy_to(
-        &format!(
-            "SELECT {} FROM (\n{select}\n) AS q({})",
-            casts.join(", "),
-            names.join(", ")
-        ),
-        to,
+    let select = format!(
+        "SELECT {} FROM (\n{select}\n) AS q({})",
+        casts.join(", "),
+        names.join(", ")
     );
-    let written = instance.rows(&statement).map_err(|failure| {
+    let written = parquet::write(instance, &select, &columns, to).map_err(|failure| {
         failure
             .of_writing(to)
             .unwrap_or_else(|| instance.explain(failure, &doing))

@@ -13,8 +13,8 @@
 
 use comboi_project::SqlType;
 
-use super::TextRules;
 use super::number::{Float, FloatRule};
+use super::{TextRules, json, nested};
 use crate::sql;
 
 /// The mark of our own errors in DuckDB's messages.
@@ -112,6 +112,7 @@ pub(super) fn text(from: &str, to: &SqlType, rules: &TextRules, origin: Origin) 
         SqlType::Varchar(None) => return Fit::always(from),
         // A column without a value: any is one that does not fit.
         SqlType::Null => return Fit::checked(from, "CAST(NULL AS VARCHAR)".to_owned()),
+        _ if to.is_nested() => return nested::of_text(from, to, rules, origin),
         _ => {}
     }
     let value = |origin| text_value(from, to, rules, origin);
@@ -150,7 +151,7 @@ fn text_value(c: &str, to: &SqlType, rules: &TextRules, origin: Origin) -> Strin
             r"CASE WHEN NOT contains({c}, '.') OR regexp_full_match({c}, '[^.]*\d\.\d{{1,6}}0*\s*(s|secs?|seconds?)?\s*') THEN {} END",
             try_cast()
         ),
-        Json => format!("CASE WHEN json_valid({c}) THEN CAST({c} AS JSON) END"),
+        Json => format!("CASE WHEN {} THEN CAST({c} AS JSON) END", json::is_json(c)),
         _ => try_cast(),
     }
 }

@@ -7,6 +7,7 @@
 //! Both functions take a [`Scan`] as their argument. `comboi_json` returns the rows ([`rows`]),
 //! `comboi_json_values` every value with its path ([`values`]), from which the types are found.
 
+mod check;
 mod records;
 mod rows;
 mod shape;
@@ -22,6 +23,8 @@ use serde::{Deserialize, Serialize};
 use super::{Compression, Group, Layout, Reading, TextRules};
 use crate::instance::Instance;
 use crate::{Error, sql};
+pub(super) use check::nested_texts;
+pub(crate) use check::{define_is_json, is_json};
 use shape::Shape;
 pub(super) use values::infer;
 
@@ -80,7 +83,8 @@ pub(crate) fn define(instance: &Instance) -> Result<(), Error> {
     let defined = instance
         .define_table::<rows::Rows>("comboi_json")
         .and_then(|()| instance.define_table::<values::Values>("comboi_json_values"));
-    defined.map_err(|failure| instance.explain(failure, "define functions"))
+    defined.map_err(|failure| instance.explain(failure, "define functions"))?;
+    check::define(instance)
 }
 
 /// The rows of a group of JSON files, with a text (or nested texts) for each of the group's columns.

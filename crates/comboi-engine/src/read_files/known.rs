@@ -177,6 +177,7 @@ pub fn rewrite(
             values.join(", "),
             parquet(&known.files)
         ),
+        columns,
         &known.files,
         to,
     )

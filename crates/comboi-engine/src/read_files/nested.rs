@@ -30,6 +30,44 @@ pub(super) fn fit(from: &str, to: &SqlType, rules: &TextRules, origin: Origin) -
     }
 }
 
+/// What a nested value in one text stands for: in a text of JSON, the same as in a file of JSON; else a text as DuckDB writes it,
+/// if it writes the value just so.
+pub(super) fn of_text(from: &str, to: &SqlType, rules: &TextRules, origin: Origin) -> Fit {
+    if !is_taken_apart(to) {
+        return Fit::checked(from, format!("TRY_CAST({from} AS {to})"));
+    }
+    // A list of one, so that the text is taken apart once.
+    let value = format!(
+        "list_transform([{}], lambda n: {})[1]",
+        json::nested_texts(from, to),
+        fit("n", to, rules, origin).value
+    );
+    let otherwise = if is_written_by_duckdb(to) {
+        let cast = format!("TRY_CAST({from} AS {to})");
+        format!(
+            "CASE WHEN CAST({cast} AS VARCHAR) = {from} THEN CAST({cast} AS {}) END",
+            as_kept(to)
+        )
+    } else {
+        "NULL".to_owned()
+    };
+    let is_json = json::is_json(from);
+    Fit::checked(
+        from,
+        format!("CASE WHEN {is_json} THEN {value} ELSE {otherwise} END"),
+    )
+}
+
+/// Whether the text of a value is told by DuckDB: a map with a key twice ends its cast, and JSON in it is not checked.
+fn is_written_by_duckdb(of: &SqlType) -> bool {
+    match of {
+        SqlType::List(of) | SqlType::Array(of, _) => is_written_by_duckdb(of),
+        SqlType::Struct(fields) => fields.iter().all(|(_, of)| is_written_by_duckdb(of)),
+        SqlType::Map(..) | SqlType::Union(_) | SqlType::Json => false,
+        _ => true,
+    }
+}
+
 fn is_taken_apart(of: &SqlType) -> bool {
     of.is_nested() && !matches!(of, SqlType::Union(_))
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use super::run::run;
 use super::{Error, FileColumn, FileToRead, Group, Layout, nulls};
 use crate::convert::{Refused, readable};
+use crate::failure::{Failure, Kind, first_line};
 use crate::{Session, sql};
 
 /// Parquet files by what they say their columns are, in the order of their first files.
@@ -47,7 +48,9 @@ fn alike(session: &Session, folder: &Path, files: &[FileToRead]) -> Result<Vec<G
         sql::file_list(&paths)
     );
     let mut schemas = BTreeMap::new();
-    for row in run(session.free()?, "read the columns of Parquet files", &query)? {
+    let instance = session.free()?;
+    let rows = run(instance, "read the columns of Parquet files", &query);
+    for row in rows.map_err(|error| unreadable(session, &paths).unwrap_or(error))? {
         let mut cells = row.into_iter();
         let file = cells.next().flatten().unwrap_or_default();
         schemas.insert(file, cells.next().flatten().unwrap_or_default());
@@ -69,6 +72,28 @@ fn alike(session: &Session, folder: &Path, files: &[FileToRead]) -> Result<Vec<G
         .collect()
 }
 
+/// Which file's columns can't be read, and why. A message about several files names none.
+fn unreadable<P: AsRef<Path>>(session: &Session, files: &[P]) -> Option<Error> {
+    let instance = session.free().ok()?;
+    files.iter().map(AsRef::as_ref).find_map(|file| {
+        let query = format!("FROM parquet_schema({})", sql::file_list(&[file]));
+        let failure = instance.rows(&query).err()?;
+        let is_of_file = matches!(failure.kind, Kind::File | Kind::Damage | Kind::Value);
+        is_of_file.then(|| Error::BadFile(no_columns(file, &failure)))
+    })
+}
+
+fn no_columns(file: &Path, failure: &Failure) -> String {
+    match failure.kind {
+        Kind::Damage => format!("`{}` is damaged: its footer can't be read", file.display()),
+        _ => format!(
+            "`{}`: its columns can't be read: {}",
+            file.display(),
+            first_line(&failure.message)
+        ),
+    }
+}
+
 fn parquet_group(session: &Session, folder: &Path, files: Vec<FileToRead>) -> Result<Group, Error> {
     let mut group = Group {
         layout: Layout::Parquet,
@@ -82,8 +107,13 @@ fn parquet_group(session: &Session, folder: &Path, files: Vec<FileToRead>) -> Re
         "SELECT * FROM read_parquet({})",
         sql::file_list(&first)
     ));
-    let columns = columns
-        .map_err(|failure| instance.explain(failure, "read the columns of a Parquet file"))?;
+    let columns = columns.map_err(|failure| {
+        unreadable(session, &first).unwrap_or_else(|| {
+            instance
+                .explain(failure, "read the columns of a Parquet file")
+                .into()
+        })
+    })?;
     let nodes = nulls::read(session, &first)?;
     let mut nodes = nodes.iter();
     let column = |column: comboi_project::Column| FileColumn {

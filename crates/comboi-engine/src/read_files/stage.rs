@@ -1,17 +1,20 @@
 //! Rows into staged Parquet files of lake types.
 
+use std::cell::Cell;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
-use comboi_project::Column;
+use comboi_project::{Column, Columns};
 
 use super::new_rows::{BELOW, Rows, new_rows};
 use super::relation::{LINE, relation};
 use super::run::{run, run_over};
 use super::{Error, FILE_COLUMN, Group, LOADED_AT_COLUMN, RUN_ID_COLUMN, Reading, lake};
 use crate::failure::Failure;
-use crate::parquet::FORMAT;
-use crate::{Session, sql};
+use crate::instance::Instance;
+use crate::parquet::{FORMAT, WITHOUT_DICTIONARIES};
+use crate::{Session, sql, zeros};
 
 /// Where staged files go and how large they get.
 #[derive(Clone, Debug)]
@@ -75,7 +78,13 @@ pub fn stage(
     };
     let columns = columns(reading, stamp);
     let query = format!("SELECT {columns} FROM ({wanted})");
-    let staged = copy(session, &query, &reading.parquet_files(), to)?;
+    let staged = copy(
+        session,
+        &query,
+        &reading.columns,
+        &reading.parquet_files(),
+        to,
+    )?;
     with_count(session, staged)
 }
 
@@ -117,7 +126,7 @@ pub fn stage_last(
     );
     set("SET preserve_insertion_order = false")?;
     ordered?;
-    let staged = copy::<&Path>(session, "FROM _comboi_last", &[], to)?;
+    let staged = copy::<&Path>(session, "FROM _comboi_last", &reading.columns, &[], to)?;
     set("DROP TABLE _comboi_last")?;
     with_count(session, staged)
 }
@@ -150,14 +159,16 @@ fn wanted(
         .map(|group| select(group, reading, leave_unfit))
         .collect();
     let all = selects?.join(" UNION ALL ");
-    let count = format!("CREATE OR REPLACE TEMP SEQUENCE {BELOW}");
-    session
-        .free()?
-        .own("count rows below the boundary", &count)?;
+    begin_count(session.free()?)?;
     Ok(Some(match rows {
         Rows::All => all,
         Rows::New(boundary) => new_rows(session, &all, &reading.columns, boundary)?,
     }))
+}
+
+fn begin_count(instance: &Instance) -> Result<(), Error> {
+    let count = format!("CREATE OR REPLACE TEMP SEQUENCE {BELOW}");
+    Ok(instance.own("count rows below the boundary", &count)?)
 }
 
 fn columns(reading: &Reading, stamp: Option<&Stamp>) -> String {
@@ -185,10 +196,33 @@ pub(super) fn stamped(stamp: &Stamp) -> [String; 3] {
 fn select(group: &Group, reading: &Reading, leave_unfit: bool) -> Result<String, Error> {
     let relation = relation(group, reading);
     let value = |column: &Column, value: String| lake::kept(&value, &column.sql_type);
+    if let Some((column, why)) = not_kept(group, reading) {
+        let file = group.files.first().map_or("", |file| file.name.as_str());
+        return Err(Error::BadFile(format!(
+            "column `{column}` of `{file}`: {why}; a type under `columns`, such as JSON, can help"
+        )));
+    }
     Ok(if leave_unfit && group.layout.knows_lines() {
         relation.fitting(value)?
     } else {
         relation.strict(value)?
+    })
+}
+
+/// A column whose type the lake can't keep, and why.
+fn not_kept<'a>(group: &Group, reading: &'a Reading) -> Option<(&'a str, String)> {
+    let is_here = |name: &str| {
+        group
+            .columns
+            .iter()
+            .any(|it| it.name.as_deref() == Some(name))
+    };
+    reading.columns.iter().find_map(|column| {
+        if !is_here(&column.name) {
+            return None;
+        }
+        let why = column.sql_type.lake_type().err()?;
+        Some((column.name.as_str(), why.to_string()))
     })
 }
 
@@ -197,24 +231,39 @@ const ROW_GROUP_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Writes what a query returns; files that hold no row are removed again.
 ///
-/// `from`: the Parquet files that it reads, one of which may be damaged.
+/// `columns`: those of the query that are not comboi's own. `from`: the Parquet files that it reads, one of which may be damaged.
 pub(crate) fn copy<P: AsRef<Path>>(
     session: &Session,
     query: &str,
+    columns: &Columns,
     from: &[P],
     to: &To,
 ) -> Result<Staged, Error> {
-    // A file ends with a row group. These are measured as they are in memory, uncompressed.
-    let file_bytes = to.file_bytes.max(1);
-    let statement = format!(
-        "COPY ({query}) TO {} ({FORMAT}, FILE_SIZE_BYTES {file_bytes}, ROW_GROUP_SIZE_BYTES {}, RETURN_STATS true)",
-        sql::path(&to.folder),
-        file_bytes.min(ROW_GROUP_BYTES),
-    );
-    let mut files = Vec::new();
     let instance = session.free()?;
-    let unwritten = |failure: &Failure| failure.of_writing(&to.folder).map(Error::Engine);
-    for row in run_over(instance, "stage rows", &statement, from, unwritten)? {
+    let rows = match zeros::without(query, columns) {
+        None => write(instance, query, FORMAT, from, to, |_| false)?,
+        Some(checked) => {
+            let has_zeros = Cell::new(false);
+            let is_about_zeros = |failure: &Failure| {
+                has_zeros.set(zeros::found(failure));
+                has_zeros.get()
+            };
+            let written = write(instance, &checked, FORMAT, from, to, is_about_zeros);
+            if has_zeros.get() {
+                match fs::remove_dir_all(&to.folder) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                        return Err(unwritten(to, error));
+                    }
+                    _ => begin_count(instance)?,
+                }
+                write(instance, query, WITHOUT_DICTIONARIES, from, to, |_| false)?
+            } else {
+                written?
+            }
+        }
+    };
+    let mut files = Vec::new();
+    for row in rows {
         let mut cells = row.into_iter();
         let path = PathBuf::from(cells.next().flatten().unwrap_or_default());
         let row_count = cells
@@ -231,4 +280,35 @@ pub(crate) fn copy<P: AsRef<Path>>(
     }
     files.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(Staged { files, below: 0 })
+}
+
+/// The answer has a row for each file. `is_known`: a failure that the caller looks at itself.
+fn write<P: AsRef<Path>>(
+    instance: &Instance,
+    query: &str,
+    format: &str,
+    from: &[P],
+    to: &To,
+    is_known: impl Fn(&Failure) -> bool,
+) -> Result<Vec<Vec<Option<String>>>, Error> {
+    // A file ends with a row group. These are measured as they are in memory, uncompressed.
+    let file_bytes = to.file_bytes.max(1);
+    let statement = format!(
+        "COPY ({query}) TO {} ({format}, FILE_SIZE_BYTES {file_bytes}, ROW_GROUP_SIZE_BYTES {}, RETURN_STATS true)",
+        sql::path(&to.folder),
+        file_bytes.min(ROW_GROUP_BYTES),
+    );
+    run_over(instance, "stage rows", &statement, from, |failure| {
+        if is_known(failure) {
+            return Some(Error::Unfit);
+        }
+        failure.of_writing(&to.folder).map(Error::Engine)
+    })
+}
+
+fn unwritten(to: &To, source: io::Error) -> Error {
+    Error::Engine(crate::Error::Scratch {
+        folder: to.folder.clone(),
+        source,
+    })
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use comboi_project::Column;
+use comboi_project::{Column, Columns};
 
 use super::fit::Fit;
 use super::relation::{NoRecord, Relation, relation};
@@ -151,7 +151,13 @@ pub fn stage_unfit(
     let query = format!(
         "SELECT file AS {FILE_COLUMN}, CAST(line AS BIGINT) AS line, CAST(byte_position AS BIGINT) AS byte_position, \"column\", reason, CAST(text AS VARCHAR) AS text, {loaded_at}, {run_id} FROM ({all}) ORDER BY file, line"
     );
-    copy(session, &query, &reading.parquet_files(), to)
+    copy(
+        session,
+        &query,
+        &Columns::default(),
+        &reading.parquet_files(),
+        to,
+    )
 }
 
 fn unfit_rows(reading: &Reading, before: &UnfitRows<'_>) -> Option<String> {

@@ -144,6 +144,12 @@ fn what_is_not_json_is_a_bad_row() {
          a.json:4: not a JSON object: there is no value\n  \
          a.json:5: not a JSON object but a number",
     );
+    // A form feed is no white space of JSON.
+    says(
+        "files: a.json",
+        &[("a.json", b"[\x0c]")],
+        "error: 1 row does not fit:\n  a.json:1: not a JSON object: expected value at column 1",
+    );
 }
 
 #[test]

@@ -172,6 +172,38 @@ fn digits_below_a_microsecond_are_not_cut_off() {
     );
 }
 
+/// Among sound files.
+#[test]
+fn a_footer_that_is_none_is_named() {
+    let mut shop = Shop::new("files: '*.parquet'");
+    shop.put("a.parquet", fixture("micros_time.parquet"));
+    let mut bytes = fixture("micros_time.parquet");
+    let length = bytes.len();
+    // Bytes of the footer.
+    bytes[length - 60..length - 20].fill(0xff);
+    shop.put("b.parquet", bytes);
+    let said = shop.run();
+    assert!(said.starts_with("error: `"), "{said}");
+    assert!(said.contains("b.parquet` is damaged"), "{said}");
+}
+
+#[test]
+fn a_column_that_the_lake_can_not_keep_is_named() {
+    let mut shop = with(
+        "files: '*.parquet'",
+        "x.parquet",
+        fixture("variant.parquet"),
+    );
+    let said = shop.run();
+    assert!(
+        said.starts_with("error: column `v` of `x.parquet`: the lake can't keep VARIANT"),
+        "{said}"
+    );
+    shop.configure("files: '*.parquet'\ncolumns: {v: JSON}");
+    assert_eq!(shop.run(), "1 rows");
+    assert_eq!(shop.rows("id v"), "1|{\"a\":1,\"b\":[\"x\"]}");
+}
+
 #[test]
 fn an_encrypted_file_is_called_so() {
     for name in ["encrypted.parquet", "encrypted_columns.parquet"] {

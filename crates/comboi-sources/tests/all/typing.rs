@@ -5,14 +5,14 @@
 use crate::shop::Shop;
 
 /// Each text goes into a column of the declared type, and becomes this value; `✗`: it is a bad row.
-fn declared(sql_type: &str, texts: &[(&str, &str)]) {
+pub(crate) fn declared(sql_type: &str, texts: &[(&str, &str)]) {
     let mut shop = Shop::new(&format!(
         "files: '*.csv'\ncolumns: {{v: '{sql_type}'}}\non_bad_row: quarantine"
     ));
     let mut csv = "id,v\n".to_owned();
     let mut expected = Vec::new();
     for (id, (text, value)) in texts.iter().enumerate() {
-        csv += &format!("{id},\"{text}\"\n");
+        csv += &format!("{id},\"{}\"\n", text.replace('"', "\"\""));
         if *value != "✗" {
             expected.push(format!("{id}|{value}"));
         }

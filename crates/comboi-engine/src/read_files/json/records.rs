@@ -8,6 +8,7 @@ use std::io::{self, Read};
 use memchr::{memchr, memchr_iter, memchr2, memrchr};
 
 use super::super::open::{open, without_mark};
+use super::text::{trim, trim_start};
 use super::{BAD_FILE, Scan};
 
 /// A block has at least this many bytes, if there are so many.
@@ -283,9 +284,9 @@ impl Text {
                 let line = rest.get(..line_end).unwrap_or_default();
                 let mut scanner = Scanner::default();
                 let is_whole = line.first() == Some(&b'{')
-                    && scanner.closed(line).is_some_and(|end| {
-                        line.get(end..).unwrap_or_default().trim_ascii().is_empty()
-                    });
+                    && scanner
+                        .closed(line)
+                        .is_some_and(|end| trim(line.get(end..).unwrap_or_default()).is_empty());
                 if is_whole {
                     Order::Lines
                 } else {
@@ -340,7 +341,7 @@ impl Text {
         };
         let is_last = self.buffer.get(end) == Some(&b']');
         let text = self.buffer.get(self.start..end).unwrap_or_default();
-        let is_empty = text.trim_ascii().is_empty() && self.too_long.is_none();
+        let is_empty = trim(text).is_empty() && self.too_long.is_none();
         if !(is_empty && is_last && self.found == 0) {
             let line = self.found + 1;
             if is_empty {
@@ -363,8 +364,8 @@ impl Text {
     /// A record from here to there, without the white space around it; none if that is all there is.
     fn push(&mut self, records: &mut Vec<Record>, start: usize, end: usize, line: u64) {
         let text = self.buffer.get(start..end).unwrap_or_default();
-        let indent = text.len() - text.trim_ascii_start().len();
-        let length = text.trim_ascii().len();
+        let indent = text.len() - trim_start(text).len();
+        let length = trim(text).len();
         let begun = self.too_long.take();
         let too_long = begun.is_some() || length > LONGEST;
         if length == 0 && !too_long {
@@ -399,7 +400,7 @@ impl Text {
 
     fn skip_space(&mut self) {
         let rest = self.buffer.get(self.start..).unwrap_or_default();
-        let space = rest.len() - rest.trim_ascii_start().len();
+        let space = rest.len() - trim_start(rest).len();
         self.pass(self.start + space);
     }
 
@@ -429,7 +430,7 @@ impl Text {
                 return;
             }
             let text = self.buffer.get(..looked_at).unwrap_or_default();
-            let indent = text.len() - text.trim_ascii_start().len();
+            let indent = text.len() - trim_start(text).len();
             self.too_long = Some((self.lines + 1, self.before + as_u64(indent)));
         }
         self.count_lines(0, looked_at);

@@ -76,6 +76,40 @@ impl Shape {
         }
     }
 
+    /// The same as a type of SQL.
+    pub(super) fn sql_type(&self) -> String {
+        match self {
+            Self::Text | Self::Json | Self::Untyped => "VARCHAR".to_owned(),
+            Self::Object { keys, .. } => {
+                let field = |(place, (_, of)): (usize, &(String, Self))| {
+                    format!("{} {}", field(place), of.sql_type())
+                };
+                let fields: Vec<String> = keys.iter().enumerate().map(field).collect();
+                format!("STRUCT({})", fields.join(", "))
+            }
+            Self::List(of) => format!("{}[]", of.sql_type()),
+            Self::Map(of) => format!(
+                "STRUCT({} VARCHAR, {} {})[]",
+                field(0),
+                field(1),
+                of.sql_type()
+            ),
+        }
+    }
+
+    /// The values of an object that have a field: its place, shape and value.
+    pub(super) fn fields_of<'a>(&'a self, object: &'a str) -> Vec<(usize, &'a Self, &'a str)> {
+        let Self::Object { keys, .. } = self else {
+            return Vec::new();
+        };
+        let places = Places::of(keys);
+        let of = |(key, value)| {
+            let place = places.find(key)?;
+            Some((place, &keys.get(place)?.1, value))
+        };
+        parts(object).filter_map(of).collect()
+    }
+
     /// Whether a checked value has a place in this shape.
     pub(super) fn holds(&self, value: &str) -> bool {
         match (self, kind(value)) {

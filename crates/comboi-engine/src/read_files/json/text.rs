@@ -47,6 +47,21 @@ fn not_json(error: &serde_json::Error) -> String {
     }
 }
 
+/// A text without the white space of JSON at its beginning.
+pub(super) fn trim_start(text: &[u8]) -> &[u8] {
+    let is_space = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
+    let space = text.iter().take_while(|byte| is_space(byte)).count();
+    text.get(space..).unwrap_or_default()
+}
+
+/// The same for both ends.
+pub(super) fn trim(text: &[u8]) -> &[u8] {
+    let text = trim_start(text);
+    let is_text = |byte: &u8| !matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
+    let length = text.iter().rposition(is_text).map_or(0, |last| last + 1);
+    text.get(..length).unwrap_or_default()
+}
+
 /// The kinds of JSON values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -149,7 +164,7 @@ impl<'a> Iterator for Parts<'a> {
 }
 
 /// Whether a text has an escape that stands for no character, which the grammar allows.
-fn has_half_a_pair(json: &str) -> bool {
+pub(super) fn has_half_a_pair(json: &str) -> bool {
     let bytes = json.as_bytes();
     let mut at = 0;
     if memmem::find(bytes, b"\\u").is_none() {
@@ -271,7 +286,7 @@ pub(super) fn is_untyped(value: &str) -> bool {
 }
 
 /// Whether an object in a checked value, however deep, has a key twice.
-fn has_key_twice(value: &str) -> bool {
+pub(super) fn has_key_twice(value: &str) -> bool {
     let bytes = value.as_bytes();
     if !matches!(bytes.first(), Some(b'{' | b'[')) || memchr(b'{', bytes).is_none() {
         return false;
