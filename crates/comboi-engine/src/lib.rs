@@ -34,6 +34,7 @@ mod describe;
 mod given;
 mod measure;
 mod show;
+mod untyped;
 mod write_rows;
 mod zeros;
 
@@ -75,6 +76,7 @@ pub use select::{check_sql, column_names, needs_key, uses_the_clock};
 pub use session::{Interrupter, Session};
 pub use show::{Rows, count_items, show};
 pub use sql::unless_blank;
+pub use untyped::with_untyped;
 pub use view::unreadable;
 pub use write_rows::write_rows;
 

@@ -522,7 +522,12 @@ impl Build<'_> {
             };
             let mut notes = Vec::new();
             let build = || -> Result<Built, TaskError> {
-                let built = comboi_engine::build(session, &sql, &inputs, Some(&wanted), &to)?;
+                let built = comboi_engine::build(session, &sql, &inputs, Some(&wanted), &to);
+                let built = built.map_err(|error| {
+                    let datasets = dataset.inputs.iter().map(|it| &it.dataset);
+                    let inputs: Vec<_> = datasets.zip(inputs.iter().copied()).collect();
+                    comboi_engine::with_untyped(error, &sql, &inputs)
+                })?;
                 let Some(limits) = limits else {
                     return Ok(built);
                 };

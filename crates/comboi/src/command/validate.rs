@@ -165,6 +165,11 @@ fn bind_queries(
             continue;
         };
         let described = comboi_engine::describe(session, &sql_of(dataset), &inputs);
+        let described = described.map_err(|error| {
+            let datasets = dataset.inputs.iter().map(|it| &it.dataset);
+            let inputs: Vec<_> = datasets.zip(inputs).collect();
+            comboi_engine::with_untyped(error, &sql_of(dataset), &inputs)
+        });
         if let Some(mut columns) = collect(&mut problems, described)? {
             if let Some(how) = &dataset.dedupe {
                 let checked = comboi_engine::check_dedupe(session, how, &columns);

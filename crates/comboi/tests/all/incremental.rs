@@ -166,3 +166,56 @@ fn a_lost_or_older_state_of_runs_takes_no_commit_of_another_run_for_its_own() {
     );
     assert_eq!(world.outcomes(&["run", "all"])[..2], all(2));
 }
+
+#[test]
+fn a_query_that_needs_the_type_of_a_column_without_a_value_says_what_to_do() {
+    let world = World::new();
+    world.write(
+        "configs/default.yml",
+        "sources:\n  - name: shop\n    type: files\n    path: in\n    tables:\n      - {name: orders, files: 'orders/*'}\n",
+    );
+    world.write(
+        "configs/default-transformations.yml",
+        "silver:\n  - name: items\n    inputs: [{alias: rows, stage: bronze, source_path: shop/orders.parquet}]\n",
+    );
+    let query = "SELECT id, Items[1].sku AS sku, note FROM rows\n";
+    world.write("transformations/sql/items.sql", query);
+    world.write(
+        "in/orders/1.ndjson",
+        "{\"id\":1,\"items\":[],\"note\":null}\n",
+    );
+    let hint = "hint: bronze/shop/orders has no value in `items`, `note` yet, so that the type is not known; say it under `columns` of the table in the configuration, such as `columns: {items: VARCHAR}`";
+    let report = world.json(&["run", "all"]);
+    assert_eq!(report["tasks"][0]["outcome"], "succeeded", "{report:#}");
+    let message = report["tasks"][1]["failure"]["message"].as_str().unwrap();
+    assert!(message.ends_with(hint), "{message}");
+    let said = world.expect(2, &["validate"]);
+    assert!(said.err.contains(hint), "{}", said.err);
+    // With the first value there is a type.
+    world.write(
+        "in/orders/2.ndjson",
+        "{\"id\":2,\"items\":[{\"sku\":7}],\"note\":\"x\"}\n",
+    );
+    world.run();
+    assert_eq!(world.rows("silver/items"), ["1,NULL,NULL", "2,7,x"]);
+    // Or it is said.
+    world.write(
+        "in/orders/1.ndjson",
+        "{\"id\":1,\"items\":[],\"note\":null}\n",
+    );
+    std::fs::remove_file(world.path("in/orders/2.ndjson")).unwrap();
+    let config = world.read("configs/default.yml");
+    world.write(
+        "configs/default.yml",
+        config.replace(
+            "'orders/*'}",
+            "'orders/*', columns: {items: 'STRUCT(sku BIGINT)[]'}}",
+        ),
+    );
+    world.expect(
+        0,
+        &["reset-checkpoint", "--stage", "bronze", "--source", "shop"],
+    );
+    world.run();
+    assert_eq!(world.rows("silver/items"), ["1,NULL,NULL"]);
+}
