@@ -153,6 +153,70 @@ fn before_and_after_any_change_2() {
     check(3);
 }
 
+/// A run in which a column takes the type of its first values, and one that the configuration names takes the name that its source
+/// has for it: the rows, the schema and the checkpoint come together or not at all.
+#[test]
+fn while_columns_take_their_types_and_names() {
+    let waiting = World::new();
+    waiting.write(
+        "configs/default.yml",
+        "sources:\n  - name: shop\n    type: files\n    path: in\n    tables:\n      - {name: t, files: '*.csv', columns: {extra: BIGINT}}\n",
+    );
+    waiting.write("in/1.csv", "id,note\n1,\n");
+    waiting.run();
+    waiting.write("in/2.csv", "id,note,Extra\n2,7,8\n");
+    let seen = |world: &World| -> Vec<String> {
+        let mut log = world.files("data/bronze/shop/t/_delta_log");
+        log.retain(|name| name.ends_with(".json"));
+        let entry = world.read(&format!(
+            "data/bronze/shop/t/_delta_log/{}",
+            log.last().unwrap()
+        ));
+        let metadata = entry.lines().find(|line| line.contains("schemaString"));
+        let metadata: serde_json::Value = serde_json::from_str(metadata.unwrap()).unwrap();
+        let schema = metadata["metaData"]["schemaString"].as_str().unwrap();
+        let schema: serde_json::Value = serde_json::from_str(schema).unwrap();
+        let fields = schema["fields"].as_array().unwrap().iter();
+        let told = fields.map(|it| {
+            let noted = &it["metadata"];
+            let [of, source] =
+                ["comboi.type", "comboi.source_name"].map(|name| noted[name].to_string());
+            format!("{}: {of} of {source}", it["name"])
+        });
+        told.take(3).chain(world.rows("t")).collect()
+    };
+    let before = seen(&waiting);
+    let after = [
+        r#""id": "BIGINT" of "id""#,
+        r#""note": "BIGINT" of "note""#,
+        r#""extra": "BIGINT" of "Extra""#,
+        "1,NULL,NULL",
+        "2,7,8",
+    ];
+    let (mut killed, mut befores) = (0, 0);
+    for at in (1..).step_by(2) {
+        for when in ["before", "after"] {
+            let world = waiting.copy();
+            if !dies(&world, at, when) {
+                assert!(
+                    killed > 20 && befores > 2 && befores < killed,
+                    "{befores} of {killed}"
+                );
+                return;
+            }
+            killed += 1;
+            let left = seen(&world);
+            assert!(
+                left == before || left == after,
+                "killed {when} change {at}: {left:?}"
+            );
+            befores += usize::from(left == before);
+            world.run();
+            assert_eq!(seen(&world), after, "killed {when} change {at}");
+        }
+    }
+}
+
 const STATE: &str = "data/bronze/_comboi/runs/default/runs";
 
 /// The next run has the number after this one.
