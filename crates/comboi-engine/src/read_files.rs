@@ -169,8 +169,10 @@ pub struct FileColumn {
     pub spelled: String,
     /// The table's column that it goes to; `None`: it is not wanted.
     pub name: Option<String>,
-    /// What the file says its type is (Parquet only).
+    /// What the file says its type is (Parquet only), with the table's names of fields once they are known.
     pub sql_type: Option<SqlType>,
+    /// What DuckDB says, if it is in the files (Parquet only): DuckDB takes others from the names of folders.
+    pub stored_type: Option<SqlType>,
 }
 
 /// Files that are alike: same layout, same columns.

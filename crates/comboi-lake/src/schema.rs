@@ -1,9 +1,9 @@
 //! Columns as Delta's schema and back, and the columns of a Parquet file.
 //!
 //! The schema has the types in which the lake keeps values; the SQL type that people's queries see
-//! stands beside each in its metadata, under `comboi.type`. What a source calls the column is `comboi.source_name`.
+//! stands beside each in its metadata, under `comboi.type`. What a source calls the column, or a field, is `comboi.source_name`.
 
-use comboi_project::{Column, Columns, SqlType};
+use comboi_project::{Column, Columns, FieldNames, SqlType};
 use deltalake::arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use serde_json::{Value, json};
 
@@ -32,7 +32,7 @@ pub(crate) fn to_delta(columns: &Columns) -> Result<Value, String> {
             .sql_type
             .lake_type()
             .map_err(|e| format!("column `{name}`: {e}: {}", e.hint))?;
-        let mut field = field(name, &kept)?;
+        let mut field = field(name, &kept, &mut Vec::new(), &column.field_names)?;
         field["metadata"] = metadata(column);
         fields.push(field);
     }
@@ -50,11 +50,23 @@ fn metadata(column: &Column) -> Value {
     metadata
 }
 
-fn field(name: &str, kept: &SqlType) -> Result<Value, String> {
-    Ok(json!({ "name": name, "type": delta_type(kept)?, "nullable": true, "metadata": {} }))
+/// `path`: of the field itself; empty for a column.
+fn field(
+    name: &str,
+    kept: &SqlType,
+    path: &mut Vec<String>,
+    names: &FieldNames,
+) -> Result<Value, String> {
+    let metadata = match names.get(path) {
+        Some(source_name) => json!({ SOURCE_NAME: source_name }),
+        None => json!({}),
+    };
+    Ok(
+        json!({ "name": name, "type": delta_type(kept, path, names)?, "nullable": true, "metadata": metadata }),
+    )
 }
 
-fn delta_type(kept: &SqlType) -> Result<Value, String> {
+fn delta_type(kept: &SqlType, path: &mut Vec<String>, names: &FieldNames) -> Result<Value, String> {
     Ok(match kept {
         SqlType::Boolean => json!("boolean"),
         SqlType::TinyInt => json!("byte"),
@@ -69,17 +81,26 @@ fn delta_type(kept: &SqlType) -> Result<Value, String> {
         SqlType::Date => json!("date"),
         SqlType::TimestampTz => json!("timestamp"),
         SqlType::List(item) => {
-            json!({ "type": "array", "elementType": delta_type(item)?, "containsNull": true })
+            json!({ "type": "array", "elementType": delta_type(item, path, names)?, "containsNull": true })
         }
         SqlType::Struct(fields) => {
             let fields = fields
                 .iter()
-                .map(|(name, of)| field(name, of))
+                .map(|(name, of)| {
+                    path.push(name.clone());
+                    let field = field(name, of, path, names);
+                    path.pop();
+                    field
+                })
                 .collect::<Result<Vec<_>, _>>()?;
             json!({ "type": "struct", "fields": fields })
         }
         SqlType::Map(key, value) => {
-            json!({ "type": "map", "keyType": delta_type(key)?, "valueType": delta_type(value)?, "valueContainsNull": true })
+            // Nobody gives fields of maps other names.
+            let (path, names) = (&mut Vec::new(), &FieldNames::new());
+            let key = delta_type(key, path, names)?;
+            let value = delta_type(value, path, names)?;
+            json!({ "type": "map", "keyType": key, "valueType": value, "valueContainsNull": true })
         }
         other => return Err(format!("{other} is no type of the lake")),
     })
@@ -112,11 +133,30 @@ fn column(field: &Value) -> Result<Column, String> {
                 .is_ok_and(|type_of_noted| type_of_noted == kept)
         });
     let source_name = field["metadata"][SOURCE_NAME].as_str().map(str::to_owned);
+    let mut field_names = FieldNames::new();
+    add_names(&field["type"], &mut Vec::new(), &mut field_names);
     Ok(Column {
         name,
         sql_type: noted.unwrap_or(kept),
         source_name,
+        field_names,
     })
+}
+
+/// Adds what the source calls the fields of a type.
+fn add_names(delta: &Value, path: &mut Vec<String>, names: &mut FieldNames) {
+    let mut of = delta;
+    while let Some(item) = of.get("elementType") {
+        of = item;
+    }
+    for field in of["fields"].as_array().into_iter().flatten() {
+        path.push(field["name"].as_str().unwrap_or_default().to_owned());
+        if let Some(source_name) = field["metadata"][SOURCE_NAME].as_str() {
+            names.insert(path.clone(), source_name.to_owned());
+        }
+        add_names(&field["type"], path, names);
+        path.pop();
+    }
 }
 
 fn sql_type(delta: &Value) -> Result<SqlType, String> {

@@ -59,5 +59,5 @@ pub use suggest::{did_you_mean, nearest};
 pub use transformations::{
     DatasetInput, InputRef, PathInput, Transformation, TransformationKind, Transformations,
 };
-pub use types::{BadType, Column, Columns, NotKept, SqlType, quoted_name};
+pub use types::{BadType, Column, Columns, FieldNames, NotKept, SqlType, quoted_name};
 pub use yaml::yaml_as_json;

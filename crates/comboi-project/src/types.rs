@@ -6,6 +6,8 @@ mod lake;
 mod parse;
 mod print;
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use lake::NotKept;
@@ -175,7 +177,14 @@ pub struct Column {
     /// is not from a source, or from one that was read before this was noted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_name: Option<String>,
+    /// The same of the fields of its values, as far as it is noted.
+    #[serde(skip)]
+    pub field_names: FieldNames,
 }
+
+/// What a source calls fields of nested values, by the path of the names that the table has for them, from the column on.
+/// Items of a list add nothing to a path.
+pub type FieldNames = BTreeMap<Vec<String>, String>;
 
 impl Column {
     /// A column of this name and type that is not from a source.
@@ -184,6 +193,7 @@ impl Column {
             name: name.into(),
             sql_type,
             source_name: None,
+            field_names: FieldNames::new(),
         }
     }
 

@@ -8,6 +8,8 @@ use comboi_project::{Incremental, SqlType};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::lacking::Lacking;
+
 /// How far a table of files has been read. It is kept in the commit of the rows that it stands for, as JSON text;
 /// the same state gives the same text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +23,9 @@ pub struct Checkpoint {
     /// The greatest value of the incremental column.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub watermark: Option<Watermark>,
+    /// Columns that rows of the table were read without, if it has an incremental column and no key.
+    #[serde(default, skip_serializing_if = "Lacking::is_empty")]
+    pub(crate) lacking: Lacking,
     /// How many rows were loaded since the first run or the last reset.
     pub row_count: u64,
 }
@@ -79,6 +84,7 @@ impl Checkpoint {
             mode,
             files: BTreeMap::new(),
             watermark: None,
+            lacking: Lacking::default(),
             row_count: 0,
         }
     }

@@ -121,6 +121,7 @@ fn meet(
     if column.source_name.as_deref().is_none_or(str::is_empty) {
         column.source_name.clone_from(&found.source_name);
     }
+    column.field_names.extend(found.field_names.clone());
     let known = rules.known.and_then(|known| known.get(&column.name));
     let is_settled = known.is_some_and(|known| known.sql_type != SqlType::Null);
     if is_settled && rules.policy == SchemaChangePolicy::Discard {

@@ -4,7 +4,6 @@ mod apart;
 mod blocks;
 mod csv;
 mod extract;
-mod fields;
 mod folder;
 mod header;
 mod piece;

@@ -9,7 +9,9 @@ mod columns;
 pub mod database;
 mod error;
 mod extracted;
+mod fields;
 mod files;
+mod lacking;
 mod names;
 mod widen;
 

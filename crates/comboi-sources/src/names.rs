@@ -6,7 +6,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use comboi_project::{Column, Columns, SqlType};
+use comboi_project::{Column, Columns, FieldNames, SqlType};
+
+use crate::fields::named;
 
 /// The columns that have names, in the order in which they got them.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +28,10 @@ struct Name {
     name: String,
     /// As [`Column::source_name`].
     source_name: Option<String>,
+    /// As [`Column::field_names`].
+    fields: FieldNames,
+    /// The type that the table has, for the names of its fields.
+    sql_type: SqlType,
 }
 
 impl Names {
@@ -33,7 +39,9 @@ impl Names {
     pub(crate) fn of(known: Option<&Columns>) -> Self {
         let mut names = Self::default();
         for column in known.into_iter().flatten() {
-            names.add(column.name.clone(), column.source_name.clone());
+            let place = names.add(column.name.clone(), column.source_name.clone());
+            names.columns[place].fields = column.field_names.clone();
+            names.columns[place].sql_type = column.sql_type.clone();
         }
         names
     }
@@ -43,13 +51,31 @@ impl Names {
     /// A column without a name is called by its place, and the second `a` is `a [2]` to us: where it stands is all that
     /// tells it from the first.
     pub(crate) fn assign<'a>(&mut self, spelled: impl IntoIterator<Item = &'a str>) -> Vec<Column> {
+        self.assign_by(spelled, false)
+    }
+
+    /// The same of keys of JSON objects, whose case always counts: one that is alone in a file is no other key.
+    pub(crate) fn assign_keys<'a>(
+        &mut self,
+        keys: impl IntoIterator<Item = &'a str>,
+    ) -> Vec<Column> {
+        self.assign_by(keys, true)
+    }
+
+    fn assign_by<'a>(
+        &mut self,
+        spelled: impl IntoIterator<Item = &'a str>,
+        case_counts: bool,
+    ) -> Vec<Column> {
         let spelled = told_apart(spelled);
         let mut places: Vec<Option<usize>> = spelled
             .iter()
             .map(|it| self.by_source_name.get(&it.source_name).copied())
             .collect();
-        self.match_other_case(&spelled, &mut places);
-        self.adopt(&spelled, &mut places);
+        if !case_counts {
+            self.match_other_case(&spelled, &mut places);
+        }
+        self.adopt(&spelled, &mut places, case_counts);
         let assigned = spelled.into_iter().zip(places);
         let column = |(spelled, place): (Spelled, Option<usize>)| {
             let place = place.unwrap_or_else(|| self.fresh(&spelled));
@@ -58,6 +84,7 @@ impl Names {
                 name: self.columns[place].name.clone(),
                 sql_type: SqlType::Null,
                 source_name: source_name.or(Some(spelled.source_name)),
+                field_names: self.columns[place].fields.clone(),
             }
         };
         assigned.map(column).collect()
@@ -66,10 +93,31 @@ impl Names {
     /// A column by the table's name, with a type.
     pub(crate) fn column(&self, name: &str, sql_type: SqlType) -> Column {
         let place = self.by_name.get(&name.to_ascii_lowercase());
+        let noted = place.map(|place| &self.columns[*place]);
         Column {
             name: name.to_owned(),
             sql_type,
-            source_name: place.and_then(|place| self.columns[*place].source_name.clone()),
+            source_name: noted.and_then(|it| it.source_name.clone()),
+            field_names: noted.map(|it| it.fields.clone()).unwrap_or_default(),
+        }
+    }
+
+    /// A type that was found in a column of this name of the table, with the table's names for its fields. `known`: the type that
+    /// the column has so far, if it is not what the table has.
+    pub(crate) fn name_fields(
+        &mut self,
+        name: &str,
+        found: &SqlType,
+        known: Option<&SqlType>,
+    ) -> SqlType {
+        match self.by_name.get(&name.to_ascii_lowercase()) {
+            Some(place) if found.is_nested() => {
+                let Name {
+                    sql_type, fields, ..
+                } = &mut self.columns[*place];
+                named(found, known.or(Some(sql_type)), fields)
+            }
+            _ => found.clone(),
         }
     }
 
@@ -101,7 +149,7 @@ impl Names {
 
     /// Columns that no source's name is noted for: of tables that were read before that was done, by the rule of that
     /// time, and of those that the configuration gives a type to and that no source has had.
-    fn adopt(&mut self, spelled: &[Spelled], places: &mut [Option<usize>]) {
+    fn adopt(&mut self, spelled: &[Spelled], places: &mut [Option<usize>], case_counts: bool) {
         let is_free = |it: &Name| it.source_name.as_deref().is_none_or(str::is_empty);
         if !self.columns.iter().any(is_free) {
             return;
@@ -113,7 +161,10 @@ impl Names {
             }
             let named = |name: &str, source_name: Option<&str>| {
                 let place = self.by_name.get(&name.to_ascii_lowercase()).copied();
-                place.filter(|place| self.columns[*place].source_name.as_deref() == source_name)
+                place.filter(|place| {
+                    let it = &self.columns[*place];
+                    it.source_name.as_deref() == source_name && (!case_counts || it.name == name)
+                })
             };
             *place = named(&clean(&it.text), Some("")).or_else(|| named(&earlier, None));
             if let Some(place) = *place {
@@ -135,6 +186,8 @@ impl Names {
         self.columns.push(Name {
             name,
             source_name: None,
+            fields: FieldNames::new(),
+            sql_type: SqlType::Null,
         });
         match source_name {
             Some(source_name) if !source_name.is_empty() => self.note(place, &source_name),

@@ -325,6 +325,31 @@ pub(super) fn typed(
     }
 }
 
+/// A nested value with other names of fields, which are in the same order.
+pub(super) fn renamed(value: &str, of: &SqlType, to: &SqlType, depth: usize) -> String {
+    match (of, to) {
+        (of, to) if of == to => value.to_owned(),
+        (SqlType::List(of) | SqlType::Array(of, _), SqlType::List(to) | SqlType::Array(to, _)) => {
+            let item = format!("r{depth}");
+            let renamed = renamed(&item, of, to, depth + 1);
+            format!("list_transform({value}, lambda {item}: {renamed})")
+        }
+        (SqlType::Struct(of), SqlType::Struct(to)) => {
+            let fields = of.iter().zip(to).zip(1..);
+            let fields = fields.map(|(((_, of), (name, to)), place): (_, u32)| {
+                let part = format!("struct_extract_at({value}, {place})");
+                format!("{} := {}", sql::ident(name), renamed(&part, of, to, depth))
+            });
+            let fields: Vec<String> = fields.collect();
+            format!(
+                "CASE WHEN {value} IS NOT NULL THEN struct_pack({}) END",
+                fields.join(", ")
+            )
+        }
+        _ => value.to_owned(),
+    }
+}
+
 /// Whether a type is that of NULL, or of lists without an item.
 fn is_null(of: &SqlType) -> bool {
     match of {

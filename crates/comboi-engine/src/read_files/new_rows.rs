@@ -1,5 +1,7 @@
 //! Rows that an earlier run did not have, by the values of a column.
 
+use std::collections::BTreeSet;
+
 use comboi_project::{Column, Columns, SqlType};
 
 use super::fit::NULL_FOUND;
@@ -31,6 +33,10 @@ pub struct Boundary<'a> {
     /// What the table has: rows at the boundary are left out as often as it has them, and so are rows beyond it that were loaded
     /// and did not move it.
     pub known: Option<&'a Known>,
+    /// The columns of the table that some file has: the others tell no row from another.
+    pub read: &'a [&'a str],
+    /// Sets of these columns that rows of the table may have been read without. None of none comes first.
+    pub lacked: &'a [BTreeSet<String>],
     /// Files that no earlier run has read: their rows below the boundary are counted ([`Staged::below`](super::Staged::below)).
     pub new_files: &'a [String],
 }
@@ -126,6 +132,7 @@ pub(super) fn new_rows(
     let compared: Vec<&Column> = columns
         .iter()
         .filter(|column| known.columns.get(&column.name).is_some())
+        .filter(|column| boundary.read.contains(&column.name.as_str()))
         .collect();
     if present.is_empty() || compared.is_empty() {
         return Ok(source);
@@ -136,19 +143,6 @@ pub(super) fn new_rows(
         beyond
     };
     let had = known.values(&compared, &present, Some(&had_filter))?;
-    let names: Vec<String> = compared
-        .iter()
-        .map(|column| sql::ident(&column.name))
-        .collect();
-    let names = names.join(", ");
-    let same: Vec<String> = (0..compared.len())
-        .map(|i| {
-            format!(
-                "had.h{i} IS NOT DISTINCT FROM edge.{}",
-                sql::ident(&compared[i].name)
-            )
-        })
-        .collect();
     let renamed: Vec<String> = compared
         .iter()
         .enumerate()
@@ -166,15 +160,50 @@ pub(super) fn new_rows(
         between.push(format!("{name} < {ahead}"));
     }
     let (at_edge, between) = (at_edge.join(" OR "), between.join(" AND "));
+    let mut parts = vec![
+        format!("looked_at AS MATERIALIZED ({source})"),
+        format!("left_0 AS (SELECT * FROM looked_at WHERE {at_edge})"),
+        format!(
+            "had_0 AS (SELECT {}, count(*) AS _comboi_had FROM ({had}) GROUP BY ALL)",
+            renamed.join(", ")
+        ),
+    ];
+    for (round, lacked) in boundary.lacked.iter().enumerate() {
+        parts.extend(taken_off(&compared, lacked, round));
+    }
     Ok(format!(
-        "WITH looked_at AS MATERIALIZED ({source}), \
-         edge AS (SELECT *, row_number() OVER (PARTITION BY {names}) AS _comboi_n FROM looked_at WHERE {at_edge}), \
-         had AS (SELECT {}, count(*) AS _comboi_had FROM ({had}) GROUP BY ALL) \
-         SELECT * FROM looked_at WHERE {between} \
-         UNION ALL SELECT edge.* EXCLUDE (_comboi_n) FROM edge LEFT JOIN had ON {} WHERE _comboi_n > coalesce(_comboi_had, 0)",
-        renamed.join(", "),
-        same.join(" AND "),
+        "WITH {} SELECT * FROM looked_at WHERE {between} UNION ALL SELECT * FROM left_{}",
+        parts.join(", "),
+        boundary.lacked.len()
     ))
+}
+
+/// What is left of the rows that came when those are taken off that the table has and that were read without some columns; and
+/// what is left of those.
+fn taken_off(compared: &[&Column], lacked: &BTreeSet<String>, round: usize) -> [String; 2] {
+    let (mut names, mut same) = (Vec::new(), Vec::new());
+    for (i, column) in compared.iter().enumerate() {
+        if lacked.contains(&column.name) {
+            same.push(format!("had.h{i} IS NULL"));
+        } else {
+            let name = sql::ident(&column.name);
+            same.push(format!("had.h{i} IS NOT DISTINCT FROM edge.{name}"));
+            names.push(name);
+        }
+    }
+    let (names, same, next) = (names.join(", "), same.join(" AND "), round + 1);
+    [
+        format!(
+            "left_{next} AS MATERIALIZED (SELECT edge.* EXCLUDE (_comboi_n) FROM \
+             (SELECT *, row_number() OVER (PARTITION BY {names}) AS _comboi_n FROM left_{round}) edge \
+             LEFT JOIN had_{round} had ON {same} WHERE _comboi_n > coalesce(_comboi_had, 0))"
+        ),
+        format!(
+            "had_{next} AS (SELECT had.* REPLACE (greatest(_comboi_had - coalesce(_comboi_came, 0), 0) AS _comboi_had) \
+             FROM had_{round} had LEFT JOIN \
+             (SELECT {names}, count(*) AS _comboi_came FROM left_{round} GROUP BY ALL) edge ON {same})"
+        ),
+    ]
 }
 
 /// How far below the watermark is looked at again: `lookback` is an `INTERVAL` for dates and timestamps and a

@@ -10,7 +10,7 @@ use crate::{Session, sql};
 /// A node of a file's schema.
 #[derive(Debug, Default)]
 pub(super) struct Node {
-    name: String,
+    pub(super) name: String,
     is_null: bool,
     children: Vec<Node>,
 }
@@ -48,17 +48,18 @@ fn node(rows: &mut impl Iterator<Item = Vec<Option<String>>>) -> Option<Node> {
     })
 }
 
-/// A column's type, `Null` where there is no value.
+/// A column's type, `Null` where there is no value, with the file's names of fields: DuckDB changes those that differ in case only.
 pub(super) fn known(of: SqlType, node: Option<&Node>) -> SqlType {
     let Some(node) = node else { return of };
     match of {
         _ if node.is_null => SqlType::Null,
         SqlType::List(item) => SqlType::List(Box::new(known(*item, in_list(node)))),
         SqlType::Struct(fields) => {
+            let mut nodes = node.children.iter();
             let field = |(name, of): (String, SqlType)| {
-                let node = node.children.iter().find(|node| node.name == name);
-                let of = known(of, node);
-                (name, of)
+                let node = nodes.next();
+                let name = node.map_or(name, |node| node.name.clone());
+                (name, known(of, node))
             };
             SqlType::Struct(fields.into_iter().map(field).collect())
         }

@@ -116,10 +116,15 @@ fn parquet_group(session: &Session, folder: &Path, files: Vec<FileToRead>) -> Re
     })?;
     let nodes = nulls::read(session, &first)?;
     let mut nodes = nodes.iter();
-    let column = |column: comboi_project::Column| FileColumn {
-        spelled: column.name,
-        name: None,
-        sql_type: Some(nulls::known(column.sql_type, nodes.next())),
+    let column = |column: comboi_project::Column| {
+        let node = nodes.next();
+        FileColumn {
+            // DuckDB calls `A` beside `a` otherwise.
+            spelled: node.map_or(column.name, |node| node.name.clone()),
+            name: None,
+            stored_type: node.map(|_| column.sql_type.clone()),
+            sql_type: Some(nulls::known(column.sql_type, node)),
+        }
     };
     group.columns = crate::instance::typed(columns)?
         .0

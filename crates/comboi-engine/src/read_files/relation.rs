@@ -215,7 +215,10 @@ fn fit_of(group: &Group, column: &Column, reading: &Reading) -> Fit {
         }
         Layout::Parquet => {
             let of = first.sql_type.as_ref().unwrap_or(&column.sql_type);
-            let value = sql::ident(&first.spelled);
+            let value = match &first.stored_type {
+                Some(stored) => fit::renamed(&format!("c{position}"), stored, of, 0),
+                None => sql::ident(&first.spelled),
+            };
             fit::typed(&value, of, &column.sql_type, rules, origin)
         }
         Layout::Json(_) => nested::fit(&format!("c{position}"), &column.sql_type, rules, origin),
@@ -243,7 +246,12 @@ pub(super) fn from(group: &Group, rules: &TextRules) -> String {
             csv_options(dialect, group.columns.len(), rules)
         ),
         Layout::Parquet => {
-            format!("read_parquet({files}, filename = '{PATH}', file_row_number = true)")
+            let columns = group.columns.iter().filter(|it| it.stored_type.is_some());
+            let columns: Vec<String> = (0..columns.count()).map(|i| format!("c{i}")).collect();
+            format!(
+                "read_parquet({files}, filename = '{PATH}', file_row_number = true) AS file({})",
+                columns.join(", ")
+            )
         }
         Layout::Records { longest } => records(&files, group.columns.len(), *longest, rules),
         Layout::Json(_) => unreachable!("it is read by a function of our own"),

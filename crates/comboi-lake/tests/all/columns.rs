@@ -197,3 +197,18 @@ async fn a_file_that_is_not_what_it_is_said_to_be_is_refused() {
         Error::Unavailable { .. }
     ));
 }
+
+#[tokio::test]
+async fn what_a_source_calls_fields_comes_back() {
+    let (table, staging) = (table_in(memory(), ORDERS), staging());
+    let of = "STRUCT(a STRUCT(x_y BIGINT)[][], b MAP(VARCHAR, STRUCT(c BIGINT)))";
+    let mut wanted = comboi_project::Column::new("c", of.parse().unwrap()).of_source("C d");
+    let path = |text: &str| text.split('/').map(str::to_owned).collect();
+    wanted.field_names = [("a", "a"), ("a/x_y", "x y")]
+        .map(|(names, of)| (path(names), of.to_owned()))
+        .into();
+    let change = only_columns(&staging, 1, Columns(vec![wanted.clone()]));
+    commit(&table, change).await.unwrap();
+    let found = table.snapshot().await.unwrap().unwrap().columns;
+    assert_eq!(found.0, [wanted]);
+}

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::request::Part;
 use crate::BadCheckpoint;
 use crate::checkpoint::of_format;
+use crate::lacking::Lacking;
 
 /// How far a table of a database has been read. It is kept in the commit of the rows that it stands for, as JSON text;
 /// the same state gives the same text.
@@ -31,6 +32,9 @@ pub struct Position {
     /// A first load that is not through.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub load: Option<Load>,
+    /// Columns that rows of the table were read without, if it has no key.
+    #[serde(default, skip_serializing_if = "Lacking::is_empty")]
+    pub(crate) lacking: Lacking,
     /// How many rows were loaded since the first run or the last reset.
     pub row_count: u64,
 }
@@ -71,6 +75,7 @@ impl Position {
             low: None,
             pending: None,
             load: None,
+            lacking: Lacking::default(),
             row_count: 0,
         }
     }

@@ -73,7 +73,11 @@ impl Chunk {
             }
             How::Replace if self.keeps_values() => return Compared::All,
             How::Merge if any => self.key.clone(),
-            How::AddUnknown if any => self.columns.names().map(str::to_owned).collect(),
+            How::AddUnknown if any => {
+                let names = self.columns.names();
+                let names = names.filter(|name| !self.position.lacking.has(name));
+                names.map(str::to_owned).collect()
+            }
             How::Merge | How::AddUnknown | How::Replace | How::Add => return Compared::Nothing,
         };
         let as_kept = |name: &String| {
@@ -235,6 +239,7 @@ impl Chunk {
                     staged: &staged,
                     known: &known.files,
                     columns: &self.columns.names().collect::<Vec<_>>(),
+                    lacking: &self.position.lacking,
                     cursor: self.cursor.as_deref(),
                     cut: self.cut,
                     stop: &session.interrupter(),

@@ -128,7 +128,9 @@ impl<'a> DatabaseReader<'a> {
         has_rows: bool,
     ) -> Result<Reading<'a>, Error> {
         let position = self.position(checkpoint)?;
-        let mut reading = self.connected(position, known).await?;
+        let mut reading = self
+            .connected(position, known, checkpoint.is_some())
+            .await?;
         if checkpoint.is_none() && has_rows {
             reading.leave_out_columns_gone();
         }
@@ -173,7 +175,7 @@ impl<'a> DatabaseReader<'a> {
         from: &str,
         below: &str,
     ) -> Result<Reading<'a>, Error> {
-        let mut reading = self.connected(checkpoint.clone(), known).await?;
+        let mut reading = self.connected(checkpoint.clone(), known, true).await?;
         let cursor = self.cursor(&reading.columns)?;
         let Some(first) = cursor.columns.first() else {
             return Err(Error::Configuration(
@@ -206,7 +208,7 @@ impl<'a> DatabaseReader<'a> {
     /// Connects for the whole table as it is now, whatever the checkpoint says.
     pub async fn open_whole(&self, known: Option<&Columns>) -> Result<Reading<'a>, Error> {
         let position = Position::new(DatabaseIncremental::Full, Vec::new());
-        let mut reading = self.connected(position, known).await?;
+        let mut reading = self.connected(position, known, false).await?;
         let bounds = Bounds {
             filter: Filter::All,
             low: None,
@@ -219,10 +221,12 @@ impl<'a> DatabaseReader<'a> {
         Ok(reading)
     }
 
+    /// `is_continued`: the table keeps its rows.
     async fn connected(
         &self,
-        position: Position,
+        mut position: Position,
         known: Option<&Columns>,
+        is_continued: bool,
     ) -> Result<Reading<'a>, Error> {
         let relation = self.relation();
         let stamped = self.source.metadata_columns(self.table)
@@ -269,6 +273,12 @@ impl<'a> DatabaseReader<'a> {
             found.retain(|_| *found_kept.next().unwrap_or(&true));
         }
         let lake_columns = Columns(found);
+        let compares = is_continued
+            && self.table.key().is_empty()
+            && position.mode != DatabaseIncremental::Full;
+        if let Some(known) = known.filter(|_| compares) {
+            position.lacking = position.lacking.after(known, &lake_columns);
+        }
         let gone = gone(known, &lake_columns);
         if !gone.is_empty() {
             if policy == SchemaChangePolicy::Freeze {

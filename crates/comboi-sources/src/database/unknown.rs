@@ -3,7 +3,11 @@
 //! A row is told by 128 bits of hash over all its values. What came is hashed and counted, in as many passes as memory asks for;
 //! the table's rows are taken off; what is left over is new. DuckDB is not needed, whose start takes longer than all this for the
 //! few rows of a usual run.
+//!
+//! A row that the table has may have been read when the source did not have all columns ([`Lacking`]). What is left over is then
+//! taken off once more, as if it had been read in the same way.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::hash::{DefaultHasher, Hasher};
 use std::io;
@@ -24,6 +28,7 @@ use parquet::arrow::arrow_reader::{
 
 use super::stage::{Cut, new_file};
 use crate::Error;
+use crate::lacking::Lacking;
 
 /// A hash with its place in the counts.
 const BYTES_PER_ROW: usize = size_of::<u128>() + size_of::<u32>();
@@ -36,6 +41,7 @@ pub(super) struct Comparing<'a> {
     pub(super) known: &'a [PathBuf],
     /// The columns that make two rows the same.
     pub(super) columns: &'a [&'a str],
+    pub(super) lacking: &'a Lacking,
     /// One of them, whose values lie close together in the rows that came.
     pub(super) cursor: Option<&'a str>,
     pub(super) cut: Cut,
@@ -54,22 +60,25 @@ pub(super) fn unknown(
     };
     let table = Rows::of(comparing, first)?;
     let rows = usize::try_from(row_count).unwrap_or(usize::MAX);
-    let passes =
-        (rows.saturating_mul(BYTES_PER_ROW) / comparing.cut.memory_bytes.max(1)) as u128 + 1;
+    let hashes = rows.saturating_mul(table.without.len());
+    let bytes = hashes.saturating_mul(BYTES_PER_ROW);
+    let passes = (bytes / comparing.cut.memory_bytes.max(1)) as u128 + 1;
     let mut kept: Vec<Vec<bool>> = vec![Vec::new(); comparing.staged.len()];
     for pass in 0..passes {
         let mut had = table.had(pass, passes)?;
-        for (file, kept) in comparing.staged.iter().zip(&mut kept) {
-            let mut at = 0;
-            table.each(file, None, |hash| {
-                if pass == 0 {
-                    kept.push(true);
-                }
-                if hash % passes == pass {
-                    kept[at] = had.is_new(hash);
-                }
-                at += 1;
-            })?;
+        for without in &table.without {
+            for (file, kept) in comparing.staged.iter().zip(&mut kept) {
+                let mut at = 0;
+                table.each(file, None, without, |pass_of, hash| {
+                    if at == kept.len() {
+                        kept.push(true);
+                    }
+                    if pass_of % passes == pass && kept[at] {
+                        kept[at] = had.is_new(hash);
+                    }
+                    at += 1;
+                })?;
+            }
         }
     }
     let mut files = Vec::new();
@@ -126,6 +135,10 @@ struct Rows<'a> {
     fields: Vec<FieldRef>,
     converter: RowConverter,
     near: Option<Near>,
+    /// What rows of the table may have been read without: nothing first.
+    without: Vec<BTreeSet<String>>,
+    /// All of that together.
+    optional: BTreeSet<String>,
 }
 
 /// Where the cursors of the rows that came lie.
@@ -155,11 +168,14 @@ impl<'a> Rows<'a> {
             .iter()
             .map(|it| SortField::new(it.data_type().clone()));
         let converter = RowConverter::new(sorts.collect()).map_err(|e| failed(first, e))?;
+        let without = comparing.lacking.of(comparing.columns);
         let mut rows = Self {
             comparing,
             fields,
             converter,
             near: None,
+            optional: without.iter().flatten().cloned().collect(),
+            without,
         };
         rows.near = rows.near(first)?;
         Ok(rows)
@@ -195,12 +211,14 @@ impl<'a> Rows<'a> {
     /// The hashes of this pass, with how often the table has them.
     fn had(&self, pass: u128, passes: u128) -> Result<Had, Error> {
         let mut hashes = Vec::new();
-        for file in self.comparing.staged {
-            self.each(file, None, |hash| {
-                if hash % passes == pass {
-                    hashes.push(hash);
-                }
-            })?;
+        for without in &self.without {
+            for file in self.comparing.staged {
+                self.each(file, None, without, |pass_of, hash| {
+                    if pass_of % passes == pass {
+                        hashes.push(hash);
+                    }
+                })?;
+            }
         }
         hashes.sort_unstable();
         hashes.dedup();
@@ -209,24 +227,41 @@ impl<'a> Rows<'a> {
             hashes,
         };
         for file in self.comparing.known {
-            self.each(file, self.near.as_ref(), |hash| had.count(hash))?;
+            self.each(file, self.near.as_ref(), &BTreeSet::new(), |_, hash| {
+                had.count(hash);
+            })?;
         }
         Ok(had)
     }
 
-    /// Gives the hash of each row, in the order of the file.
+    /// Gives the hash of each row as if it had been read without these columns, in the order of the file, after one that all of its
+    /// hashes share.
     fn each(
         &self,
         file: &Path,
         near: Option<&Near>,
-        mut row: impl FnMut(u128),
+        without: &BTreeSet<String>,
+        mut row: impl FnMut(u128, u128),
     ) -> Result<(), Error> {
         self.batches(file, self.comparing.columns, near, |batch| {
-            let values = self.fields.iter().map(|field| valued(batch, field));
-            let values = values.collect::<Result<Vec<_>, _>>();
-            let rows = values.and_then(|values| self.converter.convert_columns(&values));
-            for values in &rows.map_err(|e| failed(file, e))? {
-                row(hash(values.data()));
+            let rows = |without: &BTreeSet<String>| {
+                let values = self.fields.iter().map(|field| match field.name() {
+                    name if without.contains(name) => {
+                        Ok(new_null_array(field.data_type(), batch.num_rows()))
+                    }
+                    _ => valued(batch, field),
+                });
+                let values = values.collect::<Result<Vec<_>, _>>();
+                let rows = values.and_then(|values| self.converter.convert_columns(&values));
+                rows.map_err(|e| failed(file, e))
+            };
+            let these = rows(without)?;
+            let least = (*without != self.optional).then(|| rows(&self.optional));
+            let least = least.transpose()?;
+            for (place, these) in these.iter().enumerate() {
+                let these = hash(these.data());
+                let least = least.as_ref().map(|it| hash(it.row(place).data()));
+                row(least.unwrap_or(these), these);
             }
             Ok(())
         })

@@ -12,7 +12,6 @@ use encoding_rs::{Encoding, UTF_8};
 
 use super::apart::{self, Rejects, Text};
 use super::blocks::{self, BLOCK_BYTES, Starts};
-use super::fields;
 use super::header::Top;
 use crate::Error;
 use crate::names::Names;
@@ -41,9 +40,18 @@ impl Piece {
 
     /// What the table calls the columns.
     pub(super) fn name_columns(&mut self, names: &mut Names) -> Result<(), Error> {
+        let is_json = self.has_keys();
         let columns = &mut self.group.columns;
-        let all = names.assign(columns.iter().map(|column| column.spelled.as_str()));
+        let spelled = columns.iter().map(|column| column.spelled.as_str());
+        let all = if is_json {
+            names.assign_keys(spelled)
+        } else {
+            names.assign(spelled)
+        };
         for (column, named) in columns.iter_mut().zip(all) {
+            if let Some(of) = &column.sql_type {
+                column.sql_type = Some(names.name_fields(&named.name, of, None));
+            }
             column.name = Some(named.name);
         }
         self.check_names()
@@ -78,6 +86,7 @@ impl Piece {
             spelled: found.spelled.clone(),
             name: None,
             sql_type: None,
+            stored_type: None,
         };
         self.group.columns = found.iter().map(column).collect();
         self.name_columns(names)?;
@@ -89,11 +98,15 @@ impl Piece {
         let named = self.group.columns.iter().zip(found).map(|(column, found)| {
             let name = column.name.as_deref().unwrap_or_default();
             let known = known.get(name).copied();
-            let mut path = vec![found.spelled.clone()];
-            Found {
-                sql_type: fields::named(&found.sql_type, known, &mut path, &mut keys),
-                ..found
-            }
+            let sql_type = names.name_fields(name, &found.sql_type, known);
+            // Those that no object of the file has, too: another key may be as a name of theirs.
+            let noted = names.column(name, SqlType::Null).field_names.into_iter();
+            let renamed = noted.filter(|(path, key)| path.last() != Some(key));
+            keys.extend(renamed.map(|(mut path, key)| {
+                path.insert(0, found.spelled.clone());
+                (path, key)
+            }));
+            Found { sql_type, ..found }
         });
         let named = named.collect();
         if let Layout::Json(json) = &mut self.group.layout {

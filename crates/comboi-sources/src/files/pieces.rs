@@ -123,6 +123,7 @@ fn csv_pieces(
                     spelled,
                     name: Some(column.name),
                     sql_type: None,
+                    stored_type: None,
                 })
                 .collect();
             let group = Group {

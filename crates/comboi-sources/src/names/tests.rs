@@ -74,6 +74,28 @@ fn case_counts_only_where_it_tells_two_columns_apart() {
 }
 
 #[test]
+fn the_case_of_keys_always_counts() {
+    let check = |known: &[(&str, Option<&str>)], keys: &[&str], expected: &[&str]| {
+        let column = |(name, source_name): &(&str, Option<&str>)| Column {
+            source_name: source_name.map(str::to_owned),
+            ..Column::new(*name, SqlType::BigInt)
+        };
+        let known: Columns = known.iter().map(column).collect();
+        let mut names = Names::of(Some(&known));
+        for (keys, expected) in keys.iter().zip(expected) {
+            let assigned = names.assign_keys(keys.split('|'));
+            let assigned: Vec<&str> = assigned.iter().map(|it| it.name.as_str()).collect();
+            assert_eq!(assigned.join("|"), *expected, "{keys}");
+        }
+    };
+    check(&[], &["a", "A", "A|a"], &["a", "A_1", "A_1|a"]);
+    check(&[], &["A", "a", "A|a"], &["A", "a_1", "A|a_1"]);
+    check(&[("a", Some("a"))], &["A"], &["A_1"]);
+    // Of a table for which no source's name is noted.
+    check(&[("a", None)], &["A", "a"], &["A_1", "a"]);
+}
+
+#[test]
 fn names_that_are_there_twice_are_told_apart_by_their_place() {
     check("", &[("a|a|b", "a|a_1|b"), ("b|a|a", "b|a|a_1")]);
     check(

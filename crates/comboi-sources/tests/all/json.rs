@@ -318,6 +318,49 @@ fn keys_that_differ_in_case_are_columns_of_their_own() {
 }
 
 #[test]
+fn a_key_is_the_same_column_whatever_other_keys_its_file_has() {
+    let files = [
+        ("1.ndjson", "{\"a\":1,\"o\":{\"x y\":1}}\n"),
+        ("2.ndjson", "{\"A\":2,\"o\":{\"x_y\":2}}\n"),
+        (
+            "3.ndjson",
+            "{\"A\":3,\"a\":4,\"o\":{\"x_y\":3,\"x y\":4}}\n",
+        ),
+    ];
+    for at_once in [true, false] {
+        let mut shop = Shop::new("files: '*'");
+        for (name, text) in files {
+            shop.put(name, text);
+            if !at_once {
+                assert_eq!(shop.run().lines().next(), Some("1 rows"));
+            }
+        }
+        if at_once {
+            assert_eq!(shop.run().lines().next(), Some("3 rows"));
+        }
+        assert_eq!(shop.rows("a A_1"), "1|∅\n4|3\n∅|2", "{at_once}");
+        let (first, second) = if at_once {
+            // Within a file, or several that are read together, what can be a name is one.
+            ("x_y_1", "x_y")
+        } else {
+            ("x_y", "x_y_1")
+        };
+        let value = |name: &str, place: usize| {
+            let rows = shop.rows("o");
+            let name = format!("'{name}': ");
+            let row = rows.lines().nth(place).unwrap();
+            let rest = row.split(&name).nth(1).unwrap();
+            rest.split([',', '}']).next().unwrap().to_owned()
+        };
+        let mut values: Vec<String> = (0..3)
+            .map(|row| value(first, row) + " " + &value(second, row))
+            .collect();
+        values.sort();
+        assert_eq!(values, ["1 NULL", "4 3", "NULL 2"], "{at_once}");
+    }
+}
+
+#[test]
 fn keys_of_nested_objects_that_differ_in_case_are_fields_of_their_own() {
     let mut shop = Shop::new("files: '*'");
     shop.put("1.ndjson", "{\"o\":{\"a\":1,\"A\":2}}\n{\"o\":{\"a\":3}}\n");

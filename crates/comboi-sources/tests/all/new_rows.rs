@@ -224,6 +224,45 @@ fn a_column_that_comes_later_does_not_double_rows_at_the_boundary() {
     shop.put("a.csv", "at,v,w\n1,a,x\n2,b,y\n2,c,z\n");
     assert_eq!(shop.run(), "1 rows\nnew column `w` (VARCHAR)");
     assert_eq!(shop.rows("at v w"), "1|a|∅\n2|b|∅\n2|c|z");
+    // Nor in the runs after that, also when older rows were written anew.
+    shop.put("a.csv", "at,v,w\n1,a,x\n2,b,y\n2,c,z\n2,b,y\n");
+    assert_eq!(shop.run(), "1 rows");
+    shop.put("a.csv", "at,v,w\n1,a,x\n2,b,y\n2,c,z\n2,b,y\n2.5,d,\n");
+    shop.configure("files: a.csv\nincremental_column: at\ncolumns: {at: 'DECIMAL(9,1)'}");
+    assert_eq!(shop.run(), "1 rows\n`at` is DECIMAL(9,1) instead of BIGINT");
+    shop.put("a.csv", "at,v,w\n2.5,d,\n2.5,d,x\n2,b,y\n");
+    assert_eq!(shop.run(), "1 rows");
+    assert_eq!(
+        shop.rows("at v w"),
+        "1.0|a|∅\n2.0|b|y\n2.0|b|∅\n2.0|c|z\n2.5|d|x\n2.5|d|∅"
+    );
+}
+
+#[test]
+fn a_column_that_goes_or_gets_another_name_does_not_double_rows_at_the_boundary() {
+    let mut shop = Shop::new("files: a.csv\nincremental_column: at");
+    shop.put("a.csv", "at,k,v\n1,x,a\n2,y,b\n");
+    shop.run();
+    let gone = |name: &str| {
+        format!(
+            "1 rows\nthe source has no `{name}` any more (dropped or renamed): NULL in every row that is read from now on"
+        )
+    };
+    shop.put("a.csv", "at,k,w\n1,x,a\n2,y,b\n2,z,c\n");
+    assert_eq!(
+        shop.run(),
+        gone("v").replacen("rows", "rows\nnew column `w` (VARCHAR)", 1)
+    );
+    shop.put("a.csv", "at,k,w\n1,x,a\n2,y,b\n2,z,c\n2,y,b\n");
+    assert_eq!(shop.run(), gone("v"));
+    let rows = "1|x|a|∅\n2|y|b|∅\n2|y|∅|b\n2|z|∅|c";
+    assert_eq!(shop.rows("at k v w"), rows);
+    shop.put("a.csv", "at,k,v\n1,x,a\n2,y,b\n2,z,c\n2,y,b\n2,u,d\n");
+    assert_eq!(shop.run(), gone("w"));
+    assert_eq!(
+        shop.rows("at k v w"),
+        rows.replacen("\n2|y", "\n2|u|d|∅\n2|y", 1)
+    );
 }
 
 #[test]

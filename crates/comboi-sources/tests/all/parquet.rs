@@ -15,6 +15,27 @@ fn fixture(name: &str) -> Vec<u8> {
     .unwrap()
 }
 
+#[test]
+fn columns_and_fields_go_by_the_names_that_the_file_has() {
+    // DuckDB calls the second one of `a` and `A` by another name.
+    let mut shop = with("files: '*.parquet'", "1.parquet", fixture("names.parquet"));
+    assert_eq!(shop.run(), "1 rows");
+    assert_eq!(
+        shop.types(),
+        "a BIGINT, A_1 BIGINT, o STRUCT(x_y BIGINT, p BIGINT, P_1 BIGINT)[]"
+    );
+    assert_eq!(shop.rows("a A_1 o"), "1|2|[{'x_y': 3, 'p': 4, 'P_1': 5}]");
+    shop.put("2.parquet", fixture("names_alone.parquet"));
+    assert_eq!(
+        shop.run(),
+        "1 rows\nthe source has no `a` any more (dropped or renamed): NULL in every row that is read from now on"
+    );
+    assert_eq!(
+        shop.rows("a A_1 o"),
+        "1|2|[{'x_y': 3, 'p': 4, 'P_1': 5}]\n∅|6|[{'x_y': NULL, 'p': NULL, 'P_1': 7}]"
+    );
+}
+
 fn with(table: &str, name: &str, content: impl AsRef<[u8]>) -> Shop {
     let shop = Shop::new(table);
     shop.put(name, content);

@@ -98,3 +98,8 @@ rows = 63
 table = pa.table({key: pa.array([v[i % len(v)] for i in range(rows)], of) for key, (of, v) in values.items()})
 bloom = {key: {"ndv": 16, "fpp": 0.01} for key in values if key != "bool"}
 pq.write_table(table, ENGINE / "written_by_pyarrow.parquet", store_schema=False, row_group_size=9, bloom_filter_options=bloom)
+
+# Names that differ in case only, and with blanks.
+names = pa.struct([("x y", pa.int64()), ("p", pa.int64()), ("P", pa.int64())])
+write("names", {"a": (pa.int64(), [1]), "A": (pa.int64(), [2]), "o": (pa.list_(names), [[{"x y": 3, "p": 4, "P": 5}]])})
+write("names_alone", {"A": (pa.int64(), [6]), "o": (pa.list_(pa.struct([("P", pa.int64())])), [[{"P": 7}]])})

@@ -84,6 +84,18 @@ fn compare(
     cursor: Option<&str>,
     memory_bytes: usize,
 ) -> Result<Compared, Error> {
+    let lacking = Lacking::default();
+    compare_lacking(staged, known, columns, &lacking, cursor, memory_bytes)
+}
+
+fn compare_lacking(
+    staged: &[RecordBatch],
+    known: &[RecordBatch],
+    columns: &[&str],
+    lacking: &Lacking,
+    cursor: Option<&str>,
+    memory_bytes: usize,
+) -> Result<Compared, Error> {
     let folder = tempfile::tempdir().unwrap();
     let all = |name: &str, batches: &[RecordBatch]| -> Vec<PathBuf> {
         let numbered = batches.iter().enumerate();
@@ -96,6 +108,7 @@ fn compare(
         staged: &staged,
         known: &known,
         columns,
+        lacking,
         cursor,
         cut: Cut {
             file_bytes: 1 << 20,
@@ -257,4 +270,42 @@ fn another_type_is_compared_by_value_or_refused() {
         text.ends_with("nothing of it was loaded: a column has another type than in the table")
     );
     assert!(!text.contains("secret"));
+}
+
+#[test]
+fn a_row_that_was_read_without_a_column_is_matched_on_the_others() {
+    let item = |text: &str| -> Lacking { serde_json::from_str(text).unwrap() };
+    let had = [
+        (Some(1), None, None),
+        (Some(1), None, None),
+        (Some(2), None, None),
+    ];
+    let came = [
+        (Some(1), Some("a"), None),
+        (Some(1), None, None),
+        (Some(1), Some("b"), None),
+        (Some(2), Some("a"), Some(vec![1])),
+        (Some(3), None, None),
+    ];
+    // Of the rows with 1 the table has two, one of them in all columns.
+    let check = |lacking: &str, expected: &[Row]| {
+        for memory_bytes in [1 << 20, 30] {
+            let found = compare_lacking(
+                &[batch(&came, "item")],
+                &[batch(&had, "item")],
+                &COLUMNS,
+                &item(lacking),
+                Some("id"),
+                memory_bytes,
+            );
+            let folder = tempfile::tempdir().unwrap();
+            let expected = write(folder.path(), "expected", &batch(expected, "item"));
+            assert_eq!(read(&found.unwrap().files), read(&[expected]), "{lacking}");
+        }
+    };
+    let row = |place: usize| came[place].clone();
+    check("[]", &[row(0), row(2), row(3), row(4)]);
+    check(r#"[["name"]]"#, &[row(2), row(3), row(4)]);
+    check(r#"[["name"],["name","tags"]]"#, &[row(2), row(4)]);
+    check(r#"[["tags"],["gone"]]"#, &[row(0), row(2), row(3), row(4)]);
 }

@@ -96,6 +96,9 @@ impl Job<'_> {
                 at_least.as_deref(),
                 self.limit(column).as_deref(),
             )?;
+            let read = columns.iter();
+            let read = read.filter(|it| !self.gone.contains(&it.name)).cloned();
+            checkpoint.lacking = self.lacking(&read.collect());
             let (column, sql_type) = (column.name.clone(), column.sql_type.clone());
             checkpoint.watermark = value.map(|value| Watermark {
                 column,

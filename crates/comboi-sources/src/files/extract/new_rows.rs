@@ -1,9 +1,12 @@
 //! Which rows are new, by the incremental column where there is one.
 
+use std::collections::BTreeSet;
+
 use comboi_engine::read_files::{self, Boundary, Nulls, Reading, Rows, Staged};
 use comboi_project::{Column, Columns, Incremental, Lookback, NullPolicy, SqlType};
 
 use super::Job;
+use crate::lacking::Lacking;
 use crate::names::meant;
 use crate::{Error, Note, Watermark};
 
@@ -33,6 +36,13 @@ impl Job<'_> {
             NullPolicy::Fail => Nulls::Fail,
         };
         let new_files = self.new_files();
+        let groups = reading.groups.iter().flat_map(|group| &group.columns);
+        let read: BTreeSet<&str> = groups.filter_map(|it| it.name.as_deref()).collect();
+        let columns = reading.columns.iter();
+        let read = columns.filter(|column| read.contains(column.name.as_str()));
+        let read: Columns = read.cloned().collect();
+        let names: Vec<&str> = read.names().collect();
+        let lacked = self.lacking(&read).of(&names);
         let boundary = Boundary {
             column,
             watermark,
@@ -40,9 +50,21 @@ impl Job<'_> {
             nulls,
             // Rows with a key are merged.
             known: self.known.as_ref().filter(|_| reading.key.is_empty()),
+            read: &names,
+            lacked: &lacked,
             new_files: &new_files,
         };
         self.stage_rows(reading, &Rows::New(boundary), leave_unfit)
+    }
+
+    /// What rows of the table may have been read without, when these columns are read of files.
+    pub(super) fn lacking(&self, read: &Columns) -> Lacking {
+        let before = self.work.checkpoint.as_ref();
+        let before = before.map(|it| it.lacking.clone()).unwrap_or_default();
+        match &self.known {
+            Some(known) if self.reader.table.key().is_empty() => before.after(&known.columns, read),
+            _ => before,
+        }
     }
 
     pub(super) fn note_rows_left_out(&mut self, reading: &Reading) -> Result<(), Error> {
