@@ -158,6 +158,52 @@ fn compressed_files() {
     );
 }
 
+/// The first bytes of gzip, zstd and zip are those of their specifications.
+#[test]
+fn a_file_that_is_not_what_its_name_says_is_told_so() {
+    let zst = zstd::encode_all(b"a,b\n1,x\n".as_slice(), 1).unwrap();
+    for (name, content, why) in [
+        (
+            "a.csv.gz",
+            b"a,b\n1,x\n".to_vec(),
+            "it is not compressed by gzip, as its name says: rename it",
+        ),
+        (
+            "a.csv.gz",
+            zst.clone(),
+            "it is not compressed by gzip, as its name says: rename it",
+        ),
+        (
+            "a.ndjson.zst",
+            gzip("{}"),
+            "it is not compressed by zstd, as its name says: rename it",
+        ),
+        (
+            "a.csv",
+            gzip("a,b\n1,x\n"),
+            "it is compressed by gzip: end its name with `.gz`",
+        ),
+        (
+            "a.json",
+            zst,
+            "it is compressed by zstd: end its name with `.zst`",
+        ),
+        (
+            "a.csv",
+            b"PK\x03\x04\x14\0".to_vec(),
+            "it is a zip archive, which can't be read: unpack it",
+        ),
+    ] {
+        let mut shop = Shop::new("files: '*'");
+        shop.put(name, content);
+        let said = shop.run();
+        assert!(
+            said.starts_with("error: ") && said.contains(name) && said.contains(why),
+            "{said}"
+        );
+    }
+}
+
 #[test]
 fn ndjson() {
     check(
