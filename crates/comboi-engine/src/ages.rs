@@ -1,6 +1,7 @@
 //! Rows that are past an age: how many there are, and a file without them.
 
 use std::path::Path;
+use std::rc::Rc;
 
 use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 use comboi_project::{Columns, SqlType};
@@ -67,7 +68,7 @@ pub fn ages(session: &Session, input: &Input<'_>, older: &[Older]) -> Result<Vec
         let counted = one
             .instance
             .rows(&query)
-            .map_err(|failure| about_files(one.instance, failure, &one.input))?;
+            .map_err(|failure| about_files(&one.instance, failure, &one.input))?;
         let mut counts = counted
             .into_iter()
             .flatten()
@@ -118,12 +119,12 @@ pub fn without_older(
         past(&one.conditions(older))
     );
     one.keep_order(true)?;
-    let written = parquet::write(one.instance, &select, input.columns, to);
+    let written = parquet::write(&one.instance, &select, input.columns, to);
     one.keep_order(false)?;
     let written = written.map_err(|failure| {
         failure
             .of_writing(to)
-            .unwrap_or_else(|| about_files(one.instance, failure, &one.input))
+            .unwrap_or_else(|| about_files(&one.instance, failure, &one.input))
     })?;
     let count = written.into_iter().flatten().next().flatten();
     Ok(count.and_then(|text| text.parse().ok()).unwrap_or(0))
@@ -144,17 +145,17 @@ fn any(conditions: impl Iterator<Item = String>) -> String {
 
 /// A file of an input, with what it has.
 struct File<'a> {
-    instance: &'a Instance,
+    instance: Rc<Instance>,
     stored: Columns,
     input: Input<'a>,
 }
 
 impl<'a> File<'a> {
-    fn open(session: &'a Session, input: &Input<'a>, file: &Path) -> Result<Self, Error> {
+    fn open(session: &Session, input: &Input<'a>, file: &Path) -> Result<Self, Error> {
         let instance = session.free()?;
         let stored = instance
             .columns(&format!("SELECT * FROM {}", scan(&[file])))
-            .map_err(|failure| about_files(instance, failure, input))?;
+            .map_err(|failure| about_files(&instance, failure, input))?;
         Ok(Self {
             stored: typed(stored)?,
             instance,

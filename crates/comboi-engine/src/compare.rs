@@ -70,7 +70,11 @@ pub fn compare(
          count(*) FILTER (lhs) = count(*) FILTER (NOT lhs) AND coalesce(sum(h) FILTER (lhs), 0) = coalesce(sum(h) FILTER (NOT lhs), 0) \
          FROM (SELECT *, {range} AS r FROM both_sides) GROUP BY r ORDER BY r"
     );
-    let rows = run(session.free()?, "compare the source with the lake", &query)?;
+    let rows = run(
+        &*session.free()?,
+        "compare the source with the lake",
+        &query,
+    )?;
     Ok(rows.into_iter().map(range_of).collect())
 }
 

@@ -16,7 +16,9 @@ pub(crate) fn blamed<P: AsRef<Path>>(
 ) -> Option<String> {
     let mut files = files.iter().map(AsRef::as_ref);
     match failure.kind {
-        Kind::File | Kind::Value | Kind::Internal => files.find_map(|file| named(failure, file)),
+        Kind::File | Kind::Value | Kind::Broken | Kind::Internal => {
+            files.find_map(|file| named(failure, file))
+        }
         Kind::Damage => files.find_map(|file| match instance.rows(&read_all(file)) {
             Ok(_) => None,
             Err(failure) => named(&failure, file).or_else(|| {

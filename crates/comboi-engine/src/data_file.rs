@@ -25,6 +25,7 @@ pub fn parquet_file(
     })?;
     let file = converted.unwrap_or_else(|| file.to_owned());
     let instance = session.free()?;
+    let instance = &*instance;
     let columns = instance.columns(&format!("SELECT * FROM {}", sql::parquet(&[&file])));
     let columns =
         typed(

@@ -90,6 +90,8 @@ pub(crate) enum Kind {
     File,
     /// What is read is not what it should be, and the message does not say where.
     Damage,
+    /// An internal error of DuckDB: the instance answers no statement any more.
+    Broken,
     Internal,
 }
 
@@ -131,7 +133,7 @@ impl Failure {
                 doing,
                 reason: format!("a file is damaged: {}", without_values(&self.message, "")),
             },
-            Kind::Value | Kind::Internal => Error::Internal {
+            Kind::Value | Kind::Broken | Kind::Internal => Error::Internal {
                 doing,
                 message: without_values(&self.message, ""),
             },
@@ -224,6 +226,7 @@ fn kind(exception: &str, message: &str) -> Kind {
         | "Mismatch Type" | "Divide by Zero" | "Decimal" | "Invalid type" | "Sequence" => {
             Kind::Value
         }
+        "INTERNAL" | "FATAL" => Kind::Broken,
         _ if message.contains("INTERRUPT") => Kind::Interrupted,
         _ => Kind::Internal,
     }

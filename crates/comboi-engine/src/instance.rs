@@ -1,5 +1,6 @@
 //! One in-memory DuckDB, set up so that it keeps to its limits and to the machine it is on.
 
+use std::cell::Cell;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -12,12 +13,14 @@ use duckdb::vtab::VTab;
 use duckdb::{Config, Connection};
 use tempfile::TempDir;
 
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind};
 use crate::{Error, Interrupter, Limits, Session, sql};
 
 /// One in-memory DuckDB. Its errors come as JSON ([`Failure`]), its time zone is UTC, it loads no extension.
 pub(crate) struct Instance {
     connection: Connection,
+    /// After an internal error DuckDB answers no statement any more.
+    broken: Cell<bool>,
     interrupter: Interrupter,
     limits: Limits,
     /// Declared last: removed after the connection is closed.
@@ -41,6 +44,7 @@ impl Instance {
         interrupter.watch(&connection.interrupt_handle());
         let instance = Self {
             connection,
+            broken: Cell::new(false),
             interrupter,
             limits,
             _spill: spill,
@@ -90,23 +94,26 @@ impl Instance {
     /// Runs a statement; how many rows it wrote, if that is what it does.
     pub(crate) fn execute(&self, sql: &str) -> Result<u64, Failure> {
         self.not_stopped()?;
-        let count = self.connection.execute(sql, [])?;
+        let count = self.noted(self.connection.execute(sql, []))?;
         Ok(u64::try_from(count).unwrap_or(u64::MAX))
     }
 
     /// The rows of a query. Every column must be of a plain type; cast the others to `VARCHAR`.
     pub(crate) fn rows(&self, sql: &str) -> Result<Vec<Vec<Option<String>>>, Failure> {
         self.not_stopped()?;
-        let mut statement = self.connection.prepare(sql)?;
-        let mut rows = statement.query([])?;
-        let mut out = Vec::new();
-        while let Some(row) = rows.next()? {
-            let width = row.as_ref().column_count();
-            let cells: Result<Vec<_>, duckdb::Error> =
-                (0..width).map(|i| Ok(cell(row.get_ref(i)?))).collect();
-            out.push(cells?);
-        }
-        Ok(out)
+        let read = || {
+            let mut statement = self.connection.prepare(sql)?;
+            let mut rows = statement.query([])?;
+            let mut out = Vec::new();
+            while let Some(row) = rows.next()? {
+                let width = row.as_ref().column_count();
+                let cells: Result<Vec<_>, duckdb::Error> =
+                    (0..width).map(|i| Ok(cell(row.get_ref(i)?))).collect();
+                out.push(cells?);
+            }
+            Ok(out)
+        };
+        self.noted(read())
     }
 
     /// The rows of a query as Arrow batches, as they come.
@@ -116,13 +123,16 @@ impl Instance {
         each: &mut dyn FnMut(&RecordBatch),
     ) -> Result<(), Failure> {
         self.not_stopped()?;
-        let mut statement = self.connection.prepare(sql)?;
-        // What it returns dies of a failure on the way; `step` tells of it.
-        drop(statement.stream_arrow([])?);
-        while let Some(batch) = statement.step()? {
-            each(&RecordBatch::from(&batch));
-        }
-        Ok(())
+        let mut read = || {
+            let mut statement = self.connection.prepare(sql)?;
+            // What it returns dies of a failure on the way; `step` tells of it.
+            drop(statement.stream_arrow([])?);
+            while let Some(batch) = statement.step()? {
+                each(&RecordBatch::from(&batch));
+            }
+            Ok(())
+        };
+        self.noted(read())
     }
 
     /// Hands each row of a query of two `UINTEGER` columns, none of them NULL, to `each`, as they come.
@@ -171,6 +181,21 @@ impl Instance {
             )
         };
         Ok(rows.into_iter().map(pair).collect())
+    }
+
+    /// Whether a statement had an internal error of DuckDB.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.broken.get()
+    }
+
+    fn noted<T>(&self, done: duckdb::Result<T>) -> Result<T, Failure> {
+        done.map_err(|error| {
+            let failure = Failure::from(error);
+            if failure.kind == Kind::Broken {
+                self.broken.set(true);
+            }
+            failure
+        })
     }
 
     fn not_stopped(&self) -> Result<(), Failure> {

@@ -9,6 +9,7 @@ use crate::{Error, Session, sql};
 /// All cells of a CSV file with a header, or of a Parquet file, as text.
 pub fn read_table(session: &Session, file: &Path) -> Result<Rows, Error> {
     let instance = session.free()?;
+    let instance = &*instance;
     let parquet = file.extension().is_some_and(|end| end == "parquet");
     let scan = if parquet {
         sql::parquet(&[file])

@@ -132,7 +132,7 @@ pub fn check_key(session: &Session, incoming: &Incoming<'_>) -> Result<bool, Err
         missing.join(" OR "),
         sql::parquet(incoming.files)
     );
-    let rows = run(session.free()?, "look at the keys of new rows", &query)?;
+    let rows = run(&*session.free()?, "look at the keys of new rows", &query)?;
     let mut counts = rows
         .into_iter()
         .flatten()
@@ -198,6 +198,7 @@ fn newest(
     let own = own_columns(session, incoming, &present)?;
     let coming = coming(incoming, rule.is_unique);
     let instance = session.free()?;
+    let instance = &*instance;
     let own_statement = |doing: &str, text: &str| -> Result<(), Error> {
         run(instance, doing, text).map(drop).map_err(Error::from)
     };

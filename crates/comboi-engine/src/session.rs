@@ -1,8 +1,9 @@
 //! What a task needs to use DuckDB: its limits, a scratch folder and a way to stop.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -18,7 +19,7 @@ pub struct Session {
     limits: Limits,
     scratch: PathBuf,
     interrupter: Interrupter,
-    free: OnceCell<Instance>,
+    free: RefCell<Option<Rc<Instance>>>,
     parser: OnceCell<Instance>,
     pub(crate) given: OnceCell<Given>,
 }
@@ -37,7 +38,7 @@ impl Session {
             limits: *limits,
             scratch,
             interrupter: Interrupter::default(),
-            free: OnceCell::new(),
+            free: RefCell::new(None),
             parser: OnceCell::new(),
             given: OnceCell::new(),
         })
@@ -59,13 +60,16 @@ impl Session {
     }
 
     /// The instance for comboi's own statements, which may read and write any file. Never for people's SQL.
-    pub(crate) fn free(&self) -> Result<&Instance, Error> {
-        if self.free.get().is_none() {
-            let instance = Instance::open(self, &self.limits)?;
-            read_files::define(&instance)?;
-            self.free.get_or_init(|| instance);
+    ///
+    /// After an internal error of DuckDB it is another one, without the temporary tables of the first.
+    pub(crate) fn free(&self) -> Result<Rc<Instance>, Error> {
+        let mut free = self.free.borrow_mut();
+        if let Some(instance) = free.as_ref().filter(|it| !it.is_broken()) {
+            return Ok(instance.clone());
         }
-        Ok(self.free.get().expect("it was set above"))
+        let instance = Instance::open(self, &self.limits)?;
+        read_files::define(&instance)?;
+        Ok(free.insert(Rc::new(instance)).clone())
     }
 
     /// The instance that parses people's SQL and finds its columns: it reaches no file at all.

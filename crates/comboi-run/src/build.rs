@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::dedupe::{Before, DEDUPE, with_added_columns};
 use crate::event::Phase;
+use crate::inputs::local_files;
 use crate::ledger::Order;
 use crate::link::{Learn, Link, LinkReport};
 use crate::promises::{self, PROMISES};
@@ -433,7 +434,7 @@ impl Build<'_> {
             let folder = scratch.path().join(format!("other-{i}"));
             fetched.push(Fetched {
                 name: other.name.clone(),
-                files: table.local_files(&snapshot, &folder).await?,
+                files: local_files(&table, &snapshot, &folder).await?,
                 columns: snapshot.columns,
             });
         }
@@ -592,9 +593,8 @@ impl Build<'_> {
         for input in &self.dataset.inputs {
             let table = self.runner.lake.table(&input.dataset);
             let snapshot = table.snapshot_at(self.inputs[&input.dataset]).await?;
-            let files = table
-                .local_files(&snapshot, &scratch.path().join(input.alias.as_str()))
-                .await?;
+            let folder = scratch.path().join(input.alias.as_str());
+            let files = local_files(&table, &snapshot, &folder).await?;
             let writer = writer::id_of(&snapshot.properties);
             written_by.extend(writer.map(|id| (input.dataset.clone(), id)));
             fetched.push((input.alias.to_string(), snapshot.columns, files));

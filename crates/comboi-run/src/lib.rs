@@ -28,6 +28,7 @@ mod writer;
 mod build;
 mod dedupe;
 mod extract;
+mod inputs;
 mod link;
 mod promises;
 mod quarantine;

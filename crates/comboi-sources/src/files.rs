@@ -6,6 +6,7 @@ mod csv;
 mod extract;
 mod folder;
 mod header;
+mod headers;
 mod piece;
 mod pieces;
 mod settings;
@@ -175,7 +176,7 @@ impl FilesReader<'_> {
 
     /// What is later than this is not the time of a row that is there.
     fn limit(&self, now: DateTime<Utc>) -> DateTime<Utc> {
-        let span = TimeDelta::from_std(self.table.max_future());
+        let span = TimeDelta::from_std(self.table.max_future().duration());
         let limit = span.ok().and_then(|it| now.checked_add_signed(it));
         limit
             .filter(|it| it.year() <= LAST_YEAR)

@@ -124,6 +124,7 @@ mod tests {
         };
         let session = Session::open(&limits, folder.path()).unwrap();
         let instance = session.free().unwrap();
+        let instance = &*instance;
         let column = Column::new("x", SqlType::Varchar(None));
         let check = |format: Format, good: &[&str], bad: &[&str]| {
             for (texts, expected) in [(good, "false"), (bad, "true")] {

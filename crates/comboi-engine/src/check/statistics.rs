@@ -175,6 +175,7 @@ mod tests {
         let session = Session::open(&limits, folder.path()).unwrap();
         let file = folder.path().join("a.parquet");
         let instance = session.free().unwrap();
+        let instance = &*instance;
         instance
             .own(
                 "write",

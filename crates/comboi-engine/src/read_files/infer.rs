@@ -34,6 +34,7 @@ pub fn infer(
         return Ok(Vec::new());
     }
     let instance = session.free()?;
+    let instance = &*instance;
     instance.own(
         "keep the order of rows",
         "SET preserve_insertion_order = true",
@@ -43,11 +44,13 @@ pub fn infer(
         Layout::Json(json) => json::infer(session, group, json, rules, rows_per_file),
         _ => csv(session, group, rows_per_file, rules),
     };
-    instance.own(
+    let set = instance.own(
         "let go of the order of rows",
         "SET preserve_insertion_order = false",
-    )?;
-    found
+    );
+    let found = found?;
+    set?;
+    Ok(found)
 }
 
 fn typed(column: &FileColumn) -> Found {
@@ -100,7 +103,7 @@ fn csv(
     let query = format!("SELECT {} FROM ({sample})", Looks::select(&names, rules));
     let mut looks = Looks::new(names.len(), rules);
     stream(
-        session.free()?,
+        &*session.free()?,
         "find the types of columns",
         &query,
         |rows| looks.see(rows, 0),

@@ -43,6 +43,7 @@ impl Known {
             return Ok(Present::default());
         }
         let instance = session.free()?;
+        let instance = &*instance;
         let columns = instance.columns(&format!("SELECT * FROM {}", parquet(&self.files)));
         let columns =
             columns.map_err(|failure| instance.explain(failure, "read the table's files"))?;
@@ -200,7 +201,7 @@ pub fn files_with_rows_of(
         parquet(&known.files),
         texts(names)
     );
-    let rows = run(session.free()?, "find the rows of changed files", &query)?;
+    let rows = run(&*session.free()?, "find the rows of changed files", &query)?;
     Ok(rows
         .into_iter()
         .flatten()
@@ -243,7 +244,7 @@ pub fn max_value(
         sql::file_list(staged)
     );
     let rows = run(
-        session.free()?,
+        &*session.free()?,
         "find the greatest value of the incremental column",
         &query,
     )?;
@@ -268,7 +269,7 @@ pub fn count_later(
     let present = table.present(session)?;
     let later = table.values(&[column], &present, Some(&later))?;
     let query = format!("SELECT count(*) FROM ({later})");
-    let rows = run(session.free()?, "count rows in the future", &query)?;
+    let rows = run(&*session.free()?, "count rows in the future", &query)?;
     let count = rows.into_iter().flatten().next().flatten();
     Ok(count.and_then(|it| it.parse().ok()).unwrap_or(0))
 }
@@ -294,7 +295,7 @@ pub fn null_count(session: &Session, reading: &Reading, column: &str) -> Result<
         selects?.join(" UNION ALL "),
         sql::ident(column)
     );
-    let rows = run(session.free()?, "count the rows without a value", &query)?;
+    let rows = run(&*session.free()?, "count the rows without a value", &query)?;
     Ok(rows
         .into_iter()
         .flatten()

@@ -82,7 +82,7 @@ fn ahead(
     let had = known.values(&[column], present, filter.as_deref())?;
     let query = format!("SELECT CAST(min({name}) AS VARCHAR) FROM ({had})");
     let doing = "find rows beyond the checkpoint";
-    let least = run(session.free()?, doing, &query)?;
+    let least = run(&*session.free()?, doing, &query)?;
     let least = least.into_iter().flatten().next().flatten();
     let lake_type = lake::lake_type(&column.sql_type)?;
     Ok(least.map(|least| format!("CAST({} AS {lake_type})", sql::text(&least))))
@@ -229,7 +229,7 @@ pub fn edge(
         format!("{typed} - CAST({} AS {sql_type})", sql::text(lookback))
     };
     let query = format!("SELECT CAST(TRY_CAST({lower} AS {sql_type}) AS VARCHAR)");
-    let rows = run(session.free()?, "find where to begin", &query)?;
+    let rows = run(&*session.free()?, "find where to begin", &query)?;
     Ok(rows
         .into_iter()
         .next()

@@ -25,7 +25,7 @@ pub(super) fn read<P: AsRef<std::path::Path>>(
         sql::file_list(file)
     );
     let rows = run(
-        session.free()?,
+        &*session.free()?,
         "read the columns of a Parquet file",
         &query,
     )?;

@@ -49,7 +49,7 @@ fn alike(session: &Session, folder: &Path, files: &[FileToRead]) -> Result<Vec<G
     );
     let mut schemas = BTreeMap::new();
     let instance = session.free()?;
-    let rows = run(instance, "read the columns of Parquet files", &query);
+    let rows = run(&instance, "read the columns of Parquet files", &query);
     for row in rows.map_err(|error| unreadable(session, &paths).unwrap_or(error))? {
         let mut cells = row.into_iter();
         let file = cells.next().flatten().unwrap_or_default();
@@ -103,6 +103,7 @@ fn parquet_group(session: &Session, folder: &Path, files: Vec<FileToRead>) -> Re
     };
     let first: Vec<_> = group.files.iter().take(1).map(|file| &file.path).collect();
     let instance = session.free()?;
+    let instance = &*instance;
     let columns = instance.columns(&format!(
         "SELECT * FROM read_parquet({})",
         sql::file_list(&first)

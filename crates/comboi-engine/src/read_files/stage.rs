@@ -108,6 +108,7 @@ pub fn stage_last(
         format!("{} DESC NULLS LAST, ", sql::ident(cursor))
     });
     let instance = session.free()?;
+    let instance = &*instance;
     let set = |statement: &str| instance.own("keep the order of rows", statement);
     // Else rows come in any order, which is faster; and Parquet files of a given size are written in no other.
     set("SET preserve_insertion_order = true")?;
@@ -124,8 +125,9 @@ pub fn stage_last(
         &reading.parquet_files(),
         |_| None,
     );
-    set("SET preserve_insertion_order = false")?;
+    let unset = set("SET preserve_insertion_order = false");
     ordered?;
+    unset?;
     let staged = copy::<&Path>(session, "FROM _comboi_last", &reading.columns, &[], to)?;
     set("DROP TABLE _comboi_last")?;
     with_count(session, staged)
@@ -135,7 +137,7 @@ pub fn stage_last(
 fn with_count(session: &Session, staged: Staged) -> Result<Staged, Error> {
     let query =
         format!("SELECT last_value FROM duckdb_sequences() WHERE sequence_name = '{BELOW}'");
-    let rows = run(session.free()?, "count rows below the boundary", &query)?;
+    let rows = run(&*session.free()?, "count rows below the boundary", &query)?;
     let count = rows.into_iter().flatten().next().flatten();
     Ok(Staged {
         below: count.and_then(|it| it.parse().ok()).unwrap_or(0),
@@ -159,7 +161,7 @@ fn wanted(
         .map(|group| select(group, reading, leave_unfit))
         .collect();
     let all = selects?.join(" UNION ALL ");
-    begin_count(session.free()?)?;
+    begin_count(&*session.free()?)?;
     Ok(Some(match rows {
         Rows::All => all,
         Rows::New(boundary) => new_rows(session, &all, &reading.columns, boundary)?,
@@ -240,6 +242,7 @@ pub(crate) fn copy<P: AsRef<Path>>(
     to: &To,
 ) -> Result<Staged, Error> {
     let instance = session.free()?;
+    let instance = &*instance;
     let rows = match zeros::without(query, columns) {
         None => write(instance, query, FORMAT, from, to, |_| false)?,
         Some(checked) => {

@@ -58,6 +58,7 @@ fn csv(
     reading: &Reading,
 ) -> Result<(Suspects, Vec<Found>), Error> {
     let instance = session.free()?;
+    let instance = &*instance;
     let forget = || {
         instance.own(
             "forget rejected lines",

@@ -8,7 +8,7 @@ use super::fit::Fit;
 use super::relation::{NoRecord, Relation, relation};
 use super::run::{run, run_over};
 use super::stage::{Staged, Stamp, To, copy, stamped};
-use super::{Error, FILE_COLUMN, Reading};
+use super::{Error, FILE_COLUMN, Group, Reading};
 use crate::{Session, sql};
 
 /// Rows that do not fit.
@@ -45,6 +45,7 @@ pub fn unfit(
         return Ok((0, Vec::new()));
     };
     let instance = session.free()?;
+    let instance = &*instance;
     let query = format!(
         "SELECT file, line, \"column\", reason, count(*) OVER () FROM (SELECT file, line, \"column\", reason FROM ({all})) ORDER BY file, line LIMIT {first}"
     );
@@ -71,23 +72,45 @@ pub struct Hopeless {
     pub first: UnfitRow,
 }
 
-/// The JSON files of which no row fits, by name.
-pub fn hopeless(session: &Session, reading: &Reading) -> Result<Vec<Hopeless>, Error> {
-    let groups = || reading.groups.iter().filter(|group| group.layout.is_json());
-    let bad: Vec<String> = groups()
-        .filter_map(|group| unfit_rows_of(&relation(group, reading)))
-        .collect();
-    if bad.is_empty() {
+/// The files of which no row fits, by name.
+pub fn hopeless(
+    session: &Session,
+    reading: &Reading,
+    before: &UnfitRows<'_>,
+) -> Result<Vec<Hopeless>, Error> {
+    let Some(bad) = unfit_rows(reading, before) else {
         return Ok(Vec::new());
-    }
-    let query = format!(
-        "SELECT file, arg_min(line, byte_position), arg_min(\"column\", byte_position), arg_min(reason, byte_position), all_rows \
-         FROM ({}) JOIN (SELECT file, count(*) AS all_rows FROM ({}) GROUP BY file) USING (file) \
-         GROUP BY file, all_rows HAVING count(*) = all_rows ORDER BY file",
-        bad.join(" UNION ALL "),
-        all_rows(reading)
+    };
+    // Blocks of which every row fits, of the same files.
+    let good = reading
+        .groups
+        .iter()
+        .filter(|group| !group.layout.knows_lines());
+    let good: Vec<String> = good
+        .flat_map(|group| &group.files)
+        .map(|file| sql::text(&file.name))
+        .collect();
+    let not_good = if good.is_empty() {
+        String::new()
+    } else {
+        format!("AND file NOT IN ({})", good.join(", "))
+    };
+    let located = |group: &&Group| group.layout.knows_lines();
+    let mut all = rows_of(reading, located);
+    all.extend(
+        before
+            .found_before
+            .map(|file| format!("SELECT file FROM {}", found_before(file, before))),
     );
-    let rows = run(session.free()?, "find files of which no row fits", &query)?;
+    let query = format!(
+        "SELECT file, arg_min(line, place), arg_min(\"column\", place), arg_min(reason, place), all_rows \
+         FROM (SELECT *, (line, byte_position) AS place FROM ({bad})) \
+         JOIN (SELECT file, count(*) AS all_rows FROM ({}) GROUP BY file) USING (file) \
+         GROUP BY file, all_rows HAVING count(*) = all_rows {not_good} ORDER BY file",
+        all.join(" UNION ALL ")
+    );
+    let (doing, files) = ("find files of which no row fits", reading.parquet_files());
+    let rows = run_over(&*session.free()?, doing, &query, &files, |_| None)?;
     let hopeless = rows.into_iter().map(|row| {
         let mut cells = row.into_iter();
         let first = unfit_row(&mut cells);
@@ -104,19 +127,23 @@ pub fn json_rows(session: &Session, reading: &Reading) -> Result<(u64, Option<St
     if !reading.groups.iter().any(|group| group.layout.is_json()) {
         return Ok((0, None));
     }
-    let query = format!("SELECT count(*), min(file) FROM ({})", all_rows(reading));
-    let mut rows = run(session.free()?, "count the records", &query)?;
+    let all = rows_of(reading, |group| group.layout.is_json());
+    let query = format!(
+        "SELECT count(*), min(file) FROM ({})",
+        all.join(" UNION ALL ")
+    );
+    let mut rows = run(&*session.free()?, "count the records", &query)?;
     let mut cells = rows.pop().unwrap_or_default().into_iter();
     Ok((number(cells.next()), cells.next().flatten()))
 }
 
-fn all_rows(reading: &Reading) -> String {
-    let groups = reading.groups.iter().filter(|group| group.layout.is_json());
-    let selects: Vec<String> = groups
-        .map(|group| relation(group, reading))
+/// The names of the files of all rows of these groups.
+fn rows_of(reading: &Reading, which: impl Fn(&&Group) -> bool) -> Vec<String> {
+    let groups = reading.groups.iter().filter(which);
+    let relations = groups.map(|group| relation(group, reading));
+    relations
         .map(|Relation { file, from, .. }| format!("SELECT {file} AS file FROM {from}"))
-        .collect();
-    selects.join(" UNION ALL ")
+        .collect()
 }
 
 fn unfit_row(cells: &mut impl Iterator<Item = Option<String>>) -> UnfitRow {
@@ -170,13 +197,17 @@ fn unfit_rows(reading: &Reading, before: &UnfitRows<'_>) -> Option<String> {
         selects.extend(unfit_rows_of(&relation(group, reading)));
     }
     if let Some(file) = before.found_before {
-        selects.push(format!(
-            "SELECT * FROM read_csv({}, auto_detect = false, header = false, delim = ',', quote = '\"', escape = '\"', new_line = '\\n', max_line_size = {}, columns = {{'file': 'VARCHAR', 'line': 'BIGINT', 'byte_position': 'BIGINT', 'column': 'VARCHAR', 'reason': 'VARCHAR', 'text': 'VARCHAR'}})",
-            sql::file(file),
-            before.longest.max(2_097_152),
-        ));
+        selects.push(format!("SELECT * FROM {}", found_before(file, before)));
     }
     (!selects.is_empty()).then(|| selects.join(" UNION ALL "))
+}
+
+fn found_before(file: &Path, before: &UnfitRows<'_>) -> String {
+    format!(
+        "read_csv({}, auto_detect = false, header = false, delim = ',', quote = '\"', escape = '\"', new_line = '\\n', max_line_size = {}, columns = {{'file': 'VARCHAR', 'line': 'BIGINT', 'byte_position': 'BIGINT', 'column': 'VARCHAR', 'reason': 'VARCHAR', 'text': 'VARCHAR'}})",
+        sql::file(file),
+        before.longest.max(2_097_152),
+    )
 }
 
 fn unfit_rows_of(relation: &Relation) -> Option<String> {

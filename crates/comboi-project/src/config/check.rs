@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::{
     ChangedFilePolicy, Config, CsvOptions, FilesSource, FilesTable, Incremental, Lookback, Source,
-    check_database, settings,
+    Span, check_database, settings,
 };
 use crate::contract::{Retention, check_age};
 use crate::read::{Entries, Located, Reader};
@@ -191,6 +191,9 @@ fn files_table(source: &FilesSource, table: &FilesTable, reader: &mut Reader) {
     {
         lookback_without_column(lookback, name, reader);
     }
+    if table.incremental() != Incremental::Column {
+        max_future_without_column(table.max_future.as_ref(), name, reader);
+    }
     let policies = source.policies(table);
     if policies.on_changed_file == ChangedFilePolicy::Reread && !policies.metadata_columns {
         let message = format!(
@@ -267,6 +270,21 @@ pub(super) fn lookback_without_column(
         reader,
         &lookback.place,
         format!("`{table}` has a lookback but no column to look back in"),
+        Some(hint),
+    );
+}
+
+pub(super) fn max_future_without_column(
+    span: Option<&Located<Span>>,
+    table: &TableName,
+    reader: &mut Reader,
+) {
+    let Some(span) = span else { return };
+    let hint = "name the column that grows with `incremental_column:`".to_owned();
+    report(
+        reader,
+        &span.place,
+        format!("`{table}` has a `max_future` but no column that it is for"),
         Some(hint),
     );
 }

@@ -1,6 +1,8 @@
 //! What a configuration says of databases that can't be.
 
-use super::check::{lookback_without_column, report, retention, same_column_twice};
+use super::check::{
+    lookback_without_column, max_future_without_column, report, retention, same_column_twice,
+};
 use super::{DatabaseIncremental, DatabaseSource, DatabaseTable, Lookback, Source};
 use crate::SqlType;
 use crate::read::{Located, Reader};
@@ -73,12 +75,8 @@ fn table(source: &Source, table: &DatabaseTable, reader: &mut Reader) {
         Some(lookback) => lookback_of_other_type(lookback, table, reader),
         None => {}
     }
-    if let Some(span) = &table.max_future
-        && !is_watermark
-    {
-        let message = format!("`{name}` has a `max_future` but no column that it is for");
-        let hint = "name the column that grows with `incremental_column:`";
-        report(reader, &span.place, message, Some(hint.to_owned()));
+    if !is_watermark {
+        max_future_without_column(table.max_future.as_ref(), name, reader);
     }
     if is_watermark {
         cursor_type(table, reader);

@@ -2,11 +2,10 @@
 
 use std::fmt;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use serde_json::json;
 
-use super::Lookback;
+use super::{Lookback, Span};
 use crate::contract::Retention;
 use crate::read::macros::not_a_word;
 use crate::read::{
@@ -60,6 +59,9 @@ record! {
         pub incremental_column: Option<Located<String>>,
         /// How far below the checkpoint is read again, for rows that arrive late: `3d`, `12h`, or a number.
         pub lookback: Option<Located<Lookback>>,
+        /// A date or time in the incremental column that is later than this machine's clock and this span is loaded, but
+        /// does not move the checkpoint; `1d` by default.
+        pub max_future: Option<Located<Span>>,
         /// The columns that tell rows apart. With them the last row of each key takes the place of the one that the table has;
         /// without them every row is added.
         pub primary_key: Option<OneOrMany<Located<String>>>,
@@ -123,9 +125,8 @@ impl FilesTable {
     }
 
     /// How far beyond the clock a date or time of the incremental column may lie and still become the checkpoint.
-    pub fn max_future(&self) -> Duration {
-        const DAY: Duration = Duration::from_secs(86_400);
-        DAY
+    pub fn max_future(&self) -> Span {
+        self.max_future.as_ref().map_or(Span::DAY, |it| it.value)
     }
 
     /// How a run finds what is new.

@@ -149,7 +149,7 @@ fn tables_say_what_fits_together() {
             tables:
               - { name: a, files: "a/*.csv", incremental: column }
               - { name: b, files: "b/*.csv", incremental: full, incremental_column: at }
-              - { name: c, files: "c/*.csv", lookback: 3d }
+              - { name: c, files: "c/*.csv", lookback: 3d, max_future: 1d }
               - { name: d, files: "d/*.csv", on_changed_file: reread }
               - { name: e, files: ["../e.csv", "/etc/passwd", "e/../../x", "C:/e.csv", "s3://e"] }
               - { name: f, files: "f.csv", csv: { encoding: utf8, decimal_separator: ";", delimiter: ";;", quote: "" } }
@@ -158,13 +158,14 @@ fn tables_say_what_fits_together() {
           - { name: silver, type: files, tables: [{ name: x, files: x.csv }] }
           - { name: shop, type: files, tables: [{ name: x, files: x.csv }] }
           - { name: empty, type: files, tables: [] }
-          - { name: sql, type: azure_sql, connection: {}, tables: [{ name: x, query: " ", lookback: 1d }] }
+          - { name: sql, type: azure_sql, connection: {}, tables: [{ name: x, query: " ", lookback: 1d, max_future: 1d }] }
           - { name: two, type: postgres, connection: { dsn: a, host: b }, tables: [{ name: x, query: SELECT 1 }] }
         "#,
         "
         configs/p.yml:6:51 `a` does not say by which column it grows (name it with `incremental_column:`)
         configs/p.yml:7:77 `b` has an incremental column that `incremental: full` does not use (leave out one of the two)
         configs/p.yml:8:48 `c` has a lookback but no column to look back in (name the column that grows with `incremental_column:`)
+        configs/p.yml:8:64 `c` has a `max_future` but no column that it is for (name the column that grows with `incremental_column:`)
         configs/p.yml:9:17 the old rows of a changed file of `d` can't be found without the column `_comboi_file` (leave out `metadata_columns: false`, or `on_changed_file: reread`)
         configs/p.yml:10:28 `../e.csv` can't be looked for: `..` would leave the source's folder (write it relative to the source's `path`)
         configs/p.yml:10:40 `/etc/passwd` can't be looked for: it does not begin in the source's folder (write it relative to the source's `path`)
@@ -182,6 +183,7 @@ fn tables_say_what_fits_together() {
         configs/p.yml:17:47 the connection of `sql` says nothing of where to connect to (give it `dsn`, `conn_str` or `host`)
         configs/p.yml:17:78 the query of `x` is empty
         configs/p.yml:17:93 `x` has a lookback but no column to look back in (name the column that grows with `incremental_column:`)
+        configs/p.yml:17:109 `x` has a `max_future` but no column that it is for (name the column that grows with `incremental_column:`)
         configs/p.yml:18:46 the connection of `two` is described twice (keep one of `dsn`, `conn_str` and `host`)
         ",
     );

@@ -117,7 +117,8 @@ fn problem(record: &Record, width: usize) -> Option<String> {
     }
     let found = record.fields.len();
     let columns = if width == 1 { "column" } else { "columns" };
-    (found != width).then(|| format!("{found} values for {width} {columns}"))
+    let values = if found == 1 { "value" } else { "values" };
+    (found != width).then(|| format!("{found} {values} for {width} {columns}"))
 }
 
 struct Out {

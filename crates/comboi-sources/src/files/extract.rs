@@ -26,6 +26,7 @@ use super::{FilesReader, Work, settings};
 use crate::columns::{Decision, Declared};
 use crate::names::{Names, meant};
 use crate::{Error, Extract, Known, Note, Quarantined, Stamp};
+use values::needs_a_closer_look;
 
 /// Below this, finding types looks at everything.
 const SMALL_BYTES: u64 = 32 * 1024 * 1024;
@@ -169,6 +170,7 @@ impl Job<'_> {
             self.session,
             self.scratch,
             &mut self.names,
+            self.known.as_ref().map(|known| &known.columns),
         )?;
         self.put_into_blocks_what_must_be(&mut pieces)?;
         let sampled = (self.work.estimated_bytes > SMALL_BYTES)
@@ -260,7 +262,7 @@ impl Job<'_> {
         }
         let reading = self.reading(pieces, columns);
         match self.stage(&reading, false) {
-            Err(read_files::Error::Unfit) => {
+            Err(error) if needs_a_closer_look(pieces, &error) => {
                 self.attempts += 1;
                 // What was written before it ended is of no use.
                 drop(fs::remove_dir_all(self.to("new").folder));

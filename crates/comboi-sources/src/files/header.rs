@@ -41,21 +41,21 @@ pub(super) struct Top {
 
 /// The top of a file; `None` if it is empty.
 pub(super) fn top(path: &Path, compression: Compression, said: &Said) -> io::Result<Option<Top>> {
-    let marks = marks(path, compression, said)?;
+    let (marks, skip_lines) = marks(path, compression, said)?;
     let mut records = Records::new(
         text::open(path, compression, said.encoding)?,
         Start::default(),
         marks,
         false,
     );
-    records.skip_lines(said.skip_lines)?;
+    records.skip_lines(skip_lines)?;
     let Some(first) = records.next()? else {
         return Ok(None);
     };
     let lines = if said.header {
         records.place().line - 1
     } else {
-        said.skip_lines
+        skip_lines
     };
     // DuckDB skips lines without heeding quotes, and does not count comments among them.
     let plain = said.encoding == UTF_8
@@ -63,13 +63,12 @@ pub(super) fn top(path: &Path, compression: Compression, said: &Said) -> io::Res
         && first.problem.is_none()
         && !first.raw.iter().any(|b| matches!(b, b'\n' | b'\r'));
     let no_rows = said.header && records.ended()?;
-    let names = first
-        .fields
-        .iter()
-        .map(|field| String::from_utf8_lossy(field).trim().to_owned())
-        .collect();
+    let names = match said.header {
+        true => Some(names(&first.fields)?),
+        false => None,
+    };
     Ok(Some(Top {
-        names: said.header.then_some(names),
+        names,
         width: first.fields.len(),
         marks,
         lines,
@@ -78,26 +77,47 @@ pub(super) fn top(path: &Path, compression: Compression, said: &Said) -> io::Res
     }))
 }
 
-fn marks(path: &Path, compression: Compression, said: &Said) -> io::Result<Marks> {
+fn names(fields: &[Vec<u8>]) -> io::Result<Vec<String>> {
+    let wrong = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what);
+    let name = |field: &Vec<u8>| {
+        let name = std::str::from_utf8(field)
+            .map_err(|_| wrong("its header is not UTF-8 (set `csv: encoding`)"))?;
+        if name.contains('\0') {
+            let what = "its header has NUL characters (if it is UTF-16, set `csv: encoding` to `utf-16le`)";
+            return Err(wrong(what));
+        }
+        Ok(name.trim().to_owned())
+    };
+    fields.iter().map(name).collect()
+}
+
+/// The characters that separate and quote fields, and how many lines come before the first record or the header.
+///
+/// A first line `sep=;` is neither: it names the delimiter, as Excel writes and reads it.
+fn marks(path: &Path, compression: Compression, said: &Said) -> io::Result<(Marks, u64)> {
     let mut marks = Marks {
         delimiter: said.delimiter.unwrap_or(said.usual_delimiter),
         quote: said.quote,
         escape: said.escape,
         comment: said.comment,
     };
+    // A record that is one field, whatever the delimiter: a NUL is in no text.
+    let undivided = Marks {
+        delimiter: 0,
+        ..marks
+    };
+    let text = text::open(path, compression, said.encoding)?.take(1024 * 1024);
+    let mut records = Records::new(text, Start::default(), undivided, false);
+    records.skip_lines(said.skip_lines)?;
+    let first = records.next()?.unwrap_or_default();
+    if let [b's', b'e', b'p', b'=', delimiter] = first.raw[..] {
+        marks.delimiter = said.delimiter.unwrap_or(delimiter);
+        return Ok((marks, records.place().line - 1));
+    }
     if said.delimiter.is_none() {
-        // A record that is one field, whatever the delimiter: a NUL is in no text.
-        let undivided = Marks {
-            delimiter: 0,
-            ..marks
-        };
-        let text = text::open(path, compression, said.encoding)?.take(1024 * 1024);
-        let mut records = Records::new(text, Start::default(), undivided, false);
-        records.skip_lines(said.skip_lines)?;
-        let first = records.next()?.unwrap_or_default();
         marks.delimiter = likely_delimiter(&first.raw, said.quote, said.usual_delimiter);
     }
-    Ok(marks)
+    Ok((marks, said.skip_lines))
 }
 
 /// The character that splits a line into most fields, quotes heeded; `usual` if none does.

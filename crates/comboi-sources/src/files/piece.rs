@@ -125,7 +125,7 @@ impl Piece {
                 How::Csv(_, top, _) => apart::csv(&text, top, &path, rejects),
                 How::Located => Ok(0),
             };
-            longest = longest.max(length.map_err(|e| unusable(file, &path, e))?);
+            longest = longest.max(length.map_err(|e| not_taken_apart(file, &path, e))?);
             files.push(FileToRead {
                 path,
                 name: file.name.clone(),
@@ -152,7 +152,7 @@ impl Piece {
                 How::Csv(_, top, _) => blocks::csv(&text, top, rejects),
                 How::Located => Ok(Vec::new()),
             };
-            for (path, start) in blocks.map_err(|e| unusable(file, &rejects.path, e))? {
+            for (path, start) in blocks.map_err(|e| not_taken_apart(file, &rejects.path, e))? {
                 files.push(FileToRead {
                     path: path.clone(),
                     name: file.name.clone(),
@@ -272,10 +272,20 @@ impl Piece {
     }
 }
 
-/// What is wrong when a file is taken apart into others.
-fn unusable(file: &FileToRead, written: &Path, source: io::Error) -> Error {
+/// What is wrong when a file can't be read.
+pub(super) fn unusable(file: &FileToRead, source: io::Error) -> Error {
     match source.kind() {
         io::ErrorKind::InvalidData => Error::BadFile(format!("`{}`: {source}", file.name)),
+        _ => Error::Unreadable {
+            file: file.path.clone(),
+            source,
+        },
+    }
+}
+
+/// What is wrong when a file is taken apart into others.
+fn not_taken_apart(file: &FileToRead, written: &Path, source: io::Error) -> Error {
+    match source.kind() {
         // Reading needs no room: it is what is written beside it that does not fit.
         io::ErrorKind::StorageFull
         | io::ErrorKind::QuotaExceeded
@@ -284,9 +294,6 @@ fn unusable(file: &FileToRead, written: &Path, source: io::Error) -> Error {
             file: written.to_owned(),
             source,
         },
-        _ => Error::Unreadable {
-            file: file.path.clone(),
-            source,
-        },
+        _ => unusable(file, source),
     }
 }

@@ -7,12 +7,14 @@ use comboi_engine::Session;
 use comboi_engine::read_files::{
     self, Compression, Dialect, FileColumn, FileToRead, Group, Json, Layout,
 };
-use comboi_project::{Column, FileFormat, FilesTable};
+use comboi_project::{Column, Columns, FileFormat, FilesTable};
+use encoding_rs::Encoding;
 
 use super::blocks::Starts;
 use super::header::{Top, top};
-use super::piece::{How, Piece};
-use super::{FoundFile, settings};
+use super::headers::Headers;
+use super::piece::{How, Piece, unusable};
+use super::{FoundFile, settings, text};
 use crate::Error;
 use crate::names::Names;
 
@@ -24,6 +26,7 @@ pub(super) fn pieces(
     session: &Session,
     scratch: &Path,
     names: &mut Names,
+    known: Option<&Columns>,
 ) -> Result<(Vec<Piece>, Vec<Column>), Error> {
     let mut csv: Vec<(&FoundFile, bool)> = Vec::new();
     let (mut json, mut parquet) = (BTreeMap::new(), Vec::new());
@@ -37,7 +40,7 @@ pub(super) fn pieces(
                 .push(file),
         }
     }
-    let (mut pieces, in_headers) = csv_pieces(table, root, &csv, names)?;
+    let (mut pieces, in_headers) = csv_pieces(table, root, &csv, names, known)?;
     for ((format, _), files) in json {
         let Some(first) = files.first() else { continue };
         let compression = settings::compression(&first.name);
@@ -84,21 +87,25 @@ fn csv_pieces(
     root: &Path,
     files: &[(&FoundFile, bool)],
     names: &mut Names,
+    known: Option<&Columns>,
 ) -> Result<(Vec<Piece>, Vec<Column>), Error> {
+    let mut headers = Headers::of(known);
     let (mut in_headers, mut known_headers) = (Vec::new(), HashSet::new());
-    let mut places: HashMap<(Top, Compression), usize> = HashMap::new();
+    let mut places: HashMap<(Top, Compression, &Encoding), usize> = HashMap::new();
     let mut pieces: Vec<Piece> = Vec::new();
     for (file, tsv) in files {
-        let said = settings::said(table, *tsv)?;
+        let mut said = settings::said(table, *tsv)?;
         let compression = settings::compression(&file.name);
-        let unreadable = |source| Error::Unreadable {
-            file: file.path.clone(),
-            source,
-        };
+        let unreadable = |source| unusable(&to_read(file), source);
+        said.encoding =
+            text::encoding_of(&file.path, compression, said.encoding).map_err(unreadable)?;
         let Some(top) = top(&file.path, compression, &said).map_err(unreadable)? else {
             continue;
         };
         let columns = csv_columns(table, &top, names);
+        if top.names.is_some() {
+            headers.add(&file.name, columns.iter().map(|(_, column)| &column.name));
+        }
         for (_, column) in &columns {
             if known_headers.insert(column.name.clone()) {
                 in_headers.push(column.clone());
@@ -107,7 +114,8 @@ fn csv_pieces(
         if top.no_rows {
             continue;
         }
-        let place = *places.entry((top.clone(), compression)).or_insert_with(|| {
+        let alike = (top.clone(), compression, said.encoding);
+        let place = *places.entry(alike).or_insert_with(|| {
             let marks = top.marks;
             let dialect = Dialect {
                 delimiter: marks.delimiter.into(),
@@ -141,6 +149,7 @@ fn csv_pieces(
         });
         pieces[place].group.files.push(to_read(file));
     }
+    headers.check()?;
     for piece in &pieces {
         piece.check_names()?;
     }

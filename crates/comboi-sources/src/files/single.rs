@@ -79,6 +79,7 @@ fn described(name: &str, place: &Place) -> (FilesSource, FilesTable) {
         incremental: Some(Located::new(Incremental::Full, place.clone())),
         incremental_column: None,
         lookback: None,
+        max_future: None,
         primary_key: None,
         on_null: NullPolicy::Load,
         on_bad_row: None,

@@ -21,6 +21,19 @@ pub(super) fn encoding(name: Option<&str>) -> Result<&'static Encoding, Error> {
         .ok_or_else(|| Error::Configuration(format!("`{name}` is no encoding that comboi knows; `utf-8`, `utf-16`, `latin-1` and `windows-1252` are")))
 }
 
+/// The encoding of a file: UTF-16 if it begins with the byte-order mark of UTF-16, else this one.
+pub(super) fn encoding_of(
+    path: &Path,
+    compression: Compression,
+    encoding: &'static Encoding,
+) -> io::Result<&'static Encoding> {
+    let mut first = Vec::new();
+    read_files::open(path, compression)?
+        .take(3)
+        .read_to_end(&mut first)?;
+    Ok(Encoding::for_bom(&first).map_or(encoding, |(marked, _)| marked))
+}
+
 /// A file's bytes as UTF-8 text without a byte-order mark. UTF-8 itself is passed through unchecked, so that a bad
 /// byte is a matter of its line; in another encoding it is an error of kind `InvalidData`.
 pub(super) fn open(

@@ -24,6 +24,56 @@ fn files_are_matched_by_name_whatever_the_order_and_the_case() {
 }
 
 #[test]
+fn a_csv_file_without_its_header_is_an_error() {
+    let refused = "error: `2.csv` has none of the columns of the table (`id`, `name`): its first line has no column names \
+                   (add a header, or set `header: false` if no file has one); nothing was loaded. \
+                   Put a good file in its place, or take it away, and run again";
+    for policy in [
+        "",
+        "on_schema_change: discard\n",
+        "on_schema_change: freeze\n",
+        "on_bad_row: quarantine\n",
+    ] {
+        for content in ["2,b\n3,c\n", "2,b\n", "\n2;b\n"] {
+            let mut shop = Shop::new(&format!("files: '*.csv'\n{policy}"));
+            shop.put("1.csv", "id,name\n1,a\n");
+            assert_eq!(shop.run(), "1 rows");
+            shop.put("2.csv", content);
+            assert_eq!(shop.run(), refused);
+            shop.put("2.csv", "id,name\n2,b\n3,c\n");
+            assert_eq!(shop.run(), "2 rows");
+            assert_eq!(shop.rows("id name"), "1|a\n2|b\n3|c");
+        }
+    }
+}
+
+#[test]
+fn in_a_first_load_files_have_columns_in_common() {
+    let mut shop = Shop::new("files: '*.csv'");
+    for (first, second, third) in [
+        ("id,name\n1,a\n", "2,b\n3,c\n", "NAME\nd\n"),
+        ("id,name\n", "2,b\n", "name,id\n"),
+        ("1,a\n", "2,b\n3,c\n", "4,d\n"),
+    ] {
+        shop.put("1.csv", first)
+            .put("2.csv", second)
+            .put("3.csv", third);
+        let said = shop.run();
+        assert!(
+            said.contains("has no column in common with `1.csv`: the first line of one of them has no column names"),
+            "{said}"
+        );
+    }
+    shop.put("1.csv", "id,name\n1,a\n")
+        .put("2.csv", "name,x\nb,2\n")
+        .put("3.csv", "x,y\n3,4\n");
+    assert_eq!(
+        shop.run(),
+        "3 rows\n`1.csv` and 2 more have no `id`, `name`, `x`, `y`: NULL there"
+    );
+}
+
+#[test]
 fn evolve_adds_columns_and_widens_types() {
     check(
         "",

@@ -28,6 +28,67 @@ fn csv_types_are_found_and_nothing_is_taken_for_a_number_that_is_not_one() {
 }
 
 #[test]
+fn a_byte_order_mark_of_utf_16_decides() {
+    let text = |mark: &str, to_bytes: fn(u16) -> [u8; 2], text: &str| {
+        let all = format!("{mark}{text}");
+        all.encode_utf16().flat_map(to_bytes).collect::<Vec<u8>>()
+    };
+    let mut shop = Shop::new("files: '*.csv'");
+    shop.put("1.csv", "id,name\n1,é\n")
+        .put(
+            "2.csv",
+            text("\u{feff}", u16::to_le_bytes, "id,name\n2,é\n"),
+        )
+        .put(
+            "3.csv",
+            text("\u{feff}", u16::to_be_bytes, "id,name\n3,é\n"),
+        );
+    assert_eq!(shop.run(), "3 rows");
+    assert_eq!(shop.rows("id name"), "1|é\n2|é\n3|é");
+    shop.put("4.csv", text("", u16::to_le_bytes, "id,name\n4,é\n"));
+    assert_eq!(
+        shop.run(),
+        "error: `4.csv`: its header has NUL characters (if it is UTF-16, set `csv: encoding` to `utf-16le`); nothing was loaded. Put a good file in its place, or take it away, and run again"
+    );
+}
+
+#[test]
+fn a_header_in_another_encoding_is_an_error() {
+    let mut shop = Shop::new("files: '*.csv'\non_bad_row: quarantine");
+    shop.put("1.csv", b"stra\xdfe,n\na,1\n");
+    assert!(
+        shop.run()
+            .starts_with("error: `1.csv`: its header is not UTF-8 (set `csv: encoding`)")
+    );
+}
+
+#[test]
+fn a_first_line_may_name_the_delimiter() {
+    for (options, file, names) in [
+        ("", "sep=;\nid;text\n1;a,b,c\n", "id text"),
+        (
+            "csv: {delimiter: ';'}",
+            "\u{feff}sep=;\r\nid;text\r\n1;a,b,c\r\n",
+            "id text",
+        ),
+        ("csv: {header: false}", "sep=|\n1|a,b,c", "column0 column1"),
+        (
+            "csv: {skip_lines: 1}",
+            "a title\nsep=;\nid;text\n1;a,b,c\n",
+            "id text",
+        ),
+    ] {
+        let mut shop = Shop::new(&format!("files: '*.csv'\n{options}"));
+        shop.put("1.csv", file);
+        assert_eq!(shop.run(), "1 rows", "{options}");
+        assert_eq!(shop.rows(names), "1|a,b,c", "{options}");
+    }
+    let mut shop = Shop::new("files: '*.csv'");
+    shop.put("1.csv", "sep=;\nid;text\n1;a\n2\n");
+    assert!(shop.run().contains("1.csv:4: 1 value for 2 columns"));
+}
+
+#[test]
 fn the_delimiter_is_seen_and_can_be_said() {
     check(
         "files: a.csv",

@@ -71,6 +71,19 @@ fn a_day_is_what_a_clock_may_be_ahead() {
 }
 
 #[test]
+fn a_table_says_how_far_a_clock_may_be_ahead() {
+    for (span, in_time, late) in [
+        ("1h", "2027-01-15 09:00:01", "2027-01-15 09:00:02"),
+        ("2w", "2027-01-29 08:00:01", "2027-01-29 08:00:02"),
+    ] {
+        let mut shop = shop(&format!("max_future: {span}"));
+        shop.put("1.csv", format!("at,v\n{in_time},a\n{late},b\n"));
+        assert_eq!(shop.run(), format!("2 rows\n{}", future(1)), "{span}");
+        assert_eq!(watermark(&shop), in_time);
+    }
+}
+
+#[test]
 fn a_table_of_nothing_but_the_future_is_not_doubled() {
     for more in ["", "primary_key: v"] {
         let mut shop = shop(more);

@@ -204,6 +204,55 @@ fn an_unreadable_file() {
     assert!(said.out.contains("day2.csv"), "{}", said.out);
 }
 
+/// A file without a digest, as other programs write them, whose pages have checksums.
+#[test]
+fn a_page_of_another_program_s_file_that_is_not_what_its_checksum_says() {
+    let world = World::small();
+    world.write(
+        "configs/default.yml",
+        SMALL_CONFIG
+            .replace("orders/*.csv", "orders/*.parquet")
+            .replace("day: DATE, amount: \"DECIMAL(12,2)\"", "t: VARCHAR"),
+    );
+    world.write(
+        "transformations/sql/orders_clean.sql",
+        "SELECT id, DATE '2024-05-01' AS day, 1.00::DECIMAL(12,2) AS amount FROM orders\n",
+    );
+    let folder = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../comboi-sources/tests/parquet"
+    );
+    let mut theirs = std::fs::read(format!("{folder}/checksums.parquet")).unwrap();
+    world.write("in/orders/1.parquet", &theirs);
+    world.run();
+    let table = "data/bronze/shop/orders";
+    let file = world
+        .files(table)
+        .into_iter()
+        .find(|name| name.ends_with(".parquet"))
+        .unwrap();
+    let log = format!("{table}/_delta_log/00000000000000000000.json");
+    let theirs_in_log = |line: &str| {
+        let mut line: serde_json::Value = serde_json::from_str(line).unwrap();
+        if let Some(add) = line.get_mut("add") {
+            add["size"] = theirs.len().into();
+            add.as_object_mut().unwrap().remove("tags");
+        }
+        format!("{line}\n")
+    };
+    let text: String = world.read(&log).lines().map(theirs_in_log).collect();
+    world.write(&log, text);
+    let path = format!("{table}/{file}");
+    world.write(&path, &theirs);
+    world.expect(0, &["run", "silver", "--rebuild"]);
+    let place = theirs.windows(6).position(|it| it == b"text 3").unwrap();
+    theirs[place + 5] = b'9';
+    world.write(&path, &theirs);
+    let said = world.expect(1, &["run", "silver", "--rebuild"]).out;
+    let damage = "a page of column `t` is not what its checksum says";
+    assert!(said.contains(damage) && said.contains(&file), "{said}");
+}
+
 #[test]
 fn a_lake_of_a_newer_comboi() {
     let world = World::small();

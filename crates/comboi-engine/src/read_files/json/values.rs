@@ -52,7 +52,7 @@ pub(in super::super) fn infer(
     );
     let mut paths = Paths::default();
     let doing = "find the keys of objects";
-    stream(session.free()?, doing, &query, |rows| {
+    stream(&*session.free()?, doing, &query, |rows| {
         paths.see(rows, rules);
     })?;
     let mut root = Tree::default();

@@ -6,6 +6,7 @@ use comboi_engine::read_files::{
 use comboi_project::{BadRowPolicy, Column, Columns, SqlType};
 
 use super::Job;
+use super::values::needs_a_closer_look;
 use crate::error::BadRow;
 use crate::files::piece::Piece;
 use crate::{Error, Quarantined};
@@ -55,10 +56,12 @@ impl Job<'_> {
             });
         }
         if count > 0 {
-            self.refuse_files_of_bad_rows(&reading)?;
+            self.refuse_files_of_bad_rows(&reading, &before)?;
         }
         let staged = match self.stage(&reading, true) {
-            Err(read_files::Error::Unfit) if pieces.iter().any(Piece::is_csv) => {
+            Err(error)
+                if needs_a_closer_look(pieces, &error) && pieces.iter().any(Piece::is_csv) =>
+            {
                 // It was not seen which file DuckDB does not read.
                 drop(std::fs::remove_dir_all(self.to("new").folder));
                 self.attempts += 1;
@@ -79,8 +82,12 @@ impl Job<'_> {
     }
 
     /// A file of which no row fits is most likely no data at all.
-    fn refuse_files_of_bad_rows(&self, reading: &Reading) -> Result<(), Error> {
-        let files = read_files::hopeless(self.session, reading)?;
+    fn refuse_files_of_bad_rows(
+        &self,
+        reading: &Reading,
+        before: &UnfitRows<'_>,
+    ) -> Result<(), Error> {
+        let files = read_files::hopeless(self.session, reading, before)?;
         let Some(first) = files.first() else {
             return Ok(());
         };

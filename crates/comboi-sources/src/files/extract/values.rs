@@ -273,16 +273,22 @@ impl Job<'_> {
 
 /// Whether DuckDB does not read the text as CSV: its line ends are of several kinds, say.
 fn is_about_csv(piece: &Piece, error: &read_files::Error) -> bool {
-    let is_internal = matches!(
+    let is_of_text = matches!(
         error,
-        read_files::Error::Engine(comboi_engine::Error::Internal { .. })
+        read_files::Error::Unfit | read_files::Error::BadFile(_)
     );
-    piece.is_csv()
-        && (is_internal
-            || matches!(
-                error,
-                read_files::Error::Unfit | read_files::Error::BadFile(_)
-            ))
+    piece.is_csv() && (is_of_text || is_internal(error))
+}
+
+/// Whether rows do not fit, or DuckDB fails over a CSV file, which we can take apart ourselves.
+pub(super) fn needs_a_closer_look(pieces: &[Piece], error: &read_files::Error) -> bool {
+    matches!(error, read_files::Error::Unfit)
+        || (is_internal(error) && pieces.iter().any(Piece::is_csv))
+}
+
+fn is_internal(error: &read_files::Error) -> bool {
+    use comboi_engine::Error::Internal;
+    matches!(error, read_files::Error::Engine(Internal { .. }))
 }
 
 /// What an unlooked-at group says of itself.
