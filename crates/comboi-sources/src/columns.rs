@@ -125,6 +125,10 @@ fn meet(
     let known = rules.known.and_then(|known| known.get(&column.name));
     let is_settled = known.is_some_and(|known| known.sql_type != SqlType::Null);
     if is_settled && rules.policy == SchemaChangePolicy::Discard {
+        let mut fields = Vec::new();
+        new_fields(&column.sql_type, &found.sql_type, &column.name, &mut fields);
+        fields.retain(|field| !decision.discarded.contains(field));
+        decision.discarded.extend(fields);
         return true;
     }
     if let Some(wider) = widen(&column.sql_type, &found.sql_type) {
@@ -140,6 +144,28 @@ fn meet(
         column.sql_type = SqlType::Varchar(None);
     }
     true
+}
+
+/// Fields that the table's type does not have, as `column.field`.
+fn new_fields(known: &SqlType, found: &SqlType, path: &str, into: &mut Vec<String>) {
+    use SqlType::{Array, List, Map, Struct};
+    match (known, found) {
+        (List(known) | Array(known, _), List(found) | Array(found, _)) => {
+            new_fields(known, found, path, into);
+        }
+        (Map(_, known), Map(_, found)) => new_fields(known, found, path, into),
+        (Struct(known), Struct(found)) => {
+            for (name, found) in found.iter().filter(|(_, of)| *of != SqlType::Null) {
+                let path = format!("{path}.{name}");
+                let known = known.iter().find(|(it, _)| it.eq_ignore_ascii_case(name));
+                match known {
+                    Some((_, known)) => new_fields(known, found, &path, into),
+                    None => into.push(path),
+                }
+            }
+        }
+        _ => {}
+    }
 }
 
 /// What changed against the table, if there is one.

@@ -159,6 +159,23 @@ fn discard_leaves_new_columns_out() {
         "id BIGINT",
         "1\n2",
     );
+    check(
+        "on_schema_change: discard",
+        &[
+            (
+                "1.ndjson",
+                "{\"o\":{\"a\":1},\"l\":[{\"b\":1}]}\n",
+                "1 rows",
+            ),
+            (
+                "2.ndjson",
+                "{\"o\":{\"a\":2,\"x\":null,\"y\":3},\"l\":[{\"b\":2,\"c\":{\"d\":1}}]}\n",
+                "1 rows\ncolumns that the table does not take: `o.y`, `l.c`",
+            ),
+        ],
+        "o STRUCT(a BIGINT), l STRUCT(b BIGINT)[]",
+        "{'a': 1}|[{'b': 1}]\n{'a': 2}|[{'b': 2}]",
+    );
 }
 
 #[test]

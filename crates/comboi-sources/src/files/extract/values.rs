@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 
 use comboi_engine::read_files::{self, FileColumn, Found, Group, Layout, Survey};
-use comboi_project::{Column, Columns, FileFormat, SqlType};
+use comboi_project::{Column, Columns, FileFormat, SchemaChangePolicy, SqlType};
 
 use super::Job;
 use crate::columns::{Decision, Declared, Rules, decide};
@@ -150,12 +150,13 @@ impl Job<'_> {
             let known = known.and_then(|known| known.get(&column.name));
             so_far.is_none() && known.is_some_and(|known| known.sql_type != SqlType::Null)
         };
-        // The first look is a sample: what the table has settled is not changed by it.
+        // The first look is a sample: what the table has settled is not changed by it. With `discard` it says what is left out.
         let typed = self.has_typed_files();
+        let discards = self.policies.on_schema_change == SchemaChangePolicy::Discard;
         let found: Columns = found
             .iter()
             .map(|column| Column {
-                sql_type: if !typed && is_settled(column) {
+                sql_type: if !typed && !discards && is_settled(column) {
                     SqlType::Null
                 } else {
                     column.sql_type.clone()
