@@ -6,6 +6,7 @@
 //! the caller looks closer, with text that was taken apart beforehand and so knows its lines
 //! ([`Layout::Records`]), and stages again or reports ([`unfit()`]).
 
+mod changed;
 mod counts;
 mod fit;
 mod infer;

@@ -36,9 +36,10 @@ const TABLE_FUNCTIONS: [&str; 8] = [
 ];
 
 /// Scalar functions that do something beside giving a value.
-pub(crate) const FORBIDDEN_FUNCTIONS: [&str; 9] = [
+pub(crate) const FORBIDDEN_FUNCTIONS: [&str; 10] = [
     "current_connection_id",
     "current_query",
+    "current_setting",
     "currval",
     "getenv",
     "getvariable",

@@ -65,11 +65,11 @@ impl Session {
     pub(crate) fn free(&self) -> Result<Rc<Instance>, Error> {
         let mut free = self.free.borrow_mut();
         if let Some(instance) = free.as_ref().filter(|it| !it.is_broken()) {
-            return Ok(instance.clone());
+            return Ok(Rc::clone(instance));
         }
         let instance = Instance::open(self, &self.limits)?;
         read_files::define(&instance)?;
-        Ok(free.insert(Rc::new(instance)).clone())
+        Ok(Rc::clone(free.insert(Rc::new(instance))))
     }
 
     /// The instance that parses people's SQL and finds its columns: it reaches no file at all.

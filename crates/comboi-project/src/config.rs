@@ -19,7 +19,7 @@ pub use database::{
 };
 pub use files::{
     BadRowPolicy, ChangedFilePolicy, CsvOptions, FileFormat, FilesSource, FilesTable, Incremental,
-    NullPolicy, Policies, SchemaChangePolicy,
+    NullPolicy, Policies, SchemaChangePolicy, encoding,
 };
 pub use template::{BadTemplate, PathTemplate};
 pub use units::{BadByteSize, BadLookback, BadSpan, ByteSize, Lookback, Quantity, Span};

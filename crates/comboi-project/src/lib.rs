@@ -24,7 +24,7 @@ pub use config::{
     DatabaseIncremental, DatabaseSource, DatabaseTable, EngineSettings, FanOut, FileFormat,
     FilesSource, FilesTable, Incremental, KeyVault, LogLevel, Lookback, Monitoring, NullPolicy,
     PathTemplate, Policies, Pseudonyms, Quantity, Queue, SchemaChangePolicy, Source, Span, SslMode,
-    StageSettings, Stages, VaultUrl,
+    StageSettings, Stages, VaultUrl, encoding,
 };
 pub use contract::{
     Action, AggregateFunction, AggregateMatchRule, AggregateRule, Between, ColumnRule,

@@ -86,7 +86,13 @@ fn declare(rules: &Rules<'_>, decision: &mut Decision) -> Vec<usize> {
         let place = meant(&decision.columns, name).map(|column| column.name.clone());
         match place.and_then(|name| decision.columns.position(&name)) {
             Some(place) => {
-                decision.columns.0[place].sql_type = sql_type.clone();
+                let column = &mut decision.columns.0[place];
+                // A `STRUCT` that is declared has the fields that it names.
+                let mut fields = Vec::new();
+                new_fields(sql_type, &column.sql_type, &column.name, &mut fields);
+                fields.retain(|field| !decision.discarded.contains(field));
+                decision.discarded.extend(fields);
+                column.sql_type = sql_type.clone();
                 places.push(place);
             }
             None if rules.known.is_none() || rules.policy.adds_columns() => {

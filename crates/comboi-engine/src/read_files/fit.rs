@@ -13,6 +13,7 @@
 
 use comboi_project::SqlType;
 
+use super::changed::{self, Changed};
 use super::number::{Float, FloatRule};
 use super::{TextRules, json, nested};
 use crate::sql;
@@ -142,7 +143,12 @@ fn text_value(c: &str, to: &SqlType, rules: &TextRules, origin: Origin) -> Strin
         Float | Double => number(c, to, rules, origin, floating),
         Date => date(c, rules),
         Timestamp | TimestampS | TimestampMs | TimestampNs | TimestampTz => timestamp(c, to, rules),
-        Time | TimeTz => format!(
+        // DuckDB passes over an offset.
+        Time => format!(
+            r"CASE WHEN regexp_full_match({c}, '\s*\d{{1,2}}:\d{{2}}(:\d{{2}}(\.\d{{1,6}}0*)?)?\s*') THEN {} END",
+            try_cast()
+        ),
+        TimeTz => format!(
             r"CASE WHEN NOT regexp_matches({c}, '\.\d{{6}}0*[1-9]') THEN {} END",
             try_cast()
         ),
@@ -269,13 +275,15 @@ fn whole_micros(moment: &str) -> String {
     format!("CASE WHEN {micros} = {moment} THEN {micros} END")
 }
 
-/// What a value of another type becomes, if nothing of it is lost.
+/// What a value of another type becomes, if nothing of it is lost. `others_ignored`: but for fields that the other type does not
+/// have.
 pub(super) fn typed(
     from: &str,
     of: &SqlType,
     to: &SqlType,
     rules: &TextRules,
     origin: Origin,
+    others_ignored: bool,
 ) -> Fit {
     use SqlType::*;
     let from = from.to_owned();
@@ -310,8 +318,20 @@ pub(super) fn typed(
             checked(&format!("TRY_CAST({from} AS DECIMAL(38,0)) IS NOT NULL"))
         }
         (of, to) if of == to => always(from.clone()),
-        // Nested types only ever grow fields.
-        (of, to) if of.is_nested() && to.is_nested() => always(grown(&from, of, to, 0)),
+        (of, to) if changed::is_taken_apart(of, to) => {
+            let parts = Changed {
+                rules,
+                origin,
+                others_ignored,
+            };
+            let value = parts.value(&from, of, to, 0);
+            match parts.unfit(&from, of, to, 0) {
+                None => always(value),
+                Some(unfit) => {
+                    Fit::checked(&from, format!("CASE WHEN NOT {unfit} THEN {value} END"))
+                }
+            }
+        }
         (of, to) => {
             let value = format!("TRY_CAST({from} AS {to})");
             let same = format!("TRY_CAST({value} AS {of}) IS NOT DISTINCT FROM {from}");
@@ -356,48 +376,5 @@ fn is_null(of: &SqlType) -> bool {
         SqlType::Null => true,
         SqlType::List(item) | SqlType::Array(item, _) => is_null(item),
         _ => false,
-    }
-}
-
-fn has_null(of: &SqlType) -> bool {
-    match of {
-        SqlType::Null => true,
-        SqlType::List(item) | SqlType::Array(item, _) => has_null(item),
-        SqlType::Struct(fields) => fields.iter().any(|(_, of)| has_null(of)),
-        SqlType::Map(key, value) => has_null(key) || has_null(value),
-        _ => false,
-    }
-}
-
-/// A nested value of a type with more fields. DuckDB takes a part that is never anything but NULL for an `INTEGER`, which is
-/// not cast to every type.
-fn grown(value: &str, of: &SqlType, to: &SqlType, depth: usize) -> String {
-    match (of, to) {
-        (SqlType::Null, to) => format!("CAST(NULL AS {to})"),
-        (of, to) if !has_null(of) => format!("CAST({value} AS {to})"),
-        (SqlType::List(of), SqlType::List(to)) => {
-            let item = format!("g{depth}");
-            let grown = grown(&item, of, to, depth + 1);
-            format!("list_transform({value}, lambda {item}: {grown})")
-        }
-        (SqlType::Struct(of), SqlType::Struct(to)) => {
-            let field = |(name, to): &(String, SqlType)| {
-                let mut there = of.iter();
-                let grown = match there.find(|(it, _)| it.eq_ignore_ascii_case(name)) {
-                    Some((it, of)) => {
-                        let part = format!("struct_extract({value}, {})", sql::text(it));
-                        grown(&part, of, to, depth)
-                    }
-                    None => format!("CAST(NULL AS {to})"),
-                };
-                format!("{} := {grown}", sql::ident(name))
-            };
-            let fields: Vec<String> = to.iter().map(field).collect();
-            format!(
-                "CASE WHEN {value} IS NOT NULL THEN struct_pack({}) END",
-                fields.join(", ")
-            )
-        }
-        (_, to) => format!("CAST({value} AS {to})"),
     }
 }

@@ -109,7 +109,7 @@ impl Known {
                 let text = SqlType::Varchar(None);
                 let name = sql::ident(&there.name);
                 let (to, rules) = (&wanted.sql_type, TextRules::default());
-                let now = fit::typed(&name, &text, to, &rules, fit::Origin::Found);
+                let now = fit::typed(&name, &text, to, &rules, fit::Origin::Found, false);
                 lake::kept(&now.strict(), &wanted.sql_type)?
             }
             Some((known, there)) => {
@@ -121,6 +121,7 @@ impl Known {
                     &TextRules::default(),
                     // No text becomes another type but by somebody's declaration.
                     fit::Origin::Declared,
+                    false,
                 );
                 lake::kept(&now.strict(), &wanted.sql_type)?
             }

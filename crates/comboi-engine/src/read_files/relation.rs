@@ -219,7 +219,9 @@ fn fit_of(group: &Group, column: &Column, reading: &Reading) -> Fit {
                 Some(stored) => fit::renamed(&format!("c{position}"), stored, of, 0),
                 None => sql::ident(&first.spelled),
             };
-            fit::typed(&value, of, &column.sql_type, rules, origin)
+            let others_ignored =
+                reading.ignore_unknown_keys || reading.declared.contains(&column.name);
+            fit::typed(&value, of, &column.sql_type, rules, origin, others_ignored)
         }
         Layout::Json(_) => nested::fit(&format!("c{position}"), &column.sql_type, rules, origin),
     }

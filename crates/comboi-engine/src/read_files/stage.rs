@@ -294,6 +294,10 @@ fn write<P: AsRef<Path>>(
     to: &To,
     is_known: impl Fn(&Failure) -> bool,
 ) -> Result<Vec<Vec<Option<String>>>, Error> {
+    // DuckDB makes the folder, but none above it.
+    if let Some(above) = to.folder.parent() {
+        fs::create_dir_all(above).map_err(|error| unwritten(to, error))?;
+    }
     // A file ends with a row group. These are measured as they are in memory, uncompressed.
     let file_bytes = to.file_bytes.max(1);
     let statement = format!(

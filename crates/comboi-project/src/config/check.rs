@@ -360,17 +360,19 @@ fn csv(csv: &CsvOptions, reader: &mut Reader) {
             None,
         );
     }
-    if let Some(encoding) = &csv.encoding {
-        const KNOWN: [&str; 3] = ["utf-8", "utf-16", "latin-1"];
-        if !KNOWN.contains(&encoding.to_ascii_lowercase().as_str()) {
-            let hint = suggest::did_you_mean(encoding, KNOWN)
-                .unwrap_or_else(|| "one of `utf-8`, `utf-16` and `latin-1`".to_owned());
-            report(
-                reader,
-                &encoding.place,
-                format!("unknown encoding `{}`", encoding.value),
-                Some(hint),
-            );
-        }
+    if let Some(encoding) = &csv.encoding
+        && super::encoding(encoding).is_none()
+    {
+        const USUAL: [&str; 4] = ["utf-8", "utf-16", "latin-1", "windows-1252"];
+        let hint = suggest::did_you_mean(encoding, USUAL).unwrap_or_else(|| {
+            "`utf-8`, `utf-16`, `latin-1` or another label of the Encoding Standard of the WHATWG"
+                .to_owned()
+        });
+        report(
+            reader,
+            &encoding.place,
+            format!("unknown encoding `{}`", encoding.value),
+            Some(hint),
+        );
     }
 }

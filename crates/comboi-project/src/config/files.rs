@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use encoding_rs::Encoding;
 use serde_json::json;
 
 use super::{Lookback, Span};
@@ -296,7 +297,8 @@ record! {
         pub escape: Option<Located<String>>,
         /// What begins a line that is left out.
         pub comment: Option<Located<String>>,
-        /// The encoding, `utf-8` by default; `utf-16` and `latin-1` are known too.
+        /// The encoding, `utf-8` by default: a label of the WHATWG's Encoding Standard, such as `utf-16` or `windows-1252`, or
+        /// `latin-1`.
         pub encoding: Option<Located<String>>,
         /// Texts that stand for NULL.
         pub null_values: Option<OneOrMany<String>>,
@@ -309,4 +311,16 @@ record! {
         /// What stands before the decimals: `.` or `,`.
         pub decimal_separator: Option<Located<String>>,
     }
+}
+
+/// The encoding of a name: a label of the WHATWG's Encoding Standard, or one of the spellings `latin-1`, `utf_8`, `cp1252`.
+/// `utf-16` is little-endian unless a byte-order mark says otherwise.
+pub fn encoding(name: &str) -> Option<&'static Encoding> {
+    let label = match name.trim().to_ascii_lowercase().as_str() {
+        "latin-1" | "latin_1" => "latin1".to_owned(),
+        "utf_8" => "utf-8".to_owned(),
+        "utf16" | "utf_16" => "utf-16".to_owned(),
+        other => other.replace("cp125", "windows-125"),
+    };
+    Encoding::for_label_no_replacement(label.as_bytes())
 }

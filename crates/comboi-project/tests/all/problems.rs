@@ -152,7 +152,7 @@ fn tables_say_what_fits_together() {
               - { name: c, files: "c/*.csv", lookback: 3d, max_future: 1d }
               - { name: d, files: "d/*.csv", on_changed_file: reread }
               - { name: e, files: ["../e.csv", "/etc/passwd", "e/../../x", "C:/e.csv", "s3://e"] }
-              - { name: f, files: "f.csv", csv: { encoding: utf8, decimal_separator: ";", delimiter: ";;", quote: "" } }
+              - { name: f, files: "f.csv", csv: { encoding: utf9, decimal_separator: ";", delimiter: ";;", quote: "" } }
               - { name: a, files: "a.csv" }
               - { name: a__quarantine, files: "q.csv" }
           - { name: silver, type: files, tables: [{ name: x, files: x.csv }] }
@@ -172,7 +172,7 @@ fn tables_say_what_fits_together() {
         configs/p.yml:10:55 `e/../../x` can't be looked for: `..` would leave the source's folder (write it relative to the source's `path`)
         configs/p.yml:10:68 `C:/e.csv` can't be looked for: it does not begin in the source's folder (write it relative to the source's `path`)
         configs/p.yml:10:80 `s3://e` can't be looked for: it does not begin in the source's folder (write it relative to the source's `path`)
-        configs/p.yml:11:53 unknown encoding `utf8` (did you mean `utf-8`?)
+        configs/p.yml:11:53 unknown encoding `utf9` (`utf-8`, `utf-16`, `latin-1` or another label of the Encoding Standard of the WHATWG)
         configs/p.yml:11:78 `decimal_separator` is `.` or `,`, not `;`
         configs/p.yml:11:94 `delimiter` has to be one character, not `;;`
         configs/p.yml:12:17 the source has two tables `a` (the other one is at configs/p.yml:6:17)

@@ -44,7 +44,24 @@ impl Origin {
             CursorKind::Moment | CursorKind::Local | CursorKind::Date if lookback.is_none() => {
                 self.of_times()
             }
+            CursorKind::Number if lookback.is_none() => self.of_values(),
+            CursorKind::Text | CursorKind::Uuid | CursorKind::Other => self.of_values(),
             _ => Vec::new(),
+        }
+    }
+
+    fn of_values(&self) -> Vec<String> {
+        const LOWER: &str = "a row with a lower value than rows that were read before is missed; write `incremental: xmin`, or `full`";
+        if self.is_replicated {
+            vec![format!(
+                "its rows are replicated from another server, in the order of their commits: {LOWER}"
+            )]
+        } else if self.by_database == Some(false) {
+            vec![format!(
+                "it has no default and no trigger, so applications set it: {LOWER}"
+            )]
+        } else {
+            Vec::new()
         }
     }
 
@@ -178,6 +195,26 @@ mod tests {
     }
 
     #[test]
+    fn other_values_that_applications_set() {
+        let by = |by_database| Origin {
+            by_database,
+            ..Origin::default()
+        };
+        let (by_hand, by_default) = (by(Some(false)), by(Some(true)));
+        for kind in [
+            CursorKind::Number,
+            CursorKind::Text,
+            CursorKind::Uuid,
+            CursorKind::Other,
+        ] {
+            check(&by_hand, kind, None, "", &["no default and no trigger"]);
+            check(&by_default, kind, None, "", &[]);
+            check(&by(None), kind, None, "", &[]);
+        }
+        check(&by_hand, CursorKind::Number, Some("5"), "", &[]);
+    }
+
+    #[test]
     fn times_that_applications_set() {
         let by_hand = Origin {
             by_database: Some(false),
@@ -191,7 +228,7 @@ mod tests {
             &["no default and no trigger"],
         );
         check(&by_hand, CursorKind::Moment, Some("10m"), "", &[]);
-        check(&by_hand, CursorKind::Text, None, "", &[]);
+        check(&by_hand, CursorKind::Date, Some("1d"), "", &[]);
         let replicated = Origin {
             by_database: Some(true),
             is_replicated: true,

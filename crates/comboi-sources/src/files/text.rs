@@ -8,17 +8,11 @@ use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8};
 
 use crate::Error;
 
-/// The encoding of this name: `utf-8`, `utf-16`, `latin-1`, `windows-1252`, …
+/// The encoding of this name; UTF-8 without one.
 pub(super) fn encoding(name: Option<&str>) -> Result<&'static Encoding, Error> {
     let Some(name) = name else { return Ok(UTF_8) };
-    let label = match name.trim().to_ascii_lowercase().as_str() {
-        "latin-1" | "latin_1" => "latin1".to_owned(),
-        "utf8" | "utf_8" => "utf-8".to_owned(),
-        "utf16" | "utf_16" => "utf-16".to_owned(),
-        other => other.replace("cp125", "windows-125"),
-    };
-    Encoding::for_label_no_replacement(label.as_bytes())
-        .ok_or_else(|| Error::Configuration(format!("`{name}` is no encoding that comboi knows; `utf-8`, `utf-16`, `latin-1` and `windows-1252` are")))
+    comboi_project::encoding(name)
+        .ok_or_else(|| Error::Configuration(format!("unknown encoding `{name}`")))
 }
 
 /// The encoding of a file: UTF-16 if it begins with the byte-order mark of UTF-16, else this one.

@@ -1,5 +1,6 @@
 //! JSON and nested values in the columns of CSV.
 
+use crate::shop::{Shop, parquet};
 use crate::typing::declared;
 
 /// RFC 8259. The texts that are none are from the tests "n_…" of github.com/nst/JSONTestSuite.
@@ -108,4 +109,120 @@ fn nested_types() {
         "INTEGER[2]",
         &[("[1,2]", "[1, 2]"), ("[1]", "✗"), ("[1,2,3]", "✗")],
     );
+}
+
+/// Expected values by the rules for values that are not nested: equal, or no value.
+#[test]
+fn nested_values_of_parquet_are_taken_exactly_or_not_at_all() {
+    for (of, json, to, expected) in [
+        ("DOUBLE[]", "[1.0, -2.0, null]", "BIGINT[]", "[1, -2, NULL]"),
+        ("DOUBLE[]", "[1.5, 2]", "BIGINT[]", "✗"),
+        ("DOUBLE[]", "[0.1]", "FLOAT[]", "✗"),
+        (
+            "BIGINT[]",
+            "[9007199254740992]",
+            "DOUBLE[]",
+            "[9007199254740992.0]",
+        ),
+        ("BIGINT[]", "[9007199254740993]", "DOUBLE[]", "✗"),
+        ("BIGINT[]", "[300]", "TINYINT[]", "✗"),
+        ("BIGINT[]", "[2, 0]", "BOOLEAN[]", "✗"),
+        ("DECIMAL(9,3)[]", "[1.005]", "DECIMAL(9,2)[]", "✗"),
+        ("DECIMAL(9,3)[]", "[1.500]", "DECIMAL(9,2)[]", "[1.50]"),
+        ("TIMESTAMP[]", "[\"2026-03-01 12:00:00\"]", "DATE[]", "✗"),
+        ("VARCHAR[]", "[\"007\", \"1.0\"]", "BIGINT[]", "[7, 1]"),
+        ("VARCHAR[]", "[\"1.5\"]", "BIGINT[]", "✗"),
+        (
+            "VARCHAR[]",
+            "[\"2026-03-01 12:00:00.1234567\"]",
+            "TIMESTAMP[]",
+            "✗",
+        ),
+        (
+            "STRUCT(a DOUBLE)",
+            "{\"a\": 2}",
+            "STRUCT(a BIGINT, c DATE)",
+            "{'a': 2, 'c': NULL}",
+        ),
+        ("STRUCT(a DOUBLE)", "{\"a\": 1.5}", "STRUCT(a BIGINT)", "✗"),
+        (
+            "STRUCT(a DOUBLE)[]",
+            "[{\"a\": 1.5}]",
+            "STRUCT(a BIGINT)[]",
+            "✗",
+        ),
+        (
+            "MAP(VARCHAR, DOUBLE)",
+            "{\"k\": 2}",
+            "MAP(VARCHAR, BIGINT)",
+            "{k=2}",
+        ),
+        (
+            "MAP(VARCHAR, DOUBLE)",
+            "{\"k\": 1.5}",
+            "MAP(VARCHAR, BIGINT)",
+            "✗",
+        ),
+    ] {
+        let file = parquet(
+            &format!("v: \"{of}\""),
+            &format!("v\n\"{}\"\n", json.replace('"', "\"\"")),
+        );
+        let mut shop = Shop::new(&format!("files: '*.parquet'\ncolumns: {{v: \"{to}\"}}"));
+        shop.put("1.parquet", file);
+        let said = shop.run();
+        if expected == "✗" {
+            assert!(
+                said.contains("1 row") && said.contains("`v` is not a"),
+                "{of} {json} {to}: {said}"
+            );
+        } else {
+            assert_eq!(said, "1 rows", "{of} {json} {to}");
+            assert_eq!(shop.rows("v"), expected, "{of} {json} {to}");
+        }
+    }
+}
+
+/// 2^53 + 1 is no DOUBLE.
+#[test]
+fn nested_values_of_the_table_are_not_changed_when_its_type_grows() {
+    for (first, second) in [
+        ("{\"x\":[9007199254740993]}\n", "{\"x\":[0.5]}\n"),
+        (
+            "{\"x\":{\"a\":9007199254740993}}\n",
+            "{\"x\":{\"a\":0.5}}\n",
+        ),
+    ] {
+        let mut shop = Shop::new("files: '*.ndjson'");
+        shop.put("1.ndjson", first);
+        assert_eq!(shop.run(), "1 rows");
+        let before = shop.rows("x");
+        shop.put("2.ndjson", second);
+        let said = shop.run();
+        assert!(
+            said.contains("the table has values that do not fit exactly"),
+            "{said}"
+        );
+        assert_eq!(shop.rows("x"), before);
+    }
+}
+
+#[test]
+fn fields_that_a_declared_struct_does_not_have_are_named() {
+    let file = parquet(
+        "a: \"STRUCT(x BIGINT, q BIGINT)\"",
+        "a\n\"{\"\"x\"\":1,\"\"q\"\":2}\"\n",
+    );
+    for (name, content) in [
+        ("1.parquet", file.as_slice()),
+        ("1.ndjson", b"{\"a\":{\"x\":1,\"q\":2}}\n"),
+    ] {
+        let mut shop = Shop::new("files: '1.*'\ncolumns: {a: \"STRUCT(x BIGINT)\"}");
+        shop.put(name, content);
+        assert_eq!(
+            shop.run(),
+            "1 rows\ncolumns that the table does not take: `a.q`"
+        );
+        assert_eq!(shop.rows("a"), "{'x': 1}");
+    }
 }

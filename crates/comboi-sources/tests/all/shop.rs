@@ -272,6 +272,7 @@ pub(crate) fn parquet(columns: &str, csv: &str) -> Vec<u8> {
         "files: a.csv\ncolumns: {{{columns}}}\nmetadata_columns: false"
     ));
     shop.put("a.csv", csv);
-    shop.run();
-    fs::read(&shop.known.as_ref().unwrap().files[0]).unwrap()
+    let said = shop.run();
+    let known = shop.known.as_ref().unwrap_or_else(|| panic!("{said}"));
+    fs::read(&known.files[0]).unwrap()
 }

@@ -1,6 +1,6 @@
 //! What lies in the lake can be read by others.
 
-use crate::world::World;
+use crate::world::{SMALL_CONFIG, World};
 
 #[test]
 fn the_published_file_is_the_current_version() {
@@ -117,4 +117,47 @@ fn new_files_are_added_without_the_table_s_own() {
         .map(|row| row.split(',').next().unwrap())
         .collect();
     assert_eq!(ids, ["1.0", "2.0", "3.0", "4.5", "5.0"]);
+}
+
+/// Rows aside of files that are read again are written anew.
+#[test]
+fn rows_aside_stay_when_a_table_grows_by_a_column() {
+    let world = World::small();
+    let grows = SMALL_CONFIG.replace(
+        "        files:",
+        "        incremental_column: id\n        on_bad_row: quarantine\n        files:",
+    );
+    world.write("configs/default.yml", grows);
+    world.write(
+        "in/orders/day1.csv",
+        "id,day,amount\n1,2024-05-01,10.00\n2,soon,1.00\n",
+    );
+    world.expect(0, &["run", "bronze"]);
+    world.write(
+        "in/orders/day2.csv",
+        "id,day,amount\n3,2024-05-02,10.00\n4,later,1.00\n",
+    );
+    world.expect(0, &["run", "bronze"]);
+    world.write(
+        "in/orders/day1.csv",
+        "id,day,amount\n1,2024-05-01,10.00\n2,2024-05-01,1.00\n5,2024-05-03,1.00\n",
+    );
+    world.expect(0, &["run", "bronze"]);
+    let aside = world
+        .expect(
+            0,
+            &[
+                "quarantine",
+                "show",
+                "bronze/shop/orders",
+                "--output",
+                "json",
+            ],
+        )
+        .out;
+    assert!(
+        aside.contains("later") && !aside.contains("soon"),
+        "{aside}"
+    );
+    assert_eq!(world.rows("bronze/shop/orders").len(), 3);
 }

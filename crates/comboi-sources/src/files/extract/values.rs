@@ -153,10 +153,16 @@ impl Job<'_> {
         // The first look is a sample: what the table has settled is not changed by it. With `discard` it says what is left out.
         let typed = self.has_typed_files();
         let discards = self.policies.on_schema_change == SchemaChangePolicy::Discard;
+        let is_declared = |column: &Column| {
+            let called = [Some(&column.name), column.source_name.as_ref()];
+            self.declared
+                .iter()
+                .any(|(name, _)| called.contains(&Some(name)))
+        };
         let found: Columns = found
             .iter()
             .map(|column| Column {
-                sql_type: if !typed && !discards && is_settled(column) {
+                sql_type: if !typed && !discards && is_settled(column) && !is_declared(column) {
                     SqlType::Null
                 } else {
                     column.sql_type.clone()
