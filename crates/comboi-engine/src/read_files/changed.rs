@@ -22,7 +22,7 @@ pub(super) fn is_taken_apart(of: &SqlType, to: &SqlType) -> bool {
 pub(super) struct Changed<'a> {
     pub(super) rules: &'a TextRules,
     pub(super) origin: Origin,
-    /// Fields that the other type does not have are left out; else there is no value.
+    /// Whether fields that the other type lacks are left out. Otherwise a value with such a field does not fit.
     pub(super) others_ignored: bool,
 }
 

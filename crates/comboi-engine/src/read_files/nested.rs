@@ -58,7 +58,7 @@ pub(super) fn of_text(from: &str, to: &SqlType, rules: &TextRules, origin: Origi
     )
 }
 
-/// Whether the text of a value is told by DuckDB: a map with a key twice ends its cast, and JSON in it is not checked.
+/// Whether DuckDB's own text of a value is accepted. Not for maps, whose cast fails on a repeated key, nor for JSON, which it does not check.
 fn is_written_by_duckdb(of: &SqlType) -> bool {
     match of {
         SqlType::List(of) | SqlType::Array(of, _) => is_written_by_duckdb(of),

@@ -233,7 +233,7 @@ const ROW_GROUP_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Writes what a query returns; files that hold no row are removed again.
 ///
-/// `columns`: those of the query that are not comboi's own. `from`: the Parquet files that it reads, one of which may be damaged.
+/// `columns`: the query's columns without comboi's own. `from`: the Parquet files that the query reads; an error names a damaged one.
 pub(crate) fn copy<P: AsRef<Path>>(
     session: &Session,
     query: &str,

@@ -72,7 +72,7 @@ pub struct Hopeless {
     pub first: UnfitRow,
 }
 
-/// The files of which no row fits, by name.
+/// The files in which no row fits, in the order of their names.
 pub fn hopeless(
     session: &Session,
     reading: &Reading,
