@@ -177,15 +177,15 @@ pub(crate) fn columns_of(
 }
 
 /// A query whose result the lake can keep.
-struct Query<'a> {
+pub(crate) struct Query<'a> {
     sql: &'a SqlFile<'a>,
-    columns: Columns,
+    pub(crate) columns: Columns,
     /// One expression for each column, over `c0`, `c1`, ….
     casts: Vec<String>,
 }
 
 impl<'a> Query<'a> {
-    fn new(
+    pub(crate) fn new(
         sql: &'a SqlFile<'a>,
         given: &Columns,
         wanted: &[(String, SqlType)],

@@ -35,7 +35,8 @@ use scan::Scan;
 use statistics::Statistics;
 
 pub use around::{Around, OtherDataset};
-pub use bind::{Names, bind_contract_sql};
+pub use bind::{BadRule, Names, bind_contract_sql};
+pub use columns::check_columns;
 pub use custom::check_contract_sql;
 pub use set_aside::{
     Aside, MOMENT_COLUMN, RULES_COLUMN, RUN_COLUMN, SetAside, quarantine_columns, set_aside,
@@ -62,7 +63,7 @@ pub fn check(
     instance.lock()?;
     let rules = rules(contract);
     let data = Data::of(session, &instance, contract, &rules, input, around);
-    let mut verdicts = columns::compare(contract, input.columns);
+    let mut verdicts = check_columns(contract, input.columns);
     verdicts.extend(data.verdicts()?);
     Ok(verdicts)
 }

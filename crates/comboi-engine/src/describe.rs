@@ -1,17 +1,19 @@
 //! What a query would return, without running it.
 
-use comboi_project::Columns;
+use comboi_project::{Columns, SqlType};
 
-use crate::build::columns_of;
+use crate::build::{Query, columns_of};
 use crate::select::Select;
 use crate::view::show_empty;
 use crate::{Error, Input, Session, SqlFile};
 
-/// The columns that somebody's `SELECT` returns. Reads no file, so `inputs` need none.
+/// The columns of what [`build`](crate::build()) would make of somebody's `SELECT` and the types that its contract wants. Reads no file,
+/// so `inputs` need none.
 pub fn describe(
     session: &Session,
     sql: &SqlFile<'_>,
     inputs: &[Input<'_>],
+    wanted: &[(String, SqlType)],
 ) -> Result<Columns, Error> {
     let aliases: Vec<&str> = inputs.iter().map(|input| input.alias).collect();
     let select = Select::read(session, sql, &aliases)?;
@@ -23,5 +25,5 @@ pub fn describe(
         .and_then(|()| columns_of(instance, sql, &select));
     // Leaves nothing for the next query, which may call other inputs by the same names.
     instance.own("forget the inputs", "ROLLBACK")?;
-    columns
+    Ok(Query::new(sql, &columns?, wanted)?.columns)
 }

@@ -51,9 +51,9 @@ pub use ages::{Ages, Older, ages, without_older};
 pub use build::{Built, build, handed_on};
 pub use catalog::changes;
 pub use check::{
-    Around, Aside, MOMENT_COLUMN, Names, OtherDataset, RULES_COLUMN, RUN_COLUMN, Sample, SetAside,
-    Verdict, VerdictOutcome, bind_contract_sql, check, check_contract_sql, quarantine_columns,
-    set_aside,
+    Around, Aside, BadRule, MOMENT_COLUMN, Names, OtherDataset, RULES_COLUMN, RUN_COLUMN, Sample,
+    SetAside, Verdict, VerdictOutcome, bind_contract_sql, check, check_columns, check_contract_sql,
+    quarantine_columns, set_aside,
 };
 pub use checksums::damaged_page;
 pub use compare::{ComparedRange, compare};
@@ -72,7 +72,7 @@ pub use limits::Limits;
 pub use lookup::NumberedTexts;
 pub use measure::measure;
 pub use records::{Form, Records};
-pub use select::{check_sql, column_names, needs_key, uses_the_clock};
+pub use select::{check_sql, column_names, needs_key, table_names, uses_the_clock};
 pub use session::{Interrupter, Session};
 pub use show::{Rows, count_items, show};
 pub use sql::unless_blank;

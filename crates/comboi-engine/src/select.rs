@@ -5,6 +5,7 @@
 //! locked configuration of the instance that runs it is the second fence.
 
 mod clean;
+mod foreign;
 mod tree;
 
 use std::collections::BTreeSet;
@@ -170,6 +171,22 @@ pub fn uses_the_clock(session: &Session, sql: &SqlFile<'_>) -> Result<bool, Erro
     .uses_the_clock(Catalog::of(session)?))
 }
 
+/// The names of the relations that a query reads, but for those that it defines itself.
+pub fn table_names(session: &Session, sql: &SqlFile<'_>) -> Result<BTreeSet<String>, Error> {
+    let text = sql.text.strip_prefix('\u{feff}').unwrap_or(sql.text);
+    let tree = tree_of(session.parser()?, sql, text)?;
+    let own: BTreeSet<String> = tree.ctes().map(|name| name.to_lowercase()).collect();
+    let names = tree.nodes().filter_map(|node| node.text("table_name"));
+    Ok(names
+        .filter(|name| !own.contains(&name.to_lowercase()))
+        .collect())
+}
+
+/// Whether a query returns nothing but a count of rows or values.
+pub(crate) fn is_count(session: &Session, sql: &SqlFile<'_>) -> Result<bool, Error> {
+    Ok(tree_of(session.parser()?, sql, sql.text)?.is_count())
+}
+
 /// The names of all columns that a query spells out, in small letters.
 pub fn column_names(session: &Session, sql: &SqlFile<'_>) -> Result<BTreeSet<String>, Error> {
     let text = sql.text.strip_prefix('\u{feff}').unwrap_or(sql.text);
@@ -318,7 +335,8 @@ fn tree_of(parser: &Instance, file: &SqlFile<'_>, text: &str) -> Result<Tree, Er
         let hint = if not_select {
             Some("write one SELECT; comboi itself stores its result (a PIVOT needs its list of values: `ON column IN (…)`)".into())
         } else {
-            None
+            let near = failure.message.contains("syntax error at or near");
+            near.then(|| "look at what stands before it: a comma, an operator or a parenthesis may be missing".to_owned())
         };
         return Err(refused(
             Problem::at(

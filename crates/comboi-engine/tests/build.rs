@@ -304,6 +304,7 @@ fn columns_are_known_without_reading_anything() {
             text,
         },
         &[input],
+        &[],
     ) {
         Ok(Columns(columns)) => columns
             .iter()

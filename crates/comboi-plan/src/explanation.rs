@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use comboi_project::{DatasetId, Project, Stage};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::plan::{Plan, Task, TaskKind};
 
@@ -26,6 +26,8 @@ pub struct ObservedTable {
     pub filter: String,
     /// Whether there is anything to read, as far as a look can tell.
     pub new: bool,
+    /// Whether what is read may bring columns that the lake does not have.
+    pub new_columns: bool,
     /// Bytes that would be read, if that can be told.
     pub bytes: Option<u64>,
     /// Rows that would be read, estimated from what was read before.
@@ -42,6 +44,16 @@ pub struct ObservedTable {
     pub failed: Option<String>,
 }
 
+/// Why a task fails, told apart by what a person does next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureKind {
+    /// A rule with severity `error` was broken, or could not be run.
+    Contract,
+    /// Anything else.
+    Task,
+}
+
 /// What was found of a dataset that is built.
 #[derive(Clone, Debug, Default)]
 pub struct ObservedDataset {
@@ -51,6 +63,10 @@ pub struct ObservedDataset {
     pub rows: Option<u64>,
     /// Why it would be built although its inputs may be unchanged: `never built`, `its query or contract has changed` …
     pub why: Option<String>,
+    /// Why its build would fail, whatever rows its inputs have.
+    pub failed: Option<(FailureKind, String)>,
+    /// What may go wrong.
+    pub warnings: Vec<String>,
 }
 
 /// A plan with what was found.
@@ -95,20 +111,26 @@ pub struct ExplainedTask {
     pub warnings: Vec<String>,
     /// Why it would fail.
     pub failed: Option<String>,
+    /// Whether it would fail for its contract.
+    pub failure_kind: Option<FailureKind>,
 }
 
 impl Explanation {
-    /// Puts a plan together with what was found. What reads something that works, works too.
+    /// Puts a plan together with what was found. What reads something that works, works too; what reads something that would fail, is not
+    /// done.
     pub fn of(project: &Project, plan: &Plan, observed: &Observed) -> Self {
-        let mut working: BTreeSet<DatasetId> = BTreeSet::new();
+        let mut upstream = Upstream::default();
         let mut tasks = Vec::new();
         for task in &plan.tasks {
             let explained = match task.kind {
                 TaskKind::Extract => extract(task, observed),
-                TaskKind::Build => build(project, task, observed, &working),
+                TaskKind::Build => build(project, task, observed, &upstream),
             };
-            if explained.works {
-                working.insert(task.dataset.clone());
+            let id = task.dataset.clone();
+            if explained.failed.is_some() || upstream.failing(task).is_some() {
+                upstream.failing.insert(id);
+            } else if explained.works {
+                upstream.working.insert(id);
             }
             tasks.push(explained);
         }
@@ -136,6 +158,23 @@ impl Explanation {
     }
 }
 
+/// What became clear of the tasks before one.
+#[derive(Default)]
+struct Upstream {
+    working: BTreeSet<DatasetId>,
+    failing: BTreeSet<DatasetId>,
+}
+
+impl Upstream {
+    fn working<'a>(&self, task: &'a Task) -> Option<&'a DatasetId> {
+        task.inputs.iter().find(|it| self.working.contains(it))
+    }
+
+    fn failing<'a>(&self, task: &'a Task) -> Option<&'a DatasetId> {
+        task.inputs.iter().find(|it| self.failing.contains(it))
+    }
+}
+
 fn extract(task: &Task, observed: &Observed) -> ExplainedTask {
     let found = observed
         .tables
@@ -148,13 +187,14 @@ fn extract(task: &Task, observed: &Observed) -> ExplainedTask {
         kind: task.kind,
         inputs: Vec::new(),
         contracts: Vec::new(),
-        works: found.new,
+        works: found.new && found.failed.is_none(),
         because: found.filter,
         rows: found.rows,
         bytes: found.bytes,
         lake_rows: found.lake_rows,
         notes: found.notes,
         warnings: found.warnings,
+        failure_kind: found.failed.as_ref().map(|_| FailureKind::Task),
         failed: found.failed,
     }
 }
@@ -163,14 +203,14 @@ fn build(
     project: &Project,
     task: &Task,
     observed: &Observed,
-    working: &BTreeSet<DatasetId>,
+    upstream: &Upstream,
 ) -> ExplainedTask {
     let found = observed
         .datasets
         .get(&task.dataset)
         .cloned()
         .unwrap_or_default();
-    let changing = task.inputs.iter().find(|input| working.contains(input));
+    let (changing, failing) = (upstream.working(task), upstream.failing(task));
     let contracts = project
         .dataset(&task.dataset)
         .into_iter()
@@ -179,24 +219,28 @@ fn build(
         path.file_name()
             .map(|name| name.to_string_lossy().into_owned())
     };
-    let because = match (&found.why, changing) {
-        (Some(why), _) => why.clone(),
-        (None, Some(input)) => format!("{input} changes"),
-        (None, None) => "nothing that shapes it has changed".to_owned(),
+    let because = match (failing, &found.why, changing) {
+        (Some(input), _, _) => format!("{input} would fail"),
+        (None, Some(why), _) => why.clone(),
+        (None, None, Some(input)) => format!("{input} changes"),
+        (None, None, None) => "nothing that shapes it has changed".to_owned(),
     };
+    let begun = failing.is_none() && (found.why.is_some() || changing.is_some());
+    let (failure_kind, failed) = found.failed.filter(|_| begun).unzip();
     ExplainedTask {
         dataset: task.dataset.clone(),
         stage: task.dataset.stage(),
         kind: task.kind,
         inputs: task.inputs.clone(),
         contracts: contracts.filter_map(|named| file(&named.path)).collect(),
-        works: found.why.is_some() || changing.is_some(),
+        works: begun && failed.is_none(),
         because,
         rows: None,
         bytes: None,
         lake_rows: found.rows,
         notes: Vec::new(),
-        warnings: Vec::new(),
-        failed: None,
+        warnings: if begun { found.warnings } else { Vec::new() },
+        failed,
+        failure_kind,
     }
 }

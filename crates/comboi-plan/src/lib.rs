@@ -5,7 +5,9 @@ mod graph;
 mod plan;
 mod selection;
 
-pub use explanation::{Explanation, Observed, ObservedDataset, ObservedTable};
+pub use explanation::{
+    ExplainedTask, Explanation, FailureKind, Observed, ObservedDataset, ObservedTable,
+};
 pub use graph::Graph;
 pub use plan::{Plan, Task, TaskKind};
 pub use selection::{BadSelection, Selection, find_dataset};

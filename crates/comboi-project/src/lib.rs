@@ -5,6 +5,7 @@
 mod config;
 mod contract;
 mod dedupe;
+mod known;
 mod names;
 mod number;
 mod problem;
@@ -41,6 +42,7 @@ pub use dedupe::{
     Dedupe, DedupeOutput, GoldenRule, Inline, Keep, Lambda, LargeCluster, Likeness, LinkKey, Model,
     Ranked, SourceOrder, Splink, SurvivorRule, Train,
 };
+pub use known::KnownSchemas;
 pub use names::{
     Alias, BadDatasetId, BadName, BadStage, Companion, DatasetId, DatasetName, MAX_NAME_LENGTH,
     PipelineName, RunId, SourceName, Stage, TableName,
@@ -48,7 +50,8 @@ pub use names::{
 pub use number::Number;
 pub use problem::{Place, Problem, Problems};
 pub use project::{
-    Dataset, Deduplication, HeldAgainst, Input, NamedContract, Project, SqlText, folder_of,
+    Dataset, Deduplication, HeldAgainst, Input, NamedContract, PartialProject, Project, SqlText,
+    folder_of,
 };
 pub use read::{Entries, Literal, Located, OneOrMany, Written};
 pub use schema::schemas;

@@ -6,7 +6,7 @@ mod load;
 mod resolve;
 
 pub(crate) use digest::canonical;
-pub use load::folder_of;
+pub use load::{PartialProject, folder_of};
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

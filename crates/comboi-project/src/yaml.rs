@@ -15,7 +15,7 @@ pub(crate) use build::parse;
 pub(crate) use file::read_text;
 pub(crate) use json::json;
 pub use json::yaml_as_json;
-pub(crate) use placeholder::{Env, fill_in};
+pub(crate) use placeholder::{Env, fill_in, report_shell_variables};
 
 /// Something in a file, and where.
 #[derive(Clone, Debug)]

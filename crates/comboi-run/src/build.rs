@@ -702,7 +702,7 @@ fn reads_deprecated(
 }
 
 /// The types that the contracts promise.
-fn wanted(dataset: &Dataset) -> Vec<(String, SqlType)> {
+pub(crate) fn wanted(dataset: &Dataset) -> Vec<(String, SqlType)> {
     let columns = dataset
         .contracts
         .iter()

@@ -90,7 +90,8 @@ async fn view(
         Some(report) if report.stopped || report.interrupted => RunStatus::Interrupted,
         Some(report) if report.is_good() => RunStatus::Succeeded,
         Some(_) => RunStatus::Failed,
-        None if order.request.is_some() => RunStatus::Open,
+        None if order.request.is_some() && ledger.is_begun(&order).await? => RunStatus::Open,
+        None if order.request.is_some() => RunStatus::Interrupted,
         // An earlier comboi wrote no end of what is done by hand.
         None if order.id.is_none() && order.plan.tasks.is_empty() => RunStatus::Succeeded,
         None if ledger.goes_on(&order, &Process::this(), now).await? => RunStatus::Open,

@@ -173,7 +173,7 @@ impl Ledger {
 
     /// The same for a request: however often it is asked, it is one run. The run is open until it is [closed](Self::close_open).
     ///
-    /// Dying in it leaves at most a number whose plan nobody carries out.
+    /// Dying in it leaves at most a number whose plan nobody carries out, until [`unbegun`](Self::unbegun) finds it.
     pub(crate) async fn begin_requested(
         &self,
         request: &str,
@@ -234,6 +234,47 @@ impl Ledger {
 
     async fn open(&self, run: RunId) -> Result<(), LedgerError> {
         Ok(self.state.set_open(OpenBy::Messages, run).await?)
+    }
+
+    /// Whether a plan is that of a run: a plan that was written for a request is not if its writer died before it noted the run, or
+    /// if the request had become another run.
+    pub(crate) async fn is_begun(&self, order: &Order) -> Result<bool, LedgerError> {
+        match &order.request {
+            Some(request) => Ok(self.state.request(request).await? == Some(order.run)),
+            None => Ok(true),
+        }
+    }
+
+    /// The newest runs that were planned for requests, have no end, and are not noted as open: who planned them died before noting that. The
+    /// newest first.
+    pub(crate) async fn unbegun(&self) -> Result<Vec<Order>, LedgerError> {
+        /// More than two ticks of the timer leave.
+        const LOOKED_AT: usize = 10;
+        let (open, mut unbegun) = (self.open_runs().await?, Vec::new());
+        for run in self.kept().await?.into_iter().take(LOOKED_AT) {
+            let order = match self.order(run).await {
+                Ok(Some(order)) => order,
+                Ok(None) | Err(LedgerError::Damaged { .. }) => continue,
+                Err(e) => return Err(e),
+            };
+            let noted = order.request.is_none() || open.contains(&run);
+            if !noted && !self.is_closed(run).await? {
+                unbegun.push(order);
+            }
+        }
+        Ok(unbegun)
+    }
+
+    /// Makes a plan the run of its request, unless the request is another run by now. Says whether it is.
+    pub(crate) async fn adopt(&self, order: &Order) -> Result<bool, LedgerError> {
+        let Some(request) = &order.request else {
+            return Ok(false);
+        };
+        let written = self.state.create_request(request, order.run).await?;
+        if written == Written::Now {
+            self.open(order.run).await?;
+        }
+        Ok(written == Written::Now)
     }
 
     /// Writes down that an open run has ended.
@@ -454,10 +495,8 @@ impl Ledger {
             if !matches!(order.kind, RunKind::Pipeline | RunKind::Retry { .. }) {
                 continue;
             }
-            // A plan of a request that had become another run is nobody's.
-            match &order.request {
-                Some(request) if self.state.request(request).await? != Some(run) => {}
-                _ => return Ok(Some(run)),
+            if self.is_begun(&order).await? {
+                return Ok(Some(run));
             }
         }
         Ok(None)

@@ -18,6 +18,7 @@ mod under_way;
 mod walk;
 
 mod apps;
+mod binding;
 mod by_message;
 mod message;
 
@@ -47,18 +48,20 @@ mod simulated;
 
 pub use apps::{OtherApp, other_app};
 pub use backfill::Backfilled;
+pub use binding::{Bound, Faults, bind, check_syntax, drifted};
 pub use by_message::Answer;
 pub use clock::Clock;
+pub use comboi_plan::FailureKind;
 pub use event::{Event, Listener, Phase};
 pub use history::{RunStatus, RunView, TaskView, run, runs};
 pub use ledger::LedgerError;
 pub use link::{Learn, Link, LinkReport, check_settings, save as save_model};
 pub use message::TaskMessage;
-pub use observe::observe;
+pub use observe::{foresee, lake_columns, observe};
 pub use process::Process;
 pub use promises::{advice, promised, told, untold};
 pub use quarantine::quarantined;
-pub use receipt::{Failure, FailureKind, Outcome, Receipt, RunReport};
+pub use receipt::{Failure, Outcome, Receipt, RunReport};
 pub use reconcile::Reconciled;
 pub use retention::{PastAge, TableAge};
 pub use runner::{RunError, Runner};

@@ -65,7 +65,7 @@ impl TaskMessage {
             return Err(format!("the message is no JSON object; {example}"));
         }
         let task: Result<Self, _> = serde_json::from_value(value.clone());
-        task.map_err(|_| {
+        let task = task.map_err(|_| {
             let stages = ["bronze", "silver", "gold"];
             let known = |value: &Value| value.as_str().is_some_and(|it| stages.contains(&it));
             let wrong = match (value.get("stage"), value.get("remaining")) {
@@ -79,7 +79,23 @@ impl TaskMessage {
                 _ => "a field of the message has a value of another kind than it should",
             };
             format!("{wrong}; {example}")
+        })?;
+        task.in_order().ok_or_else(|| {
+            format!(
+                "the message's `remaining` has a stage that comes before its `stage`; {example}"
+            )
         })
+    }
+
+    /// The same with its stages in their order, each once; `None` if an earlier one than the first remains.
+    fn in_order(mut self) -> Option<Self> {
+        if self.remaining.iter().any(|stage| *stage < self.stage) {
+            return None;
+        }
+        self.remaining.retain(|stage| *stage > self.stage);
+        self.remaining.sort();
+        self.remaining.dedup();
+        Some(self)
     }
 
     /// What is put into the queue.

@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use comboi_lake::{Lake, Latest};
-use comboi_plan::{Observed, ObservedDataset, ObservedTable, Plan, TaskKind};
-use comboi_project::{DatasetId, Project};
+use comboi_plan::{FailureKind, Graph, Observed, ObservedDataset, ObservedTable, Plan, TaskKind};
+use comboi_project::{Columns, DatasetId, Problem, Project};
 use comboi_sources::database::Databases;
 use comboi_sources::{Checkpoint, Look};
 
+use crate::binding::Bound;
 use crate::build::{made_anew, why_build};
 use crate::clock::Clock;
 use crate::extract::{CHECKPOINT, look_at_database, look_at_files};
+use crate::promises;
 use crate::task::{TaskError, chain, texts};
 
 /// What a plan would meet: what is new in each table, and what the lake has.
@@ -58,6 +60,7 @@ async fn table(
         match look_at_database(project, databases, id, base).await {
             Ok(look) => {
                 observed.new = true;
+                observed.new_columns = look.new_columns;
                 observed.rows = look.rows;
                 observed.filter = look.filter;
                 (observed.warnings, observed.notes) = texts(&look.notes);
@@ -73,6 +76,7 @@ async fn table(
         }
         Ok(Look::Work(work)) => {
             observed.new = true;
+            observed.new_columns = true;
             observed.bytes = Some(work.estimated_bytes);
             observed.rows = estimate(work.estimated_bytes, base);
             observed.filter = work.filter.clone();
@@ -122,9 +126,82 @@ async fn dataset(
         }
         versions.insert(input.clone(), newest.map(|newest| newest.version));
     }
+    let planned = |input: &DatasetId| plan.tasks.iter().any(|task| task.dataset == *input);
+    let mut missing = versions
+        .iter()
+        .filter(|(input, version)| version.is_none() && !planned(input));
+    let no_input = missing.next().map(|(input, _)| {
+        let error = TaskError::NoInput(input.clone(), id.name().to_owned());
+        (FailureKind::Task, chain(&error))
+    });
+    let unpublishable = || {
+        let held = project
+            .dataset(id)
+            .map(|dataset| promises::hold(dataset, base.map(|base| &base.properties)));
+        let error = held?.err()?;
+        Some((FailureKind::Contract, chain(&error)))
+    };
     Ok(ObservedDataset {
         version: base.map(|base| base.version),
         rows: base.map(|base| base.row_count),
         why: why_build(project, id, &versions, base).or(anew),
+        failed: no_input.or_else(unpublishable),
+        warnings: Vec::new(),
     })
+}
+
+/// The columns of everything that is in the lake, by table and dataset of the project.
+pub async fn lake_columns(
+    project: &Project,
+    lake: &Lake,
+) -> Result<BTreeMap<DatasetId, Columns>, comboi_lake::Error> {
+    let mut columns = BTreeMap::new();
+    for id in project.dataset_ids() {
+        let latest = lake.table(&id).latest().await?;
+        columns.extend(latest.map(|latest| (id, latest.columns)));
+    }
+    Ok(columns)
+}
+
+/// Adds to what was observed what the queries show without a row. Where a table may get other columns in the same run, it is no more than a
+/// warning.
+pub fn foresee(project: &Project, plan: &Plan, bound: &Bound, observed: &mut Observed) {
+    let graph = Graph::of(project);
+    for (id, faults) in &bound.faults {
+        let Some(found) = observed.datasets.get_mut(id) else {
+            continue;
+        };
+        let texts = |problems: &[Problem]| {
+            let texts: Vec<String> = problems.iter().map(in_a_line).collect();
+            texts.join("; ")
+        };
+        let (kind, text) = match (faults.query.as_slice(), faults.contract.as_slice()) {
+            ([], []) => {
+                found.warnings.extend(faults.rules.iter().map(in_a_line));
+                continue;
+            }
+            ([], contract) => (FailureKind::Contract, texts(contract)),
+            (query, _) => (FailureKind::Task, texts(query)),
+        };
+        let upstream = graph.upstream(id);
+        let mut changing = plan.tasks.iter().filter(|task| {
+            let table = observed.tables.get(&task.dataset);
+            upstream.contains(&task.dataset) && table.is_some_and(|table| table.new_columns)
+        });
+        match changing.next() {
+            Some(task) => found.warnings.push(format!(
+                "would fail if {} has the columns that it had: {text}",
+                task.dataset
+            )),
+            None => {
+                found.failed.get_or_insert((kind, text));
+            }
+        }
+    }
+}
+
+fn in_a_line(problem: &Problem) -> String {
+    let hint = problem.hint.as_ref();
+    let hint = hint.map_or_else(String::new, |hint| format!(" ({hint})"));
+    format!("{}: {}{hint}", problem.place, problem.message)
 }

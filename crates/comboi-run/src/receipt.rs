@@ -5,6 +5,7 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 use comboi_engine::{DedupeReport, Sample, Verdict, VerdictOutcome};
+use comboi_plan::FailureKind;
 use comboi_project::{DatasetId, RunId, Severity};
 use serde::{Deserialize, Serialize};
 
@@ -49,16 +50,6 @@ impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
     }
-}
-
-/// Why a task failed, told apart by what a person does next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FailureKind {
-    /// A rule with severity `error` was broken, or could not be run.
-    Contract,
-    /// Anything else.
-    Task,
 }
 
 /// Why a task failed.

@@ -8,14 +8,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use comboi_plan::{Plan, Task};
+use comboi_plan::{FailureKind, Plan, Task};
 use comboi_project::{DatasetId, RunId, Stage};
 use tokio::task::JoinSet;
 use tracing::info;
 
 use crate::event::Event;
 use crate::ledger::{LedgerError, Order, RunKind};
-use crate::receipt::{Failure, FailureKind, Outcome, Receipt, RunReport};
+use crate::receipt::{Failure, Outcome, Receipt, RunReport};
 use crate::runner::{RunError, Runner, written_by};
 use crate::under_way::HEARTBEAT;
 

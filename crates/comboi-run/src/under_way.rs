@@ -127,6 +127,37 @@ impl Runner {
         Ok(())
     }
 
+    /// Looks for runs whose planners died before noting them as open. The newest is noted and answered, unless its request is another run;
+    /// the others are closed.
+    pub(crate) async fn adopt_unbegun(&self) -> Result<Option<RunId>, RunError> {
+        let ledger = self.ledger();
+        let newest = ledger.last_run().await?;
+        let mut adopted = None;
+        for order in ledger.unbegun().await? {
+            if order.run == newest && ledger.adopt(&order).await? {
+                adopted = Some(order.run);
+            } else {
+                self.close_as_interrupted(&ledger, &order).await?;
+            }
+        }
+        Ok(adopted)
+    }
+
+    /// Closes such runs, if they were planned more than ten minutes ago; answers which.
+    pub async fn close_unbegun(&self) -> Result<Vec<RunId>, RunError> {
+        let ledger = self.ledger();
+        let mut closed = Vec::new();
+        for order in ledger.unbegun().await? {
+            let planned = ledger.planned_at(order.run).await?;
+            if planned.is_none_or(|planned| self.clock.now() - planned < SILENT) {
+                continue;
+            }
+            self.close_as_interrupted(&ledger, &order).await?;
+            closed.push(order.run);
+        }
+        Ok(closed)
+    }
+
     async fn close_as_interrupted(&self, ledger: &Ledger, order: &Order) -> Result<(), RunError> {
         let mut receipts = ledger.receipts(order.run).await?;
         let last_sign = ledger.last_sign(order).await?;
@@ -153,7 +184,7 @@ impl Runner {
         let run = order.run;
         warn!(
             run = run.0,
-            "run {run} was interrupted: its process is gone, and it is closed as such"
+            "run {run} was interrupted: nobody is at work on it, and it is closed as such"
         );
         Ok(())
     }

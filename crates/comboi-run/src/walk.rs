@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use comboi_plan::Task;
+use comboi_plan::{FailureKind, Task};
 use comboi_project::{DatasetId, RunId};
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
 use crate::event::Event;
 use crate::ledger::Order;
-use crate::receipt::{Failure, FailureKind, Outcome, Receipt};
+use crate::receipt::{Failure, Outcome, Receipt};
 use crate::runner::{Runner, millis};
 use crate::task::{Done, TaskError, chain};
 use crate::work::Job;

@@ -103,6 +103,12 @@ pub(crate) enum Command {
     },
     /// Find every mistake in the project's files.
     Validate {
+        /// Write `transformations/schemas.yml`: the columns of tables and datasets, for where the lake can't be read.
+        #[arg(long)]
+        update_schemas: bool,
+        /// What makes the command end with an exit code that is not 0: mistakes with 2, warnings with 3.
+        #[arg(long, value_enum, default_value = "error")]
+        fail_on: FailOn,
         /// How the mistakes are told.
         #[arg(long, value_enum, default_value = "text")]
         output: Output,
@@ -111,6 +117,9 @@ pub(crate) enum Command {
     Plan {
         #[command(flatten)]
         selection: SelectionArgs,
+        /// Which of the things that a run would fail for make the command end with the exit code of that run.
+        #[arg(long, value_enum, default_value = "error")]
+        fail_on: FailOn,
         /// How the plan is told.
         #[arg(long, value_enum, default_value = "text")]
         output: Output,
@@ -419,7 +428,7 @@ impl Command {
     /// How the command's result is told.
     pub(crate) fn output(&self) -> Output {
         match self {
-            Self::Validate { output }
+            Self::Validate { output, .. }
             | Self::Plan { output, .. }
             | Self::Ls { output }
             | Self::TestConnection { output, .. }

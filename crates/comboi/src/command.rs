@@ -59,8 +59,16 @@ pub(crate) fn dispatch(cli: Cli, out: &mut dyn Write) -> anyhow::Result<Exit> {
     }
     match cli.command {
         Command::Init { folder } => init::init(&folder, out),
-        Command::Validate { output } => validate::validate(&global, output, out),
-        Command::Plan { selection, output } => plan::plan(&global, &selection, output, out),
+        Command::Validate {
+            update_schemas,
+            fail_on,
+            output,
+        } => validate::validate(&global, update_schemas, fail_on, output, out),
+        Command::Plan {
+            selection,
+            fail_on,
+            output,
+        } => plan::plan(&global, &selection, fail_on, output, out),
         Command::Run {
             selection,
             rebuild,

@@ -9,6 +9,7 @@ mod logging;
 mod paint;
 mod progress;
 mod report;
+mod scratch;
 mod serve;
 mod text;
 mod wiring;
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
         }
     };
     drop(out.flush());
+    scratch::remove();
     code.into()
 }
 

@@ -70,6 +70,8 @@ impl Shown {
                 ));
                 let bar = self.bars.add(ProgressBar::new(*tasks as u64));
                 bar.set_style(style("  {bar:30} {pos} of {len} tasks, {elapsed}"));
+                // Its clock goes on while nothing ends.
+                bar.enable_steady_tick(Duration::from_secs(1));
                 self.overall = Some(bar);
             }
             Event::TaskBegan { dataset } => {

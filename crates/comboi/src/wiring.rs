@@ -1,6 +1,6 @@
 //! Putting the parts together: the only place that reads the environment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{IsTerminal, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -9,7 +9,8 @@ use anyhow::Context as _;
 use comboi_engine::Limits;
 use comboi_lake::{Lake, State};
 use comboi_project::{
-    Companion, Contract, DatasetId, NamedContract, Place, Problem, Problems, Project, Stage,
+    Companion, Contract, DatasetId, NamedContract, PartialProject, Place, Problem, Problems,
+    Project, Stage,
 };
 use comboi_run::{Clock, Listener, Process, Runner, Stop, Work};
 use comboi_sources::database::Databases;
@@ -19,19 +20,44 @@ use crate::cloud::Cloud;
 use crate::env_file;
 use crate::exit::{Exit, Usage};
 use crate::paint::Paint;
+use crate::scratch;
 
 /// The folder of the project in which comboi keeps the state of runs and files on their way into the lake.
 const OWN_FOLDER: &str = ".comboi";
 
 /// The project that the command line names.
 pub(crate) fn project(global: &Global) -> anyhow::Result<Project> {
+    let (config, env) = configuration(global)?;
+    Ok(Project::load(&config, &env)?)
+}
+
+/// What can be read of the project that the command line names, with its mistakes.
+pub(crate) fn partial_project(global: &Global) -> anyhow::Result<PartialProject> {
+    match configuration(global) {
+        Ok((config, env)) => Ok(PartialProject::load(&config, &env)),
+        Err(e) => {
+            let Problems(problems) = e.downcast::<Problems>()?;
+            Ok(PartialProject {
+                project: None,
+                doubtful: BTreeSet::new(),
+                problems,
+                unused: Vec::new(),
+            })
+        }
+    }
+}
+
+/// The configuration file that the command line names, and the environment of its project.
+fn configuration(
+    global: &Global,
+) -> anyhow::Result<(PathBuf, impl Fn(&str) -> Option<String> + use<>)> {
     let config = match &global.config {
         Some(config) => config.clone(),
         None => find_config()?,
     };
     let file = env_file(global, &comboi_project::folder_of(&config))?;
     drop(ENV_FILE.set(file.clone()));
-    Ok(Project::load(&config, &env(file))?)
+    Ok((config, env(file)))
 }
 
 /// What the `.env` file of this process's project says, for whoever asks later.
@@ -48,7 +74,7 @@ pub(crate) fn contract(path: &Path) -> anyhow::Result<Arc<Contract>> {
 }
 
 /// What the environment says, else what the file does.
-fn env(file: BTreeMap<String, String>) -> impl Fn(&str) -> Option<String> {
+fn env(file: BTreeMap<String, String>) -> impl Fn(&str) -> Option<String> + use<> {
     #[expect(
         clippy::disallowed_methods,
         reason = "this is the one place that reads the environment"
@@ -163,19 +189,7 @@ pub(crate) fn runner_in(
     let places = cloud.places(&project)?;
     let state = places.state(&project, &own.join("runs"))?;
     tell_that_state_moved(&own.join("runs"), &state);
-    let in_folders = Stage::ALL
-        .into_iter()
-        .any(|stage| project.stages.get(stage).data_lake.is_none());
-    let scratch = match &project.engine.temp_directory {
-        // Not shared with other projects: what a killed run left behind there is swept away.
-        Some(folder) => project.path(&folder.value).join(own_name(&own)?),
-        // Beside the datasets, so that files can be linked.
-        None if in_folders => own.join("scratch"),
-        // A project that was deployed may be read-only.
-        None => std::env::temp_dir().join("comboi").join(own_name(&own)?),
-    };
-    std::fs::create_dir_all(&scratch)
-        .with_context(|| format!("the folder `{}` could not be made", scratch.display()))?;
+    let scratch = scratch_folder(&project)?;
     let limits = limits(&project);
     Ok(Runner {
         lake: places.lake(&project)?,
@@ -192,6 +206,46 @@ pub(crate) fn runner_in(
         queue: None,
         project,
     })
+}
+
+/// The folder for files on their way into the lake of a project. It is made if it is not there.
+fn scratch_folder(project: &Project) -> anyhow::Result<PathBuf> {
+    let Some(folder) = own_scratch(project)? else {
+        return scratch::private();
+    };
+    scratch::make_own(&folder)
+        .with_context(|| format!("the folder `{}` could not be made", folder.display()))?;
+    Ok(folder)
+}
+
+/// The same folder if it is one of the project; `None` for a private folder below the system's.
+fn own_scratch(project: &Project) -> anyhow::Result<Option<PathBuf>> {
+    let own = project.folder.join(OWN_FOLDER);
+    let in_folders = Stage::ALL
+        .into_iter()
+        .any(|stage| project.stages.get(stage).data_lake.is_none());
+    Ok(match &project.engine.temp_directory {
+        // Not shared with other projects: what a killed run left behind there is swept away.
+        Some(folder) => Some(project.path(&folder.value).join(own_name(&own)?)),
+        // Beside the datasets, so that files can be linked.
+        None if in_folders => Some(own.join("scratch")),
+        // A project that was deployed may be read-only.
+        None => None,
+    })
+}
+
+/// Tries to write where files on their way into the lake are put, and answers in which folder that is. Leaves nothing there.
+pub(crate) fn try_scratch(project: &Project) -> anyhow::Result<PathBuf> {
+    let folder = own_scratch(project)?.unwrap_or_else(std::env::temp_dir);
+    let there = folder.ancestors().find(|folder| folder.is_dir());
+    let there = there.unwrap_or(Path::new(".")).to_owned();
+    tempfile::tempdir_in(&there).with_context(|| {
+        format!(
+            "nothing can be written into `{}`; `TMPDIR` or `engine.temp_directory` says where else",
+            there.display()
+        )
+    })?;
+    Ok(there)
 }
 
 /// Where the project's runs are written down.

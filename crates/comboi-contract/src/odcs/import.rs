@@ -430,10 +430,15 @@ impl Importing<'_> {
         }
         if kind != "volume"
             && kind != "custom_sql"
-            && let Some(unit) =
-                text(check, "unit").filter(|unit| ["rows", "percent"].contains(unit))
+            && let Some(unit) = text(check, "unit")
         {
-            with("unit", unit.into());
+            if ["rows", "percent"].contains(&unit) {
+                with("unit", unit.into());
+            } else {
+                self.notes.push(format!(
+                    "`{name}`: the standard has no unit `{unit}`, only `rows` and `percent`; the unit is not checked, rows are counted"
+                ));
+            }
         }
         if let Some(severity) =
             text(check, "severity").filter(|it| ["error", "warning", "info"].contains(it))

@@ -1,6 +1,8 @@
 //! The names in a contract's SQL, held against the columns that there are, before anything runs.
 
-use comboi_project::{Columns, Contract, Located, Place, Problem, Rule, RuleKind, did_you_mean};
+use comboi_project::{
+    Columns, Contract, Located, Place, Problem, Rule, RuleKind, Severity, did_you_mean,
+};
 
 use super::custom::{Query, condition_on};
 use crate::failure::{Failure, Kind};
@@ -20,13 +22,22 @@ pub struct Names<'a> {
     pub others: &'a [(&'a str, &'a Columns)],
 }
 
+/// SQL of a rule that can't be run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadRule {
+    /// What is wrong with it.
+    pub problem: Problem,
+    /// Whether the contract is broken by it, and not only reported to be: by the rule's severity and action.
+    pub breaks: bool,
+}
+
 /// Names in the SQL of a contract that mean nothing, and what else DuckDB finds wrong with it once it knows the columns. Runs
 /// nothing, and says nothing of SQL that does not parse.
 pub fn bind_contract_sql(
     session: &Session,
     contract: &Contract,
     names: &Names<'_>,
-) -> Result<Vec<Problem>, Error> {
+) -> Result<Vec<BadRule>, Error> {
     let rules: Vec<Rule> = contract.rules();
     let mut rules = rules.iter().filter(|rule| has_sql(rule)).peekable();
     if rules.peek().is_none() {
@@ -42,8 +53,12 @@ pub fn bind_contract_sql(
         names,
     };
     let found = binding.show(dataset, names.columns).and_then(|()| {
-        let found: Result<Vec<_>, Error> = rules.map(|rule| binding.rule(rule)).collect();
-        found
+        let found = rules.map(|rule| {
+            let breaks = rule.severity == Severity::Error || rule.action.sets_aside();
+            let bad = |problem| BadRule { problem, breaks };
+            Ok(binding.rule(rule)?.into_iter().map(bad).collect::<Vec<_>>())
+        });
+        found.collect::<Result<Vec<_>, Error>>()
     });
     // Leaves nothing for the next contract, which may be of a dataset with the same name.
     parser.own("forget the columns", "ROLLBACK")?;

@@ -10,8 +10,9 @@ use super::words::counted;
 
 const KIND: &str = "schema";
 
-/// One verdict for each column that is not as promised, or a single one that all are.
-pub(super) fn compare(contract: &Contract, columns: &Columns) -> Vec<Verdict> {
+/// The columns that a dataset has or would have held against its contract: one verdict for each column that is not as promised, or a
+/// single one that all are. [`check`](super::check()) begins with these.
+pub fn check_columns(contract: &Contract, columns: &Columns) -> Vec<Verdict> {
     let promised = &contract.schema.columns;
     let mut verdicts: Vec<Verdict> = promised
         .iter()

@@ -4,6 +4,8 @@
 //! something is true, it shares the scan with the other rules. Whether it is, DuckDB's own parser says: the
 //! condition is cut out of the text, put behind `count(*) FILTER`, and the two trees have to be the same.
 
+use std::path::Path;
+
 use comboi_project::{Contract, Located, Place, Problem, RuleKind};
 use serde_json::Value;
 
@@ -140,6 +142,21 @@ pub fn check_contract_sql(session: &Session, contract: &Contract) -> Result<Vec<
         }
     }
     Ok(problems)
+}
+
+/// Whether the number that a query returns is computed of personal data, and is not just a count.
+pub(super) fn is_personal(
+    session: &Session,
+    contract: &Contract,
+    query: &str,
+) -> Result<bool, Error> {
+    let file = SqlFile {
+        path: Path::new("rule"),
+        text: query,
+    };
+    let names = crate::select::column_names(session, &file)?;
+    let personal = names.iter().any(|name| contract.is_personal(name));
+    Ok(personal && !crate::select::is_count(session, &file)?)
 }
 
 /// The number that a query returns, as text; `Err(Ok(…))` says why it is none.

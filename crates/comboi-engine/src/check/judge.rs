@@ -95,12 +95,18 @@ impl Data<'_> {
                     let Some(number) = number else {
                         return Ok(found);
                     };
-                    Ok(match Number::parse(&number) {
+                    let found = match Number::parse(&number) {
                         Some(exact) => held(found, &exact, &thresholds),
                         None if thresholds.is_empty() => found,
                         None => Finding::unknown(format!("`{number}` can't be compared")),
-                    }
-                    .with_value(number))
+                    };
+                    Ok(
+                        if custom::is_personal(self.session, self.contract, query)? {
+                            found.without(&[grouped(&number), number])
+                        } else {
+                            found.with_value(number)
+                        },
+                    )
                 }
                 Err(NoNumber::Shape(why)) => Ok(Finding::unknown(why)),
                 Err(NoNumber::Failed(failure)) => {
@@ -186,11 +192,13 @@ impl Data<'_> {
         } else {
             match broken(thresholds, &number) {
                 Some(threshold) => {
-                    let share = match rule.unit {
-                        Unit::Rows => String::new(),
-                        Unit::Percent => format!(" in {}{unit} of the rows", number.shortened(2)),
+                    let detail = match rule.unit {
+                        Unit::Rows => format!("{detail}; the number of such rows {threshold}"),
+                        Unit::Percent => {
+                            let share = number.shortened(2);
+                            format!("{detail} in {share}{unit} of the rows, {threshold}{unit}")
+                        }
                     };
-                    let detail = format!("{detail}{share}, {threshold}{unit}");
                     let sample = if broken_by == 0 {
                         Sample::default()
                     } else {

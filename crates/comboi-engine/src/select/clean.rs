@@ -1,10 +1,11 @@
 //! Somebody's text and places in it.
 
-use comboi_project::{Place, Problem, Problems};
+use comboi_project::{Place, Problem, Problems, did_you_mean};
 
 use crate::failure::{Failure, Kind, first_line, without_values};
 use crate::{Error, SqlFile};
 
+use super::foreign::replacement;
 use super::statement_place;
 
 /// The text up to its first `;` that is neither quoted nor in a comment.
@@ -127,6 +128,15 @@ pub(crate) fn said_of(failure: &Failure) -> (String, Option<String>) {
 }
 
 fn hint(failure: &Failure) -> Option<String> {
+    let missing = failure.message.split_once("Function with name ");
+    if let Some(name) = missing.and_then(|(_, after)| after.split_whitespace().next()) {
+        if let Some(instead) = replacement(name.trim_matches(['"', '!'])) {
+            return Some(format!("DuckDB has {instead}"));
+        }
+        let candidates = failure.candidates.iter();
+        let candidates = candidates.map(|text| text.trim().trim_matches('"'));
+        return did_you_mean(name, candidates);
+    }
     let lines: Vec<&str> = failure
         .candidates
         .iter()

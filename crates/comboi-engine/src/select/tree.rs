@@ -123,6 +123,16 @@ impl Tree {
         inner.map(|(id, _)| Node { tree: self, id })
     }
 
+    /// Whether it returns nothing but a count of rows or values.
+    pub(crate) fn is_count(&self) -> bool {
+        let list = self.nodes().find_map(|node| node.child("select_list"));
+        let Some(list) = list else { return false };
+        let mut items = list.children().map(|(id, _)| Node { tree: self, id });
+        let (first, second) = (items.next(), items.next());
+        let name = first.and_then(|item| item.text("function_name"));
+        second.is_none() && name.is_some_and(|name| ["count", "count_star"].contains(&&*name))
+    }
+
     /// The names of the common table expressions, wherever they are.
     pub(crate) fn ctes(&self) -> impl Iterator<Item = String> + '_ {
         let maps = self

@@ -30,7 +30,7 @@ fn a_mistake_is_shown_where_it_is() {
     );
     check(
         "\u{feff}SELECT id,,\nFROM people;",
-        "error: syntax error at or near \",\"\n  q.sql:1:11",
+        "error: syntax error at or near \",\"\n  q.sql:1:11\n  hint: look at what stands before it: a comma, an operator or a parenthesis may be missing",
     );
     check(
         "SELECT 'abc",
@@ -47,6 +47,23 @@ fn a_mistake_is_shown_where_it_is() {
     check(
         "SELECT id, round(email, 'x') AS r FROM people",
         "error: no function matches the given name and argument types 'round(VARCHAR, STRING_LITERAL)'. You might need to add explicit type casts\n  q.sql:1:12\n  hint: it could be one of: round(TINYINT) -> TINYINT; round(TINYINT, INTEGER) -> TINYINT; round(SMALLINT) -> SMALLINT; round(SMALLINT, INTEGER) -> SMALLINT; round(INTEGER) -> INTEGER",
+    );
+}
+
+#[test]
+fn functions_of_other_databases_have_one_here() {
+    check(
+        "SELECT initcap(email) AS n FROM people",
+        "error: there is no function `initcap`\n  q.sql:1:8\n  hint: DuckDB has `upper(x[1]) || lower(x[2:])`, which changes the first letter of the text only",
+    );
+    check(
+        "SELECT NVL(email, '') AS n FROM people",
+        "error: there is no function `nvl`\n  q.sql:1:8\n  hint: DuckDB has `coalesce(a, b)`",
+    );
+    // Nothing is like it: no hint is better than a wrong one.
+    check(
+        "SELECT frobnicate(email) AS n FROM people",
+        "error: there is no function `frobnicate`\n  q.sql:1:8",
     );
 }
 

@@ -41,7 +41,8 @@ fn check(all: bool, expected: &str) {
         let found = bind_contract_sql(&bench.session, &contract, &names).unwrap();
         let found: Vec<String> = found
             .iter()
-            .map(|problem| {
+            .map(|bad| {
+                let problem = &bad.problem;
                 let place = &problem.place;
                 let hint = problem.hint.as_deref().unwrap_or_default();
                 format!(
@@ -63,7 +64,7 @@ fn a_name_that_is_no_column_is_told_with_the_nearest() {
 5:46 rule `b`: there is no column `otto` ()
 6:41 rule `c`: there is no column `amuont` (did you mean `amount`?)
 7:42 rule `d`: there is no column `amountt` (did you mean `amount`?)
-8:46 rule `e`: there is no function `frobnicate` (did you mean `from_binary`?)
+8:46 rule `e`: there is no function `frobnicate` ()
 9:68 rule `f`: there is no column `totl` (did you mean `total`?)
 ",
     );
@@ -77,7 +78,7 @@ fn a_column_that_a_contract_does_not_list_may_be_there() {
 4:66 rule `a`: there is no column `statsu` (did you mean `status`?)
 6:41 rule `c`: there is no column `amuont` (did you mean `amount`?)
 7:42 rule `d`: there is no column `amountt` (did you mean `amount`?)
-8:46 rule `e`: there is no function `frobnicate` (did you mean `from_binary`?)
+8:46 rule `e`: there is no function `frobnicate` ()
 9:68 rule `f`: there is no column `totl` (did you mean `total`?)
 ",
     );

@@ -333,3 +333,31 @@ fn a_condition_is_parsed_alone() {
         assert_eq!(told(&all[1..]), "q: passed (3 rows)", "{condition}");
     }
 }
+
+/// A number that is computed of a personal column may be one person's; a count is not.
+#[test]
+fn numbers_of_personal_columns_are_not_shown() {
+    let bench = Bench::new();
+    let contract = contract(
+        "schema: { columns: [{ name: id, type: INTEGER }, { name: salary, type: INTEGER, pii: true }] }
+quality_rules:
+  - { name: most, type: custom_sql, query: 'SELECT max(salary) FROM {dataset}', expected: 1 }
+  - { name: least, type: custom_sql, query: 'SELECT min(Salary) FROM {dataset}', must_be_less_than: 2 }
+  - { name: inside, type: custom_sql, query: 'SELECT sum(x) FROM (SELECT salary AS x FROM {dataset})', must_be_greater_than: 0 }
+  - { name: people, type: custom_sql, query: 'SELECT count(DISTINCT salary) FROM {dataset}', expected: 3 }
+",
+    );
+    let rows = "SELECT * FROM (VALUES (1, 5125), (2, 7390)) t(id, salary)";
+    let all = verdicts(&bench, &contract, rows).unwrap();
+    assert_eq!(
+        told(&all[1..]),
+        "most: failed (error): the query returns ‹masked›, 1 is expected (the query returns ‹masked›)\n\
+         least: failed (error): the query returns ‹masked›, must be less than 2 (the query returns ‹masked›)\n\
+         inside: passed (the query returns ‹masked›)\n\
+         people: failed (error): the query returns 2, 3 is expected (the query returns 2)"
+    );
+    let kept = serde_json::to_string(&all).unwrap();
+    for secret in ["5125", "5,125", "7390", "7,390", "12515", "12,515"] {
+        assert!(!kept.contains(secret), "{kept}");
+    }
+}

@@ -78,7 +78,7 @@ fn rules_on_single_rows() {
     );
     check(
         "type: range, column: id, less_than: 5",
-        "r: failed (error): 2 rows: `id` is not less than 5 (5 rows) | row 4, id 5 | row 5, id 5",
+        "r: failed (error): 2 rows: `id` is not less than 5 (5 rows) | id 5, rows 2",
     );
     check(
         "type: length, column: name, min_length: 1, max_length: 2",
@@ -141,8 +141,12 @@ fn thresholds_say_how_many_rows_may_break_a_rule() {
         "r: passed (3 rows)",
     );
     check(
+        "type: uniqueness, column: id, must_be_less_or_equal_to: 1",
+        "r: failed (error): 2 rows: 1 value of `id` occurs more than once; the number of such rows must be less or equal to 1 (5 rows) | id 5, rows 2",
+    );
+    check(
         "type: not_null, column: id, must_be_greater_than: 0",
-        "r: failed (error): 0 rows: `id` is NULL, must be greater than 0 (5 rows)",
+        "r: failed (error): 0 rows: `id` is NULL; the number of such rows must be greater than 0 (5 rows)",
     );
 }
 
@@ -158,7 +162,7 @@ fn rules_on_the_rows_around() {
     );
     check(
         "type: sequential, column: id",
-        "r: failed (error): 2 rows: `id` is not 1 after the one before (5 rows) | row 4, id 5 | row 5, id 5",
+        "r: failed (error): 2 rows: `id` is not 1 after the one before (5 rows) | id 5, rows 2",
     );
     check(
         "type: sequential, column: from_day, step: 4, where: 'id < 3'",
@@ -246,7 +250,7 @@ fn queries_for_numbers_and_for_rows() {
     );
     check(
         "type: not_null, column: id, where: 'id >'",
-        "r: could not run (error): its `where`: syntax error at or near \")\"",
+        "r: could not run (error): its `where`: syntax error at or near \")\" (look at what stands before it: a comma, an operator or a parenthesis may be missing)",
     );
 }
 

@@ -75,7 +75,8 @@ fn a_key_is_an_expression_and_nothing_else() {
          `random()`: a key can't ask for the time or for chance
          configs/transformations.yml:5:64
          `1; DROP TABLE rows`: syntax error at or near \";\"
-         configs/transformations.yml:5:76",
+         configs/transformations.yml:5:76
+         hint: look at what stands before it: a comma, an operator or a parenthesis may be missing",
     );
 }
 

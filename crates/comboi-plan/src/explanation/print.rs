@@ -84,7 +84,11 @@ impl Explanation {
             if task.kind == TaskKind::Build {
                 details.push(format!(
                     "{}: {}",
-                    if task.works { "build" } else { "skip" },
+                    if task.works || task.failed.is_some() {
+                        "build"
+                    } else {
+                        "skip"
+                    },
                     task.because
                 ));
             }
@@ -234,6 +238,7 @@ gold:
             version: Some(3),
             rows: Some(7),
             why: why.map(str::to_owned),
+            ..ObservedDataset::default()
         }
     }
 

@@ -1,6 +1,6 @@
 //! A project from its files.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
@@ -8,8 +8,8 @@ use super::{NamedContract, Project, resolve};
 use crate::config::{self, Config};
 use crate::read::{Located, Read, Reader};
 use crate::transformations::{Transformation, Transformations};
-use crate::yaml::{self, Env, Node};
-use crate::{Contract, PipelineName, Place, Problem, Problems, Stage, contract};
+use crate::yaml::{self, Env, Node, Value};
+use crate::{Contract, DatasetId, PipelineName, Place, Problem, Problems, Stage, contract};
 
 impl Project {
     /// Reads a project from its configuration file, with every mistake in all of its files at once.
@@ -17,31 +17,121 @@ impl Project {
     /// The project's folder is the parent of `configs/` when the file lies in a folder of that name, else the file's
     /// own. `env` answers what an environment variable says. Nothing but files is looked at, and nothing is written.
     pub fn load(config: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Self, Problems> {
-        let mut loader = Loader {
-            folder: folder_of(config),
-            env,
-            reader: Reader::default(),
-            files_read: Vec::new(),
-            transformations_path: None,
-        };
-        let project = loader.project(config);
-        match project {
-            Some(project) if loader.reader.problems.is_empty() => Ok(project),
-            _ => Err(sorted(loader.reader.problems, &loader.files_read)),
+        let partial = PartialProject::load(config, env);
+        match partial.project {
+            Some(project) if partial.problems.is_empty() => Ok(project),
+            _ => Err(Problems(partial.problems)),
         }
     }
+}
+
+/// What could be read of a project, and every mistake in it, so that its queries can be checked in spite of them.
+#[derive(Debug)]
+pub struct PartialProject {
+    /// What could be read, without the contracts that have mistakes; `None` when that is too little.
+    pub project: Option<Project>,
+    /// Datasets some of whose inputs may be missing, because of a mistake.
+    pub doubtful: BTreeSet<DatasetId>,
+    /// The mistakes, by file and place.
+    pub problems: Vec<Problem>,
+    /// Queries and contracts that no dataset refers to.
+    pub unused: Vec<Problem>,
+}
+
+impl PartialProject {
+    /// Reads a project as [`Project::load`] does.
+    pub fn load(config: &Path, env: &dyn Fn(&str) -> Option<String>) -> Self {
+        let mut loader = Loader::new(folder_of(config), env);
+        let mut project = loader.project(config);
+        let Problems(problems) = sorted(loader.reader.problems.clone(), &loader.files_read);
+        let unused = project.as_ref().map(unused).unwrap_or_default();
+        let mut doubtful = std::mem::take(&mut loader.incomplete);
+        let spoilt: BTreeSet<&Path> = problems.iter().map(|it| &*it.place.file).collect();
+        let entry = |place: &Place| loader.entries.iter().rposition(|start| start <= place);
+        for dataset in project.iter_mut().flat_map(|it| &mut it.datasets) {
+            let whole = |named: &NamedContract| !spoilt.contains(&*loader.place(&named.path).file);
+            dataset.contracts.retain(whole);
+            let own = entry(&dataset.place);
+            let mut there = problems.iter().map(|it| &it.place);
+            if there.any(|place| place.file == dataset.place.file && entry(place) == own) {
+                doubtful.insert(dataset.id.clone());
+            }
+        }
+        Self {
+            project,
+            doubtful,
+            problems,
+            unused,
+        }
+    }
+}
+
+/// Queries and contracts that no dataset refers to, and that no other file beside the configuration names.
+fn unused(project: &Project) -> Vec<Problem> {
+    let shown = |path: &Path| {
+        path.strip_prefix(&project.folder)
+            .map_or(path.to_owned(), Path::to_owned)
+    };
+    let datasets = || project.datasets.iter();
+    let contracts = datasets().flat_map(|it| it.contracts.iter().map(|named| shown(&named.path)));
+    let queries = datasets().map(|it| it.sql.path.clone());
+    let used: BTreeSet<PathBuf> = queries.chain(contracts).collect();
+    let beside = project.config_path.parent().unwrap_or(Path::new(""));
+    let others = files_of(beside, &["yml", "yaml"]).unwrap_or_default();
+    let others = others
+        .iter()
+        .filter(|file| !project.files_read.contains(file));
+    let others: Vec<String> = others
+        .filter_map(|file| std::fs::read_to_string(file).ok())
+        .collect();
+    let is_part = |c: char| c.is_alphanumeric() || c == '_';
+    let named = |stem: &str| {
+        let mut words = others.iter().flat_map(|text| text.split(|c| !is_part(c)));
+        words.any(|word| word == stem)
+    };
+    let stages = [Stage::Silver, Stage::Gold];
+    let folders = stages.map(|stage| {
+        (
+            project.stages.transformations_path(stage),
+            "query",
+            ["sql", "sql"],
+        )
+    });
+    let contracts = stages.map(|stage| {
+        (
+            project.stages.contracts_path(stage),
+            "contract",
+            ["yml", "yaml"],
+        )
+    });
+    let folders: BTreeSet<_> = folders.into_iter().chain(contracts).collect();
+    let mut unused = Vec::new();
+    for (folder, what, extensions) in folders {
+        for file in files_of(&project.folder.join(folder), &extensions).unwrap_or_default() {
+            let shown = shown(&file);
+            let stem = file
+                .file_stem()
+                .map(|stem| stem.to_string_lossy().into_owned());
+            if used.contains(&shown) || stem.is_some_and(|stem| named(&stem)) {
+                continue;
+            }
+            let hint = match what {
+                "query" => "add a dataset of this name to the transformations, or remove the file",
+                _ => {
+                    "name it under `quality_checks` of a dataset, as `contract:<name>`, or remove the file"
+                }
+            };
+            let problem = Problem::at(&Place::file(shown), format!("no dataset uses this {what}"));
+            unused.push(problem.hint(hint));
+        }
+    }
+    unused
 }
 
 impl NamedContract {
     /// Reads one contract, with every mistake in it at once.
     pub fn load(path: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Self, Problems> {
-        let mut loader = Loader {
-            folder: PathBuf::new(),
-            env,
-            reader: Reader::default(),
-            files_read: Vec::new(),
-            transformations_path: None,
-        };
+        let mut loader = Loader::new(PathBuf::new(), env);
         match loader.contract(path) {
             Some(contract) if loader.reader.problems.is_empty() => Ok(contract),
             _ => Err(sorted(loader.reader.problems, &loader.files_read)),
@@ -116,15 +206,32 @@ pub(super) struct Loader<'a> {
     /// As [`Place`]s name them.
     files_read: Vec<PathBuf>,
     transformations_path: Option<PathBuf>,
+    /// Where the entries of the transformations begin, sorted.
+    entries: Vec<Place>,
+    /// Datasets whose inputs could not all be found.
+    pub(super) incomplete: BTreeSet<DatasetId>,
 }
 
 /// Contracts by the folder they lie in and their name; None for one that has mistakes.
 pub(super) type Contracts = BTreeMap<(PathBuf, String), Option<NamedContract>>;
 
-impl Loader<'_> {
+impl<'a> Loader<'a> {
+    fn new(folder: PathBuf, env: Env<'a>) -> Self {
+        Self {
+            folder,
+            env,
+            reader: Reader::default(),
+            files_read: Vec::new(),
+            transformations_path: None,
+            entries: Vec::new(),
+            incomplete: BTreeSet::new(),
+        }
+    }
+
     /// None: so much is wrong that there is no project to speak of; it has been reported.
     fn project(&mut self, path: &Path) -> Option<Project> {
         let node = self.node(path)?;
+        yaml::report_shell_variables(&node, &mut self.reader.problems);
         let config = Config::read(&node, &mut self.reader)?;
         config::check(&config, &mut self.reader);
         let name = self.pipeline_name(&config, path);
@@ -230,6 +337,15 @@ impl Loader<'_> {
         let Some(node) = file.and_then(|file| self.node(&file)) else {
             return Transformations::default();
         };
+        let lists = ["silver", "gold"]
+            .into_iter()
+            .filter_map(|key| node.get(key));
+        let entries = lists.flat_map(|list| match &list.value {
+            Value::Sequence(entries) => entries.as_slice(),
+            _ => &[],
+        });
+        self.entries = entries.map(|entry| entry.place.clone()).collect();
+        self.entries.sort();
         Transformations::read(&node, &mut self.reader).unwrap_or_default()
     }
 
@@ -284,34 +400,34 @@ impl Loader<'_> {
 
     /// The YAML files of a folder, by name. None when there is no such folder: whoever needs one of them says so.
     fn yaml_files(&mut self, folder: &Path) -> Vec<PathBuf> {
-        let entries = match std::fs::read_dir(folder) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Vec::new(),
-            Err(error) => {
-                self.reader.problems.push(Problem::at(
-                    &self.place(folder),
-                    format!("the folder can't be read: {error}"),
-                ));
-                return Vec::new();
-            }
-        };
-        let is_yaml = |path: &PathBuf| {
-            path.extension()
-                .is_some_and(|extension| extension == "yml" || extension == "yaml")
-        };
-        let hidden = |path: &PathBuf| {
-            path.file_name()
-                .is_some_and(|name| name.to_string_lossy().starts_with('.'))
-        };
-        let mut files: Vec<PathBuf> = entries
-            .flatten()
-            .map(|entry| entry.path())
-            .filter(is_yaml)
-            .filter(|path| !hidden(path))
-            .collect();
-        files.sort();
-        files
+        files_of(folder, &["yml", "yaml"]).unwrap_or_else(|error| {
+            let problem = format!("the folder can't be read: {error}");
+            let place = self.place(folder);
+            self.reader.problems.push(Problem::at(&place, problem));
+            Vec::new()
+        })
     }
+}
+
+/// The files of a folder with one of these extensions, by name; none when there is no such folder. Hidden files are left out.
+fn files_of(folder: &Path, extensions: &[&str]) -> std::io::Result<Vec<PathBuf>> {
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let wanted = |path: &PathBuf| {
+        let extension = path
+            .extension()
+            .and_then(|it| it.to_str())
+            .unwrap_or_default();
+        let name = path.file_name().map(|name| name.to_string_lossy());
+        extensions.contains(&extension) && !name.is_some_and(|name| name.starts_with('.'))
+    };
+    let paths = entries.flatten().map(|entry| entry.path());
+    let mut files: Vec<PathBuf> = paths.filter(wanted).collect();
+    files.sort();
+    Ok(files)
 }
 
 /// A transformation and the stage it builds for.

@@ -180,7 +180,16 @@ impl Resolver<'_, '_> {
     fn dataset(&mut self) -> Dataset {
         let name = &self.transformation.name;
         let inputs = self.inputs();
+        if inputs.len() < self.transformation.inputs.len() {
+            let id = DatasetId::Built(self.stage, name.value.clone());
+            self.loader.incomplete.insert(id);
+        }
         let contracts = self.contracts();
+        let sql = self.sql();
+        if sql.text.trim().is_empty() {
+            let id = DatasetId::Built(self.stage, name.value.clone());
+            self.loader.incomplete.insert(id);
+        }
         let dedupe = self.dedupe(&contracts);
         let held_against = self.held_against(&contracts);
         Dataset {
@@ -188,7 +197,7 @@ impl Resolver<'_, '_> {
             place: name.place.clone(),
             description: self.transformation.description.clone(),
             tags: self.transformation.tags.clone(),
-            sql: self.sql(),
+            sql,
             inputs,
             contracts,
             dedupe,

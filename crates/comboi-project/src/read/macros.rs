@@ -186,7 +186,9 @@ pub(crate) fn not_a_word(node: &Node, text: &str, words: &[&str]) -> Problem {
         Value::Scalar(scalar) => scalar.written.chars().take(60).collect(),
         _ => String::new(),
     };
-    let meant = suggest::did_you_mean(text, words.iter().copied());
+    let elsewhere = suggest::rule_of_other_tool(text).filter(|rule| words.contains(rule));
+    let elsewhere = elsewhere.map(|rule| format!("`{rule}` is the rule that checks that here"));
+    let meant = elsewhere.or_else(|| suggest::did_you_mean(text, words.iter().copied()));
     // Nobody reads a long list whose word for it is known.
     let message = if meant.is_some() && words.len() > 12 {
         format!("there is no `{shown}`")

@@ -183,6 +183,14 @@ impl Read for PathBuf {
         if path.is_empty() || path.contains('\0') {
             return reader.report(Problem::at(&node.place, "the path is empty"));
         }
+        if let Some((scheme, _)) = path.split_once("://") {
+            let message = format!(
+                "a path of this machine is expected, and `{scheme}://` begins the address of something else"
+            );
+            return reader.report(Problem::at(&node.place, message).hint(
+                "write a file or folder; a lake in Azure is named with `data_lake:` of a stage",
+            ));
+        }
         Some(path.into())
     }
     fn schema() -> Json {

@@ -69,6 +69,11 @@ fn fill_in_scalar(
                     }
                 }
             }
+            None if let Some((kind, name)) = misspelt(inside) => {
+                let message = format!("`{{{{{kind} …}}}}` is not a placeholder: it has no colon");
+                problems
+                    .push(Problem::at(place, message).hint(format!("write {{{{{kind}:{name}}}}}")));
+            }
             // Braces that are nobody's placeholder: a part of the text.
             None => ["{{", inside, "}}"]
                 .iter()
@@ -101,6 +106,51 @@ fn kind_and_name(inside: &str) -> Option<(&str, &str)> {
             .chars()
             .all(|c| c.is_ascii_alphanumeric() || "_-".contains(c));
     word.then(|| (kind, name.trim()))
+}
+
+/// `env` and `NAME` of `env NAME`, `env.NAME` and `env("NAME")`.
+fn misspelt(inside: &str) -> Option<(&str, &str)> {
+    let inside = inside.trim();
+    let end = inside.find(|c: char| !c.is_ascii_alphabetic())?;
+    let (kind, name) = inside.split_at_checked(end)?;
+    let name = name.trim_matches(|c: char| !(c.is_ascii_alphanumeric() || "_-".contains(c)));
+    (["env", "keyvault"].contains(&kind) && !name.is_empty()).then_some((kind, name))
+}
+
+/// Reports values below a node that are written for a shell: `${NAME}`. Nothing fills them in.
+pub(crate) fn report_shell_variables(node: &Node, problems: &mut Vec<Problem>) {
+    match &node.value {
+        Value::Sequence(items) => {
+            items
+                .iter()
+                .for_each(|item| report_shell_variables(item, problems));
+        }
+        Value::Mapping(entries) => {
+            entries
+                .iter()
+                .for_each(|(_, value)| report_shell_variables(value, problems));
+        }
+        Value::Scalar(scalar) => {
+            if let Some(name) = shell_variable(&scalar.written) {
+                let message = format!("`${{{name}}}` is not a placeholder");
+                problems.push(Problem::at(&node.place, message).hint(format!(
+                    "write {{{{env:{name}}}}}; a value that has these characters may come from a variable or a key vault"
+                )));
+            }
+        }
+        Value::Reported => {}
+    }
+}
+
+fn shell_variable(text: &str) -> Option<&str> {
+    let mut after = text.split("${").skip(1);
+    after.find_map(|after| {
+        let (name, _) = after.split_once('}')?;
+        let name = name.split([':', '-']).next().unwrap_or(name);
+        let word = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        word.then_some(name)
+    })
 }
 
 fn part(kind: &str, name: &str, env: Env<'_>) -> Result<Part, (String, String)> {

@@ -619,3 +619,57 @@ fn rules_say_what_can_be_measured() {
         ",
     );
 }
+
+#[test]
+fn what_is_written_for_other_programs_is_not_taken_as_it_stands() {
+    check(
+        r#"
+        == configs/p.yml
+        sources:
+          - name: shop
+            type: files
+            path: s3://bucket/in
+            tables: [{name: orders, files: "*.csv"}]
+          - name: crm
+            type: postgres
+            connection: {host: h, database: d, user: "{{env USER}}", password: "${PASSWORD}"}
+            tables: [{name: people}]
+        stages:
+          gold: {local_path: abfss://gold@account.dfs.core.windows.net}
+        engine: {temp_directory: "{{ keyvault.folder }}"}
+        monitoring: {log_path: "logs/${DAY:-today}.log", metrics_path: "a$b{c}$${1}"}
+        "#,
+        "
+        configs/p.yml:4:11 a path of this machine is expected, and `s3://` begins the address of something else (write a file or folder; a lake in Azure is named with `data_lake:` of a stage)
+        configs/p.yml:8:46 `{{env …}}` is not a placeholder: it has no colon (write {{env:USER}})
+        configs/p.yml:8:72 `${PASSWORD}` is not a placeholder (write {{env:PASSWORD}}; a value that has these characters may come from a variable or a key vault)
+        configs/p.yml:11:22 a path of this machine is expected, and `abfss://` begins the address of something else (write a file or folder; a lake in Azure is named with `data_lake:` of a stage)
+        configs/p.yml:12:26 `{{keyvault …}}` is not a placeholder: it has no colon (write {{keyvault:folder}})
+        configs/p.yml:13:24 `${DAY}` is not a placeholder (write {{env:DAY}}; a value that has these characters may come from a variable or a key vault)
+        ",
+    );
+}
+
+#[test]
+fn rules_of_other_tools_have_one_here() {
+    check(
+        r#"
+        == configs/p.yml
+        sources: []
+        == transformations/contracts/c.yml
+        dataset: c
+        schema: {columns: [{name: id, type: BIGINT}]}
+        quality_rules:
+          - {name: a, type: unique, column: id}
+          - {name: b, type: dbt_utils.accepted_range, column: id}
+          - {name: c, type: expect_column_values_to_not_be_null, column: id}
+          - {name: d, type: relationships, column: id}
+        "#,
+        "
+        transformations/contracts/c.yml:4:21 there is no `unique` (`uniqueness` is the rule that checks that here)
+        transformations/contracts/c.yml:5:21 there is no `dbt_utils.accepted_range` (`range` is the rule that checks that here)
+        transformations/contracts/c.yml:6:21 there is no `expect_column_values_to_not_be_null` (`not_null` is the rule that checks that here)
+        transformations/contracts/c.yml:7:21 there is no `relationships` (`foreign_key` is the rule that checks that here)
+        ",
+    );
+}

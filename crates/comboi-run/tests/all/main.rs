@@ -5,6 +5,7 @@
     reason = "a test stops at the first surprise, also in what its tests share"
 )]
 
+mod begun;
 mod by_hand;
 mod damage;
 mod damaged_lake;

@@ -49,6 +49,8 @@ pub struct DatabaseLook {
     pub filter: String,
     /// About how many, where the database tells.
     pub rows: Option<u64>,
+    /// Whether it has columns that the lake does not have.
+    pub new_columns: bool,
     /// What people should know.
     pub notes: Vec<Note>,
 }
@@ -70,6 +72,12 @@ impl<'a> DatabaseReader<'a> {
         self.check_said(&columns, known.as_ref())?;
         let cursor = self.cursor(&columns)?;
         let found = Names::of(known.as_ref()).assign(columns.iter().map(|it| it.name.as_str()));
+        let has = |column: &Column| {
+            known
+                .as_ref()
+                .is_some_and(|it| it.get(&column.name).is_some())
+        };
+        let new_columns = !found.iter().all(has);
         let gone = gone(known.as_ref(), &Columns(found));
         let kinds = self.kinds(&cursor)?;
         let asking = self.asking(&relation, &cursor, &kinds, false);
@@ -96,6 +104,7 @@ impl<'a> DatabaseReader<'a> {
             return Ok(DatabaseLook {
                 filter,
                 rows,
+                new_columns,
                 notes,
             });
         }
@@ -106,6 +115,7 @@ impl<'a> DatabaseReader<'a> {
         Ok(DatabaseLook {
             filter: dialect.told(&bounds.filter),
             rows: connection.estimate(&sql).await?,
+            new_columns,
             notes,
         })
     }

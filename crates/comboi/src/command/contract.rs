@@ -4,10 +4,10 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use comboi_engine::{Around, Input, Limits, OtherDataset, Session};
+use comboi_engine::{Around, Input, Limits, OtherDataset, Session, Verdict, VerdictOutcome};
 use comboi_lake::Table;
 use comboi_plan::BadSelection;
-use comboi_project::{Columns, Contract, Located, Problems, SqlType};
+use comboi_project::{Action, Columns, Contract, Located, Problems, Severity, SqlType};
 use comboi_run::Clock;
 use comboi_sources::FilesReader;
 
@@ -54,14 +54,17 @@ pub(crate) fn validate_contract(
     for verdict in &mut verdicts {
         verdict.place = read.place(&verdict.place);
     }
+    // For programs, what is not checked is a verdict too.
+    let mut all = verdicts.clone();
+    all.extend(read.notes.iter().map(|note| unchecked(note, &contract)));
     match output {
-        VerdictsOutput::Json => super::json(out, &verdicts)?,
+        VerdictsOutput::Json => super::json(out, &all)?,
         VerdictsOutput::Junit => {
-            let suite = junit::of_verdicts(contract.dataset.as_str(), &verdicts, fail_on);
+            let suite = junit::of_verdicts(contract.dataset.as_str(), &all, fail_on);
             out.write_all(suite.as_bytes())?;
         }
         VerdictsOutput::Github => {
-            let annotations = github::of_verdicts(contract.dataset.as_str(), &verdicts);
+            let annotations = github::of_verdicts(contract.dataset.as_str(), &all);
             out.write_all(annotations.as_bytes())?;
         }
         VerdictsOutput::Text => {
@@ -79,10 +82,26 @@ pub(crate) fn validate_contract(
             writeln!(out, "\n{passed} of {} rules passed", verdicts.len())?;
         }
     }
-    let broken = verdicts
-        .iter()
-        .any(|verdict| exit::counts(verdict, fail_on));
+    let broken = all.iter().any(|verdict| exit::counts(verdict, fail_on));
     Ok(if broken { Exit::Contract } else { Exit::Good })
+}
+
+/// What a document says and nobody checks.
+fn unchecked(note: &str, contract: &Contract) -> Verdict {
+    Verdict {
+        rule: "not_checked".to_owned(),
+        kind: "not_checked".to_owned(),
+        severity: Severity::Warning,
+        action: Action::Report,
+        outcome: VerdictOutcome::CouldNotRun {
+            why: note.to_owned(),
+        },
+        measured: "nothing".to_owned(),
+        value: None,
+        threshold: None,
+        row_count: None,
+        place: contract.dataset.place.clone(),
+    }
 }
 
 /// A dataset that rules name, as far as there is a project that has it.

@@ -307,16 +307,11 @@ fn machine(project: &Project, findings: &mut Findings) {
     } else {
         findings.add("memory", Ok(memory));
     }
-    let scratch = wiring::private_scratch(project);
+    let scratch = wiring::try_scratch(project);
     findings.add(
         "scratch",
         scratch
-            .map(|folder| {
-                format!(
-                    "`{}` can be written",
-                    folder.path().parent().unwrap_or(Path::new("")).display()
-                )
-            })
+            .map(|folder| format!("`{}` can be written", folder.display()))
             .map_err(|e| told(&e)),
     );
 }

@@ -8,7 +8,7 @@ use anyhow::Context as _;
 
 use crate::exit::Exit;
 
-const FILES: [(&str, &str); 8] = [
+const FILES: [(&str, &str); 9] = [
     ("configs/default.yml", include_str!("../init/default.yml")),
     (
         "configs/default-transformations.yml",
@@ -25,6 +25,10 @@ const FILES: [(&str, &str); 8] = [
     (
         "transformations/sql/revenue_by_day.sql",
         include_str!("../init/revenue_by_day.sql"),
+    ),
+    (
+        "transformations/schemas.yml",
+        include_str!("../init/schemas.yml"),
     ),
     (
         "data/incoming/orders/2024-05-01.csv",

@@ -1,6 +1,7 @@
 //! `comboi run` and `comboi retry`.
 
 use std::io::Write;
+use std::time::Duration;
 
 use comboi_plan::Plan;
 use comboi_project::{DatasetId, Project, Stage};
@@ -155,7 +156,7 @@ fn write_metrics(path: &std::path::Path, report: &RunReport) -> anyhow::Result<(
             "rows": tasks().map(|task| task.rows).sum::<u64>(),
             "quarantined_rows": tasks().map(|task| task.quarantined_rows).sum::<u64>(),
             "failed": tasks().filter(|task| !task.outcome.is_good()).count(),
-            "seconds": tasks().map(|task| task.took().as_secs_f64()).sum::<f64>(),
+            "seconds": tasks().map(|task| task.took()).sum::<Duration>().as_secs_f64(),
         })
     };
     let stages: serde_json::Map<String, serde_json::Value> = Stage::ALL

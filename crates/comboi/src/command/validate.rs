@@ -1,245 +1,323 @@
 //! `comboi validate`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
+use std::path::Path;
 
-use comboi_contract::Drift;
-use comboi_engine::{Input, Limits, Names, Session, SqlFile};
-use comboi_plan::Graph;
+use anyhow::Context as _;
+use comboi_engine::{Limits, Session};
 use comboi_project::{
-    Column, Columns, Dataset, DatasetId, Place, Problem, Problems, Project, did_you_mean,
+    Columns, DatasetId, KnownSchemas, Located, PartialProject, Problem, Problems, Project,
 };
+use serde_json::json;
 
-use crate::cli::{Global, Output};
+use crate::cli::{FailOn, Global, Output};
 use crate::exit::{self, Exit};
 use crate::{text, wiring};
 
 pub(crate) fn validate(
     global: &Global,
+    update_schemas: bool,
+    fail_on: FailOn,
     output: Output,
     out: &mut dyn Write,
 ) -> anyhow::Result<Exit> {
-    let problems = match wiring::project(global) {
-        Ok(project) => {
-            let problems = sql_problems(&project)?;
-            if problems.is_empty() && output == Output::Text {
-                let count = |number: usize, noun: &str| text::counted(number as u64, noun);
-                let tables: usize = project
-                    .sources
-                    .iter()
-                    .map(|source| source.table_names().len())
-                    .sum();
-                let contracts: usize = project
-                    .datasets
-                    .iter()
-                    .map(|dataset| dataset.contracts.len())
-                    .sum();
-                writeln!(
-                    out,
-                    "no mistakes in {}, {}, {} and {}",
-                    count(project.sources.len(), "source"),
-                    count(tables, "table"),
-                    count(project.datasets.len(), "dataset"),
-                    count(contracts, "contract"),
-                )?;
-            }
-            problems
-        }
-        Err(e) => match e.downcast::<Problems>() {
-            Ok(Problems(problems)) => problems,
-            Err(e) => return Err(e),
-        },
+    let PartialProject {
+        project,
+        doubtful,
+        mut problems,
+        unused,
+    } = wiring::partial_project(global)?;
+    let mut found = match &project {
+        Some(project) => look(project, &doubtful, update_schemas)?,
+        None => Found::default(),
     };
+    problems.append(&mut found.problems);
+    found.warnings.extend(unused);
+    let failed = !problems.is_empty() && fail_on != FailOn::Never;
+    let warned = !found.warnings.is_empty() && fail_on == FailOn::Warning;
+    let exit = match (failed, warned) {
+        (true, _) => Exit::Usage,
+        (false, true) => Exit::Contract,
+        (false, false) => Exit::Good,
+    };
+    if let (true, true, Some(project)) = (update_schemas, problems.is_empty(), &project) {
+        found.written = Some(write_schemas(project, &found.columns)?);
+    }
     match output {
         Output::Json => {
-            let problems: Vec<_> = problems.iter().map(exit::problem_as_json).collect();
-            super::json(out, &serde_json::json!({ "problems": problems }))?;
+            let problem = exit::problem_as_json;
+            super::json(
+                out,
+                &json!({
+                    "problems": problems.iter().map(problem).collect::<Vec<_>>(),
+                    "warnings": found.warnings.iter().map(problem).collect::<Vec<_>>(),
+                    "columns": found.origins,
+                    "unchecked": found.unchecked,
+                    "schemas_updated": found.written,
+                }),
+            )?;
         }
-        Output::Text if problems.is_empty() => {}
-        Output::Text => return Err(Problems(problems).into()),
+        Output::Text => {
+            for warning in &found.warnings {
+                writeln!(out, "warning: {}\n  {}", warning.message, warning.place)?;
+                if let Some(hint) = &warning.hint {
+                    writeln!(out, "  hint: {hint}")?;
+                }
+            }
+            if !problems.is_empty() {
+                let problems = Problems(problems);
+                if !failed {
+                    writeln!(out, "{}", exit::told(&problems.into()))?;
+                    return Ok(exit);
+                }
+                return Err(problems.into());
+            }
+            if let Some(project) = &project {
+                summary(project, &found, out)?;
+            }
+        }
     }
-    Ok(if problems.is_empty() {
-        Exit::Good
-    } else {
-        Exit::Usage
-    })
+    Ok(exit)
+}
+
+fn summary(project: &Project, found: &Found, out: &mut dyn Write) -> anyhow::Result<()> {
+    let count = |number: usize, noun: &str| text::counted(number as u64, noun);
+    let sources = project.sources.iter();
+    let tables: usize = sources.map(|source| source.table_names().len()).sum();
+    let datasets = project.datasets.iter();
+    let contracts: usize = datasets.map(|dataset| dataset.contracts.len()).sum();
+    writeln!(
+        out,
+        "no mistakes in {}, {}, {} and {}",
+        count(project.sources.len(), "source"),
+        count(tables, "table"),
+        count(project.datasets.len(), "dataset"),
+        count(contracts, "contract"),
+    )?;
+    let from = |origin: Origin| found.origins.values().filter(|it| **it == origin).count();
+    let (lake, file) = (from(Origin::Lake), from(Origin::File));
+    let unknown = from(Origin::Unknown);
+    let mut parts = Vec::new();
+    if lake > 0 {
+        parts.push(format!("of {} from the lake", count(lake, "table")));
+    }
+    if file > 0 {
+        let tables = count(file, "table");
+        parts.push(format!("of {tables} from transformations/schemas.yml"));
+    }
+    if unknown > 0 {
+        let tables = count(unknown, "table");
+        parts.push(format!("of {tables} are not known yet"));
+    }
+    if !parts.is_empty() {
+        writeln!(out, "columns {}", parts.join(", "))?;
+    }
+    if !found.unchecked.is_empty() {
+        let names: Vec<String> = found.unchecked.iter().map(ToString::to_string).collect();
+        writeln!(
+            out,
+            "column names are not checked in {}: `comboi run` or transformations/schemas.yml makes them known",
+            names.join(", "),
+        )?;
+    }
+    if let Some(changed) = found.written {
+        let said = if changed { "written" } else { "up to date" };
+        writeln!(out, "transformations/schemas.yml is {said}")?;
+    }
+    Ok(())
 }
 
 /// Ends a command that is about to use queries which are not one `SELECT` over their inputs, with all their mistakes.
 pub(crate) fn hold_sql(project: &Project) -> anyhow::Result<()> {
-    let problems = with_session(|session| read_queries(project, session))?;
-    if problems.is_empty() {
+    let found =
+        with_session(|session| comboi_run::check_syntax(session, project, &BTreeSet::new()))?;
+    if found.is_empty() {
         Ok(())
     } else {
-        Err(Problems(problems).into())
+        Err(Problems(found.into_values().flatten().collect()).into())
     }
 }
 
-/// Every mistake in the queries: what is not one `SELECT`, and, as far as the lake has what they read, columns that
+/// What became known of the queries without running one.
+#[derive(Default)]
+struct Found {
+    problems: Vec<Problem>,
+    /// What should be put right and stops nobody.
+    warnings: Vec<Problem>,
+    /// Where the columns of the sources' tables are from.
+    origins: BTreeMap<DatasetId, Origin>,
+    /// The columns of tables and datasets, as far as they are known.
+    columns: BTreeMap<DatasetId, Columns>,
+    /// Datasets whose queries were not checked against columns.
+    unchecked: BTreeSet<DatasetId>,
+    /// Whether the file of schemas was changed; `None`: it was not to be written.
+    written: Option<bool>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Origin {
+    Lake,
+    #[serde(rename = "schemas.yml")]
+    File,
+    Unknown,
+}
+
+/// Every mistake in the queries and contracts: what is not one `SELECT`, and, as far as columns are known, columns that
 /// are not there and columns that a contract promises in vain.
-fn sql_problems(project: &Project) -> anyhow::Result<Vec<Problem>> {
-    let known = known_columns(project)?;
-    with_session(|session| {
-        let mut problems = read_queries(project, session)?;
-        if problems.is_empty() {
-            problems = bind_queries(project, session, known)?;
-        }
-        problems.extend(project.datasets.iter().flat_map(drifted));
-        problems.extend(evolved(project)?);
-        Ok(problems)
-    })
-}
-
-fn with_session<T>(work: impl FnOnce(&Session) -> anyhow::Result<T>) -> anyhow::Result<T> {
-    let scratch = wiring::scratch()?;
-    work(&Session::open(&Limits::of_machine(), scratch.path())?)
-}
-
-fn read_queries(project: &Project, session: &Session) -> anyhow::Result<Vec<Problem>> {
-    let mut problems = Vec::new();
-    for dataset in &project.datasets {
-        problems.extend(unhandled(dataset));
-        let aliases: Vec<&str> = dataset
-            .inputs
-            .iter()
-            .map(|input| input.alias.as_str())
-            .collect();
-        let checked = comboi_engine::check_sql(session, &sql_of(dataset), &aliases);
-        if collect(&mut problems, checked)?.is_some() && project.privacy.is_none() {
-            let needed = comboi_engine::needs_key(session, &sql_of(dataset))?;
-            problems.extend(needed.map(|place| {
-                Problem::at(&place, "`comboi_hmac` needs a key, and the configuration names none")
-                    .hint("add `privacy: { key: \"{{keyvault:pseudonym-key}}\" }`, or {{env:NAME}}, to the configuration")
-            }));
-        }
-        for named in &dataset.contracts {
-            problems.extend(comboi_engine::check_contract_sql(session, &named.contract)?);
-        }
-    }
-    Ok(problems)
-}
-
-/// The columns of the sources' tables that are in the lake.
-fn known_columns(project: &Project) -> anyhow::Result<BTreeMap<DatasetId, Columns>> {
-    // A lake that can't be reached keeps nobody from checking files.
-    let Ok(lake) = wiring::lake(project) else {
-        return Ok(BTreeMap::new());
-    };
-    wiring::block_on(async {
-        let mut known = BTreeMap::new();
-        for id in project.dataset_ids() {
-            if let DatasetId::Extracted(..) = id
-                && let Ok(Some(snapshot)) = lake.table(&id).snapshot().await
-            {
-                known.insert(id, snapshot.columns);
-            }
-        }
-        known
-    })
-}
-
-fn bind_queries(
+fn look(
     project: &Project,
-    session: &Session,
-    mut known: BTreeMap<DatasetId, Columns>,
-) -> anyhow::Result<Vec<Problem>> {
-    let mut problems = Vec::new();
-    for dataset in Graph::of(project)
-        .datasets()
-        .iter()
-        .filter_map(|id| project.dataset(id))
-    {
-        let inputs: Option<Vec<Input<'_>>> = dataset
-            .inputs
-            .iter()
-            .map(|input| {
-                Some(Input {
-                    alias: input.alias.as_str(),
-                    columns: known.get(&input.dataset)?,
-                    files: &[],
-                })
-            })
-            .collect();
-        let Some(inputs) = inputs else {
-            problems.extend(bind_contracts(session, dataset, None, &known)?);
+    doubtful: &BTreeSet<DatasetId>,
+    needs_lake: bool,
+) -> anyhow::Result<Found> {
+    let mut found = Found::default();
+    let (in_file, unreadable) = match KnownSchemas::load(&project.folder) {
+        Ok(known) => (known.unwrap_or_default(), Vec::new()),
+        Err(Problems(problems)) => (KnownSchemas::default(), problems),
+    };
+    // A file that is written anew may be in disorder.
+    if !needs_lake {
+        found.problems.extend(unreadable);
+    }
+    let in_lake = match lake_columns(project) {
+        Ok(in_lake) => in_lake,
+        Err(e) if needs_lake => return Err(e.context("the lake could not be read")),
+        // A lake that can't be reached keeps nobody from checking files.
+        Err(_) => BTreeMap::new(),
+    };
+    let mut known = BTreeMap::new();
+    for id in project.dataset_ids() {
+        let DatasetId::Extracted(..) = id else {
             continue;
         };
-        let described = comboi_engine::describe(session, &sql_of(dataset), &inputs);
-        let described = described.map_err(|error| {
-            let datasets = dataset.inputs.iter().map(|it| &it.dataset);
-            let inputs: Vec<_> = datasets.zip(inputs).collect();
-            comboi_engine::with_untyped(error, &sql_of(dataset), &inputs)
-        });
-        if let Some(mut columns) = collect(&mut problems, described)? {
-            if let Some(how) = &dataset.dedupe {
-                let checked = comboi_engine::check_dedupe(session, how, &columns);
-                let fits = collect(&mut problems, checked)?.is_some();
-                if fits && how.compares() {
-                    let checked = comboi_run::check_settings(session, how, &columns);
-                    let checked = checked.map_err(|e| match e {
-                        comboi_linkage::Error::Problems(problems) => problems.into(),
-                        other => comboi_engine::Error::Internal {
-                            doing: format!("check the model of {}", dataset.id),
-                            message: other.to_string(),
-                        },
-                    });
-                    collect(&mut problems, checked)?;
-                }
-                columns = comboi_engine::deduped_columns(how, &columns);
+        let origin = match (in_lake.get(&id), in_file.0.get(&id)) {
+            (Some(columns), in_file) => {
+                found
+                    .warnings
+                    .extend(in_file.and_then(|it| differ(&id, it, columns)));
+                known.insert(id.clone(), columns.clone());
+                Origin::Lake
             }
-            problems.extend(broken_promises(dataset, &columns));
-            problems.extend(bind_contracts(session, dataset, Some(&columns), &known)?);
-            known.insert(dataset.id.clone(), columns);
+            (None, Some(columns)) => {
+                known.insert(id.clone(), columns.value.clone());
+                Origin::File
+            }
+            (None, None) => Origin::Unknown,
+        };
+        found.origins.insert(id, origin);
+    }
+    if needs_lake {
+        found.warnings.clear();
+    }
+    let earlier = in_file.0.into_iter().map(|(id, it)| (id, it.value));
+    let earlier: BTreeMap<_, _> = earlier.chain(in_lake).collect();
+    let (syntax, bound) = with_session(|session| {
+        let syntax = comboi_run::check_syntax(session, project, doubtful)?;
+        let skipped: BTreeSet<_> = syntax.keys().chain(doubtful).cloned().collect();
+        let bound = comboi_run::bind(session, project, known, &earlier, &skipped)?;
+        Ok((syntax, bound))
+    })?;
+    found.problems.extend(syntax.into_values().flatten());
+    let faults = bound.faults.values().flat_map(comboi_run::Faults::problems);
+    found.problems.extend(faults.cloned());
+    let datasets = project.datasets.iter();
+    found
+        .problems
+        .extend(datasets.flat_map(comboi_run::drifted));
+    found.problems.extend(evolved(project)?);
+    found.columns = bound.columns;
+    found.unchecked = bound.unchecked;
+    Ok(found)
+}
+
+fn with_session<T>(
+    work: impl FnOnce(&Session) -> Result<T, comboi_engine::Error>,
+) -> anyhow::Result<T> {
+    let scratch = wiring::scratch()?;
+    let session = Session::open(&Limits::of_machine(), scratch.path())?;
+    Ok(work(&session)?)
+}
+
+/// The queries of a project against the columns that its lake has.
+pub(crate) fn bound(
+    project: &Project,
+    in_lake: &BTreeMap<DatasetId, Columns>,
+) -> anyhow::Result<comboi_run::Bound> {
+    let known = in_lake.iter();
+    let known = known.filter(|(id, _)| matches!(id, DatasetId::Extracted(..)));
+    let known = known.map(|(id, columns)| (id.clone(), columns.clone()));
+    with_session(|session| {
+        comboi_run::bind(session, project, known.collect(), in_lake, &BTreeSet::new())
+    })
+}
+
+/// The columns of everything that is in the lake.
+fn lake_columns(project: &Project) -> anyhow::Result<BTreeMap<DatasetId, Columns>> {
+    let lake = wiring::lake(project)?;
+    let columns = wiring::block_on(comboi_run::lake_columns(project, &lake))?;
+    Ok(columns?)
+}
+
+/// That the file of schemas says something else of a table than the lake.
+fn differ(id: &DatasetId, in_file: &Located<Columns>, in_lake: &Columns) -> Option<Problem> {
+    let mut differences = Vec::new();
+    for column in in_lake {
+        match in_file.get(&column.name) {
+            None => differences.push(format!("`{}` is new", column.name)),
+            Some(before) if before.sql_type != column.sql_type => differences.push(format!(
+                "`{}` is {}, not {}",
+                column.name, column.sql_type, before.sql_type
+            )),
+            Some(_) => {}
         }
     }
-    Ok(problems)
-}
-
-/// Names in the SQL of contracts that are no columns. Where the query's columns are not known yet, the contract's have to do.
-fn bind_contracts(
-    session: &Session,
-    dataset: &Dataset,
-    columns: Option<&Columns>,
-    known: &BTreeMap<DatasetId, Columns>,
-) -> anyhow::Result<Vec<Problem>> {
-    let others: Vec<(&str, &Columns)> = dataset
-        .held_against
+    let gone = in_file
         .iter()
-        .filter_map(|other| Some((other.name.as_str(), known.get(&other.dataset)?)))
-        .collect();
-    let mut problems = Vec::new();
-    for named in &dataset.contracts {
-        let listed = named.contract.schema.columns.iter();
-        let listed = listed
-            .map(|column| Column::new(column.name.value.as_str(), column.sql_type.value.clone()));
-        let listed = Columns(listed.collect());
-        let names = Names {
-            columns: columns.unwrap_or(&listed),
-            all: columns.is_some() || named.contract.schema.exact,
-            others: &others,
-        };
-        let found = comboi_engine::bind_contract_sql(session, &named.contract, &names)?;
-        problems.extend(found);
-    }
-    Ok(problems)
+        .filter(|column| in_lake.get(&column.name).is_none());
+    differences.extend(gone.map(|column| format!("there is no `{}`", column.name)));
+    (!differences.is_empty()).then(|| {
+        let message = format!(
+            "{id} has other columns in the lake than this file lists: {}",
+            differences.join(", ")
+        );
+        Problem::at(&in_file.place, message)
+            .hint("`comboi validate --update-schemas` writes it anew")
+    })
 }
 
-/// Columns about people that would be published as they are.
-fn unhandled(dataset: &Dataset) -> Vec<Problem> {
-    let contracts = dataset.contracts.iter();
-    let columns = contracts.flat_map(|named| named.contract.unhandled());
-    columns
-        .map(|(name, place)| {
-            let text = format!(
-                "column `{name}` tells about a person, and the contract does not say how it is handled before {} is published",
-                dataset.id
-            );
-            let hint = format!(
-                "add `- {{ column: {name}, handling: hmac }}` under `privacy.columns`; others are sha256_unkeyed, mask, truncate, generalise, exclude, and `allowed` with a `reason`"
-            );
-            Problem::at(place, text).hint(hint)
-        })
-        .collect()
+/// Writes the columns of the project's tables and datasets into the file of schemas, and answers whether it changed.
+fn write_schemas(
+    project: &Project,
+    columns: &BTreeMap<DatasetId, Columns>,
+) -> anyhow::Result<bool> {
+    const HEAD: &str = "# The columns of the sources' tables and of the datasets, for `comboi validate` where the lake can't be read.\n# Written by `comboi validate --update-schemas`; do not edit it.\n";
+    let ids = project.dataset_ids().into_iter();
+    let known = ids.filter_map(|id| Some((id.to_string(), columns.get(&id)?)));
+    // Sorted, so that a table that moves in the configuration changes nothing here.
+    let known: BTreeMap<String, &Columns> = known.collect();
+    let schema = |columns: &Columns| -> serde_json::Value {
+        let columns = columns
+            .iter()
+            .filter(|column| !column.name.starts_with("_comboi_"));
+        let columns = columns.map(|it| (it.name.clone(), json!(it.sql_type.to_string())));
+        columns.collect::<serde_json::Map<_, _>>().into()
+    };
+    let schemas = known.into_iter().map(|(id, columns)| (id, schema(columns)));
+    let document = serde_json::Value::Object(schemas.collect());
+    let text = format!("{HEAD}{}", comboi_contract::yaml::document(&document));
+    let path = KnownSchemas::path(&project.folder);
+    if std::fs::read_to_string(&path).is_ok_and(|before| before == text) {
+        return Ok(false);
+    }
+    let written = || {
+        std::fs::create_dir_all(path.parent().unwrap_or(Path::new("")))?;
+        let part = path.with_extension(format!("yml.{}.part", std::process::id()));
+        std::fs::write(&part, &text)?;
+        std::fs::rename(&part, &path)
+    };
+    written().with_context(|| format!("`{}` could not be written", path.display()))?;
+    Ok(true)
 }
 
 /// Contracts that break what their published versions promised, without saying so.
@@ -268,89 +346,4 @@ fn evolved(project: &Project) -> anyhow::Result<Vec<Problem>> {
         }
         problems
     })
-}
-
-/// Generated parts of queries that are no longer what the contract says.
-fn drifted(dataset: &Dataset) -> Vec<Problem> {
-    let contracts = dataset.contracts.iter();
-    let found = contracts.filter_map(|named| {
-        let drift = comboi_contract::drift(&dataset.sql.text, &named.contract, &named.name)?;
-        let again = format!(
-            "`comboi contract sql --contract {} --output {}`",
-            named.path.display(),
-            dataset.sql.path.display()
-        );
-        let (line, message, hint) = match drift {
-            Drift::Changed { line, now } if now.is_empty() => (
-                line,
-                format!("contract `{}` has changed since this was generated from it", named.name),
-                format!("{again} writes it anew"),
-            ),
-            Drift::Changed { line, now } => (
-                line,
-                format!(
-                    "contract `{}` has changed since this was generated from it: the line would be `{now}`",
-                    named.name
-                ),
-                format!("{again} writes it anew"),
-            ),
-            Drift::Edited { line } => (
-                line,
-                "somebody wrote between the marks of what is generated".to_owned(),
-                format!("move it below the second mark; {again} with `--force` throws it away"),
-            ),
-            Drift::Torn { line } => (
-                line,
-                "there is only one of the two marks of what is generated".to_owned(),
-                format!("put the other one back, or take this one away too; {again} with `--force` writes the file anew"),
-            ),
-        };
-        let mut place = Place::file(&*dataset.sql.path);
-        place.line = u32::try_from(line).unwrap_or(u32::MAX);
-        Some(Problem::at(&place, message).hint(hint))
-    });
-    found.collect()
-}
-
-/// Columns that a contract promises and the query does not return.
-fn broken_promises(dataset: &Dataset, columns: &Columns) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    for named in &dataset.contracts {
-        for promised in &named.contract.schema.columns {
-            if columns.get(&promised.name).is_none() {
-                let text = format!(
-                    "contract `{}` has a column that the query does not return: `{}`",
-                    named.name, promised.name.value
-                );
-                let names = columns.0.iter().map(|column| column.name.as_str());
-                problems.push(
-                    Problem::at(&promised.name.place, text)
-                        .maybe_hint(did_you_mean(&promised.name, names)),
-                );
-            }
-        }
-    }
-    problems
-}
-
-fn sql_of(dataset: &Dataset) -> SqlFile<'_> {
-    SqlFile {
-        path: &dataset.sql.path,
-        text: &dataset.sql.text,
-    }
-}
-
-/// Keeps people's mistakes for later, passes on what is not theirs.
-fn collect<T>(
-    problems: &mut Vec<Problem>,
-    result: Result<T, comboi_engine::Error>,
-) -> anyhow::Result<Option<T>> {
-    match result {
-        Ok(value) => Ok(Some(value)),
-        Err(comboi_engine::Error::Problems(Problems(found))) => {
-            problems.extend(found);
-            Ok(None)
-        }
-        Err(e) => Err(e.into()),
-    }
 }

@@ -99,6 +99,10 @@ mod tests {
                 "one of the message's `remaining`",
             ),
             (
+                r#"{\"stage\":\"gold\",\"remaining\":[\"bronze\"]}"#,
+                "the message's `remaining` has a stage that comes before",
+            ),
+            (
                 r#"{\"stage\":\"gold\",\"run\":\"secret\"}"#,
                 "a field of the message has a value of another kind",
             ),
@@ -108,6 +112,14 @@ mod tests {
             assert!(told.starts_with(expected), "{told}");
             assert!(!told.contains("secret"), "{told}");
         }
+    }
+
+    /// The next message names what is left after it, so an order that is mixed up would leave a stage out.
+    #[test]
+    fn stages_are_put_in_order() {
+        let body = r#"{"stage":"bronze","remaining":["gold","bronze","silver","gold"]}"#;
+        let task = TaskMessage::parse(body).unwrap();
+        assert_eq!(task.remaining, [Stage::Silver, Stage::Gold]);
     }
 
     #[test]

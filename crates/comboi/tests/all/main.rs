@@ -10,6 +10,7 @@ mod contracts;
 mod deduplicate;
 mod demo;
 mod files;
+mod foreseen;
 mod identities;
 mod incremental;
 mod killed;

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use comboi_contract::Refused;
+use comboi_project::Project;
 
 use crate::cli::{Global, SqlArgs};
 use crate::exit::{Exit, Usage};
@@ -16,6 +17,9 @@ pub(in crate::command) fn generate(
     out: &mut dyn Write,
 ) -> anyhow::Result<Exit> {
     let contract = wiring::contract(&asked.contract)?;
+    // Its query may be what the project lacks.
+    let project = wiring::partial_project(global).ok();
+    let project = project.and_then(|partial| partial.project);
     let name = asked
         .contract
         .file_stem()
@@ -29,10 +33,15 @@ pub(in crate::command) fn generate(
         Some(input) => input.to_string(),
         None => match existing.as_deref().and_then(comboi_contract::input_of) {
             Some(input) => input.to_owned(),
-            None => input_of(global, contract.dataset.as_str()),
+            None => input_of(project.as_ref(), contract.dataset.as_str()),
         },
     };
-    let generated = comboi_contract::generate(&contract, &name, &input);
+    let mut generated = comboi_contract::generate(&contract, &name, &input);
+    if project.is_some_and(|project| project.privacy.is_some()) {
+        generated
+            .notes
+            .retain(|note| !note.starts_with("pseudonyms need a key"));
+    }
     let text = comboi_contract::place_in(existing.as_deref(), &generated, asked.force)
         .map_err(|refused| told(&refused, asked.output.as_deref()))?;
     match &asked.output {
@@ -63,8 +72,8 @@ fn read(path: &Path) -> anyhow::Result<Option<String>> {
 }
 
 /// What the project's configuration calls the only input of a dataset; else the name of the dataset without `_clean`, from bronze.
-fn input_of(global: &Global, dataset: &str) -> String {
-    let listed = wiring::project(global).ok().and_then(|project| {
+fn input_of(project: Option<&Project>, dataset: &str) -> String {
+    let listed = project.and_then(|project| {
         let found = project.datasets.iter().find(|it| it.id.name() == dataset)?;
         Some(found.inputs.first()?.alias.to_string())
     });

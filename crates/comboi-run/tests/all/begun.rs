@@ -1,0 +1,108 @@
+//! A run is planned for a tick of the timer, and whoever plans it dies at any write: within two ticks every run has ended with a reason.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use comboi_plan::Plan;
+use comboi_run::{RunStatus, Runner};
+use comboi_test::{Fault, Faulty, Store, copy, memory};
+
+use crate::shop::{Shop, state};
+
+/// A tick, and everything that follows of it.
+async fn tick(runner: &Runner, slot: &str) {
+    let plan = || Plan::of_everything(&runner.project);
+    let answer = runner.on_timer(slot, "configs/shop.yml", plan()).await;
+    let mut queue = VecDeque::from(answer.unwrap().send);
+    let mut number = 0;
+    while let Some(message) = queue.pop_front() {
+        number += 1;
+        let name = format!("{slot}-{number}");
+        let answer = runner
+            .on_message(&name, &message, "configs/shop.yml", plan(), None)
+            .await;
+        queue.extend(answer.unwrap().send);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_whose_beginning_was_cut_off_ends() {
+    let (shop, before) = (Shop::with_days(1), memory());
+    let calm = copy(before.as_ref()).await;
+    let counting = Faulty::new(Arc::clone(&calm));
+    let runner = shop.runner(Arc::clone(&counting) as Store);
+    let plan = Plan::of_everything(&runner.project);
+    runner.begin("slot-1", plan.clone()).await.unwrap();
+    let writes = counting.writes();
+    assert!(writes >= 3, "plan, request, note: {:?}", counting.log());
+    tick(&shop.runner(Arc::clone(&calm)), "slot-1").await;
+    let expected = state(&calm).await;
+    let kinds: [fn(usize) -> Fault; 4] = [
+        Fault::DiesBefore,
+        Fault::DiesAfter,
+        Fault::Lies,
+        Fault::Exists,
+    ];
+    for fault in kinds.iter().flat_map(|kind| (0..writes).map(kind)) {
+        let store = copy(before.as_ref()).await;
+        let faulty = Faulty::with(fault, Arc::clone(&store));
+        // Whether it was told that it succeeded makes no difference to those who come after.
+        drop(
+            shop.runner(faulty as Store)
+                .begin("slot-1", plan.clone())
+                .await,
+        );
+        let runner = shop.runner(Arc::clone(&store));
+        for slot in ["slot-2", "slot-3"] {
+            tick(&runner, slot).await;
+        }
+        let views = comboi_run::runs(&runner.state, 100, runner.clock.now()).await;
+        let views = views.unwrap();
+        for view in &views {
+            assert!(view.ended_at.is_some(), "{fault:?}: {view:?}");
+        }
+        let good = views
+            .iter()
+            .filter(|view| view.status == RunStatus::Succeeded);
+        assert!(good.count() >= 1, "{fault:?}");
+        let open = runner.state.open(comboi_lake::OpenBy::Messages).await;
+        assert_eq!(open.unwrap(), [], "{fault:?}");
+        assert_eq!(state(&store).await, expected, "{fault:?}");
+    }
+}
+
+/// A plan that an earlier comboi left, behind which others came since.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_older_plan_that_nobody_began_is_closed() {
+    let (shop, store) = (Shop::with_days(1), memory());
+    // Its plan is its first write.
+    let dying = Faulty::with(Fault::DiesAfter(0), Arc::clone(&store));
+    let runner = shop.runner(dying as Store);
+    let plan = Plan::of_everything(&runner.project);
+    runner.begin("slot-1", plan).await.unwrap_err();
+    shop.run(&store).await;
+    let runner = shop.runner(Arc::clone(&store));
+    let seen = comboi_run::runs(&runner.state, 100, runner.clock.now()).await;
+    let seen: Vec<_> = seen
+        .unwrap()
+        .iter()
+        .map(|it| (it.run.0, it.status))
+        .collect();
+    assert_eq!(
+        seen,
+        [(2, RunStatus::Succeeded), (1, RunStatus::Interrupted)]
+    );
+    tick(&runner, "slot-2").await;
+    let seen = comboi_run::runs(&runner.state, 100, runner.clock.now()).await;
+    let seen: Vec<_> = seen
+        .unwrap()
+        .iter()
+        .map(|it| (it.run.0, it.status, it.ended_at.is_some()))
+        .collect();
+    let expected = [
+        (3, RunStatus::Succeeded, true),
+        (2, RunStatus::Succeeded, true),
+        (1, RunStatus::Interrupted, true),
+    ];
+    assert_eq!(seen, expected);
+}
