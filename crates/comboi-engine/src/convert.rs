@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaData;
 
-use crate::{Error, Session, checksums, footer};
+use crate::{Error, Session, checksums, footer, levels};
 
 use change::changes;
 
@@ -53,6 +53,12 @@ pub(crate) fn readable(
         }
         Ok(None) => {}
         Err(source) => return Err(unreadable(file, &source)),
+    }
+    if let Some(damage) = levels::wrong_levels(file, &footer) {
+        return Err(Refused::File(format!(
+            "`{}` is damaged: {damage}",
+            file.display()
+        )));
     }
     let work = Work {
         session,

@@ -38,6 +38,28 @@ fn read_all(file: &Path) -> String {
     )
 }
 
+/// Which of these Parquet files has a value that DuckDB does not read, and in which column: a time beyond its years, say.
+pub(crate) fn unreadable_value<P: AsRef<Path>>(instance: &Instance, files: &[P]) -> Option<String> {
+    files.iter().map(AsRef::as_ref).find_map(|file| {
+        let from = sql::parquet(&[file]);
+        let columns = instance.columns(&format!("SELECT * FROM {from}")).ok()?;
+        columns.iter().find_map(|(column, _)| {
+            let query = format!(
+                "SELECT max(hash({}))::VARCHAR FROM {from}",
+                sql::ident(column)
+            );
+            let failure = instance.rows(&query).err()?;
+            (failure.kind == Kind::Value).then(|| {
+                format!(
+                    "`{}`: column `{column}` has a value that can't be read ({}): write it within the range of its type",
+                    file.display(),
+                    first_line(&without_values(&failure.message, ""))
+                )
+            })
+        })
+    })
+}
+
 /// What is wrong with a file that a failure names.
 fn named(failure: &Failure, file: &Path) -> Option<String> {
     let message = &failure.message;

@@ -11,6 +11,7 @@ mod sql;
 mod checksums;
 mod convert;
 mod footer;
+mod levels;
 mod pruning;
 mod thrift;
 

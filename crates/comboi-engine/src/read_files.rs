@@ -213,6 +213,9 @@ pub struct Reading {
     pub rules: TextRules,
     /// Whether keys of JSON objects that are not among the group's columns are passed over.
     pub ignore_unknown_keys: bool,
+    /// Whether keys of JSON were looked for in a part of the files only. What would be left out does not fit then, so that
+    /// it is seen: keys that are not among the group's columns, and empty lists of fields that no column has.
+    pub sampled: bool,
     /// Columns whose types somebody wrote down: they take every text of an equal value, and fields of nested values
     /// that are not in them are passed over. A type that was found takes what would be found again.
     pub declared: Vec<String>,

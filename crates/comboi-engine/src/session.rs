@@ -44,6 +44,17 @@ impl Session {
         })
     }
 
+    /// A small one for a test.
+    #[cfg(test)]
+    pub(crate) fn small(scratch: &Path) -> Self {
+        let limits = Limits {
+            memory_bytes: 256 << 20,
+            threads: 2,
+            max_spill_bytes: None,
+        };
+        Self::open(&limits, scratch).unwrap()
+    }
+
     /// A handle that stops what this session is doing, from any thread.
     pub fn interrupter(&self) -> Interrupter {
         self.interrupter.clone()

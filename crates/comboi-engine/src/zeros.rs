@@ -66,19 +66,14 @@ fn is_there(value: &str, of: &SqlType, depth: usize) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use crate::Session;
     use crate::parquet::{FORMAT, WITHOUT_DICTIONARIES, copy_as};
-    use crate::{Limits, Session};
 
     /// Once the engine keeps both zeros, this fails: then this file can go.
     #[test]
     fn dictionaries_take_two_zeros_for_one() {
         let folder = tempfile::tempdir().unwrap();
-        let limits = Limits {
-            memory_bytes: 256 << 20,
-            threads: 1,
-            max_spill_bytes: None,
-        };
-        let session = Session::open(&limits, folder.path()).unwrap();
+        let session = Session::small(folder.path());
         let instance = session.free().unwrap();
         let file = folder.path().join("x.parquet");
         let signs = |format: &str| {

@@ -19,6 +19,8 @@ pub(crate) struct Decision {
     pub(crate) discarded: Vec<String>,
     /// Columns with lists that are empty in every row, which are NULL as long as no list has an item.
     pub(crate) emptied: Vec<String>,
+    /// Columns whose types in the files have none in common, so that their values are kept as text.
+    pub(crate) mixed: Vec<String>,
 }
 
 /// A type that the configuration gives to a column, which it names as the source or as the table does.
@@ -64,6 +66,8 @@ pub(crate) fn decide(
     }
     for place in declare(rules, &mut decision) {
         unlike.retain(|(unlike, _)| *unlike != place);
+        let name = &decision.columns.0[place].name;
+        decision.mixed.retain(|it| it != name);
     }
     if !unlike.is_empty() {
         let columns = unlike.iter().map(|(place, found)| {
@@ -147,6 +151,11 @@ fn meet(
     }
     // Nothing is settled before the table is there: what has no type in common is text.
     if rules.typed || !(is_settled || looked_before) {
+        let name = &column.name;
+        let is_meant = is_settled && rules.policy == SchemaChangePolicy::EvolveAny;
+        if rules.typed && !is_meant && !decision.mixed.contains(name) {
+            decision.mixed.push(name.clone());
+        }
         column.sql_type = SqlType::Varchar(None);
     }
     true
@@ -167,6 +176,27 @@ fn new_fields(known: &SqlType, found: &SqlType, path: &str, into: &mut Vec<Strin
                 match known {
                     Some((_, known)) => new_fields(known, found, &path, into),
                     None => into.push(path),
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Parts of what was found that have nothing but empty lists and that the table's type does not have, as `column.field`.
+pub(crate) fn empty_parts(known: &SqlType, found: &SqlType, path: &str, into: &mut Vec<String>) {
+    use SqlType::{Array, List, Map, Struct};
+    match (known, found) {
+        (List(known) | Array(known, _), List(found)) | (Map(_, known), Map(_, found)) => {
+            empty_parts(known, found, path, into);
+        }
+        (Struct(known), Struct(found)) => {
+            for (name, found) in found {
+                let path = format!("{path}.{name}");
+                match known.iter().find(|(it, _)| it.eq_ignore_ascii_case(name)) {
+                    Some((_, known)) => empty_parts(known, found, &path, into),
+                    None if known_part(found).1 => into.push(path),
+                    None => {}
                 }
             }
         }

@@ -102,6 +102,8 @@ pub enum Note {
     },
     /// Columns with lists that have no item in any row, which are NULL as long as their type is not known.
     EmptyLists(Vec<String>),
+    /// Columns whose types in the files that were read have none in common, so that their values are kept as text.
+    MixedTypes(Vec<String>),
     /// Columns of files that the table does not take.
     Discarded(Vec<String>),
     /// Rows without a value in the incremental column that were left out.
@@ -237,6 +239,7 @@ impl Note {
         match self {
             Self::Changed(_)
             | Self::EmptyLists(_)
+            | Self::MixedTypes(_)
             | Self::NullsSkipped { .. }
             | Self::BelowCheckpoint { .. }
             | Self::InTheFuture { .. }
@@ -322,6 +325,11 @@ impl fmt::Display for Note {
             Self::EmptyLists(columns) => write!(
                 f,
                 "{}: every list is empty, so its type is not known yet: NULL until a list has an item (`columns` can say its type)",
+                listed(columns)
+            ),
+            Self::MixedTypes(columns) => write!(
+                f,
+                "{}: the types in the files and in the table have none in common, so all values are kept as text; `columns` can say a type",
                 listed(columns)
             ),
             Self::ColumnsGone {

@@ -9,6 +9,7 @@ mod header;
 mod headers;
 mod piece;
 mod pieces;
+mod plain;
 mod settings;
 mod single;
 mod text;

@@ -112,17 +112,12 @@ mod tests {
     use comboi_project::SqlType;
 
     use super::*;
-    use crate::{Limits, Session};
+    use crate::Session;
 
     #[test]
     fn forms_are_told_apart() {
         let folder = tempfile::tempdir().unwrap();
-        let limits = Limits {
-            memory_bytes: 256 << 20,
-            threads: 1,
-            max_spill_bytes: None,
-        };
-        let session = Session::open(&limits, folder.path()).unwrap();
+        let session = Session::small(folder.path());
         let instance = session.free().unwrap();
         let instance = &*instance;
         let column = Column::new("x", SqlType::Varchar(None));

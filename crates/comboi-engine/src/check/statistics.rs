@@ -159,7 +159,7 @@ mod tests {
     use comboi_project::Columns;
 
     use super::*;
-    use crate::{Limits, Session};
+    use crate::Session;
 
     fn check(
         select: &str,
@@ -167,12 +167,7 @@ mod tests {
         test: impl Fn(&Statistics, &Instance, &[Column]),
     ) {
         let folder = tempfile::tempdir().unwrap();
-        let limits = Limits {
-            memory_bytes: 256 << 20,
-            threads: 2,
-            max_spill_bytes: None,
-        };
-        let session = Session::open(&limits, folder.path()).unwrap();
+        let session = Session::small(folder.path());
         let file = folder.path().join("a.parquet");
         let instance = session.free().unwrap();
         let instance = &*instance;

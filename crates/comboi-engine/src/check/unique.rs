@@ -227,12 +227,7 @@ mod tests {
 
     fn check(keys: &str, columns: &[&str], row_count: u64, expected: (u64, u64)) {
         let folder = tempfile::tempdir().unwrap();
-        let limits = crate::Limits {
-            memory_bytes: 256 << 20,
-            threads: 2,
-            max_spill_bytes: None,
-        };
-        let session = Session::open(&limits, folder.path()).unwrap();
+        let session = Session::small(folder.path());
         let relation = format!("({keys})");
         let keys = Keys {
             relation: &relation,

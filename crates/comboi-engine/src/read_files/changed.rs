@@ -81,7 +81,6 @@ impl Changed<'_> {
             format!("coalesce(len(list_filter({list}, lambda {item}: {unfit})) > 0, false)")
         };
         let conditions: Vec<String> = match (of, to) {
-            (of, to) if of == to => Vec::new(),
             (List(part) | Array(part, _), List(to_part) | Array(to_part, _)) => {
                 let unfit = self.unfit(&item, part, to_part, depth + 1);
                 let length = match to {
@@ -109,10 +108,17 @@ impl Changed<'_> {
                     self.unfit(&key, of_key, to_key, depth + 1),
                     self.unfit(&value, of, to, depth + 1),
                 ];
+                // `1` and `1.0` are the same number.
+                let twice = (of_key != to_key).then(|| {
+                    let key = self.value(&key, of_key, to_key, depth + 1);
+                    format!(
+                        "coalesce(len(list_distinct(list_transform({entries}, lambda {item}: {key}))) < len({entries}), false)"
+                    )
+                });
+                let parts = parts.into_iter().flatten();
                 parts
-                    .into_iter()
-                    .flatten()
                     .map(|unfit| any(&entries, &unfit))
+                    .chain(twice)
                     .collect()
             }
             (of, to) => self.part(from, of, to).unfit().into_iter().collect(),

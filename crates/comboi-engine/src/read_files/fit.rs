@@ -15,6 +15,7 @@ use comboi_project::SqlType;
 
 use super::changed::{self, Changed};
 use super::number::{Float, FloatRule};
+use super::unfit::with_article;
 use super::{TextRules, json, nested};
 use crate::sql;
 
@@ -39,8 +40,15 @@ pub(super) struct Fit {
     from: String,
     /// Whether every value fits, so that nothing is to be checked.
     always: bool,
-    /// The value if the type were declared, where that makes a difference.
-    declared: Option<String>,
+    /// What it would be if the type were declared, where that makes a difference.
+    declared: Option<IfDeclared>,
+}
+
+struct IfDeclared {
+    /// NULL where the value does not fit either.
+    value: String,
+    /// How the text is written, as the end of a sentence.
+    how: String,
 }
 
 impl Fit {
@@ -92,10 +100,17 @@ impl Fit {
         (!self.always).then(|| format!("({from} IS NOT NULL AND ({value}) IS NULL)"))
     }
 
-    /// Whether a value that does not fit would do so if its type were declared.
-    pub(super) fn fits_declared(&self) -> Option<String> {
-        let declared = self.declared.as_ref()?;
-        Some(format!("({declared}) IS NOT NULL"))
+    /// Whether a value that does not fit would do so if its type were declared, and how it is written, as the end of
+    /// a sentence.
+    pub(super) fn fits_declared(&self) -> Option<(String, &str)> {
+        let IfDeclared { value, how } = self.declared.as_ref()?;
+        Some((format!("({value}) IS NOT NULL"), how))
+    }
+
+    /// Whether a value that does not fit is a number.
+    pub(super) fn is_number(&self) -> String {
+        let Self { from, .. } = self;
+        format!("regexp_full_match(replace(CAST({from} AS VARCHAR), ',', '.'), '{NUMBER}')")
     }
 }
 
@@ -122,8 +137,38 @@ pub(super) fn text(from: &str, to: &SqlType, rules: &TextRules, origin: Origin) 
         value: value(origin),
         from: from.to_owned(),
         always: false,
-        declared: differs.then(|| value(Origin::Declared)),
+        declared: differs.then(|| IfDeclared {
+            value: value(Origin::Declared),
+            how: how_written(from, to),
+        }),
     }
+}
+
+/// A number, however it is written.
+const NUMBER: &str = r"\s*[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?\s*";
+/// One without leading zeros, `+`, blanks and `-0`.
+const TIDY_NUMBER: &str = r"0|-?([1-9]\d*)(\.\d+)?([eE][-+]?\d+)?|-?0?\.\d+([eE][-+]?\d+)?";
+
+/// How a text is written that a type takes only if it is declared: SQL.
+fn how_written(c: &str, to: &SqlType) -> String {
+    let article = with_article(&to.to_string());
+    let tidy = match to {
+        SqlType::Boolean => return sql::text("is not `true` or `false`"),
+        SqlType::Float | SqlType::Double => format!(
+            "is not exactly {article} (it has more digits, which a declared type rounds; DECIMAL or VARCHAR keeps them)"
+        ),
+        _ => format!("is not written as {article} is (no exponent)"),
+    };
+    let not_tidy =
+        format!("is not written as {article} is (no leading zeros, `+`, blanks or `-0`)");
+    let not_finite = format!("is not taken for {article} (NaN or infinity)");
+    format!(
+        "CASE WHEN regexp_full_match(replace({c}, ',', '.'), '{TIDY_NUMBER}') THEN {} \
+         WHEN regexp_full_match({c}, '{NOT_FINITE}') THEN {} ELSE {} END",
+        sql::text(&tidy),
+        sql::text(&not_finite),
+        sql::text(&not_tidy)
+    )
 }
 
 fn text_value(c: &str, to: &SqlType, rules: &TextRules, origin: Origin) -> String {
@@ -214,12 +259,22 @@ fn floating(c: &str, to: &SqlType, origin: Origin) -> String {
     };
     let rule = FloatRule::new(float, origin == Origin::Found);
     let cast = format!("TRY_CAST({c} AS {to})");
-    let otherwise = format!(
-        r"CASE WHEN {}({c}) OR regexp_full_match({c}, '(?i)\s*[-+]?(nan|inf|infinity)\s*') THEN {cast} END",
-        rule.function()
-    );
-    as_written(c, &cast, &otherwise)
+    let takes = format!("{}({c})", rule.function());
+    match origin {
+        // `nan` is no number that a type is found by.
+        Origin::Found => {
+            let finite = format!("CASE WHEN isfinite({cast}) THEN {cast} END");
+            as_written(c, &finite, &format!("CASE WHEN {takes} THEN {cast} END"))
+        }
+        Origin::Declared => {
+            let not_finite = format!("regexp_full_match({c}, '{NOT_FINITE}')");
+            let otherwise = format!("CASE WHEN {takes} OR {not_finite} THEN {cast} END");
+            as_written(c, &cast, &otherwise)
+        }
+    }
 }
+
+const NOT_FINITE: &str = r"(?i)\s*[-+]?(nan|inf|infinity)\s*";
 
 /// The cast's value where its type writes the text just so, which is quickly seen; else what another expression says.
 fn as_written(c: &str, cast: &str, otherwise: &str) -> String {
@@ -310,14 +365,23 @@ pub(super) fn typed(
             always: false,
             declared: None,
         },
-        (of, Varchar(None)) if !matches!(of, Blob) => always(format!("CAST({from} AS VARCHAR)")),
+        (of, Varchar(None)) if !matches!(of, Blob) => match sound(&from, of) {
+            None => always(format!("CAST({from} AS VARCHAR)")),
+            Some(sound) => Fit::checked(
+                &from,
+                format!("CASE WHEN {sound} THEN CAST({from} AS VARCHAR) END"),
+            ),
+        },
+        (Time, Time) => checked(&sound(&from, of).unwrap_or_default()),
         // Infinite dates have no place in the lake.
-        (Date | Timestamp | TimestampTz, to) if of == to => checked(&format!("isfinite({from})")),
+        (Date | Timestamp | TimestampTz, to) if of == to => checked(&format!(
+            "isfinite({from}) AND {}",
+            sound(&from, of).unwrap_or_default()
+        )),
         (TimestampNs, TimestampNs) => checked(&format!("epoch_ns({from}) % 1000 = 0")),
         (HugeInt | UHugeInt, to) if of == to => {
             checked(&format!("TRY_CAST({from} AS DECIMAL(38,0)) IS NOT NULL"))
         }
-        (of, to) if of == to => always(from.clone()),
         (of, to) if changed::is_taken_apart(of, to) => {
             let parts = Changed {
                 rules,
@@ -332,9 +396,16 @@ pub(super) fn typed(
                 }
             }
         }
+        (of, to) if of == to => always(from.clone()),
         (of, to) => {
             let value = format!("TRY_CAST({from} AS {to})");
-            let same = format!("TRY_CAST({value} AS {of}) IS NOT DISTINCT FROM {from}");
+            let mut same = format!("TRY_CAST({value} AS {of}) IS NOT DISTINCT FROM {from}");
+            if of.is_moment() && to.is_moment() {
+                same += &format!(" AND isfinite({from})");
+            }
+            if let Some(sound) = sound(&from, of) {
+                same = format!("{sound} AND {same}");
+            }
             Fit {
                 value: format!("CASE WHEN {same} THEN {value} END"),
                 from: from.clone(),
@@ -343,6 +414,18 @@ pub(super) fn typed(
             }
         }
     }
+}
+
+/// Whether a date or a time is one that DuckDB can read: those of Parquet files are taken from them as they are.
+fn sound(from: &str, of: &SqlType) -> Option<String> {
+    Some(match of {
+        SqlType::Date => format!("{from} >= DATE '5877642-06-25 (BC)'"),
+        SqlType::Time => format!("{from} BETWEEN TIME '00:00:00' AND TIME '24:00:00'"),
+        SqlType::Timestamp | SqlType::TimestampTz => {
+            format!("(NOT isfinite({from}) OR epoch_us({from}) >= -9223372022400000000)")
+        }
+        _ => return None,
+    })
 }
 
 /// A nested value with other names of fields, which are in the same order.

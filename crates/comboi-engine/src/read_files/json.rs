@@ -8,8 +8,10 @@
 //! `comboi_json_values` every value with its path ([`values`]), from which the types are found.
 
 mod check;
+mod cut;
 mod records;
 mod rows;
+mod scanner;
 mod shape;
 mod text;
 mod values;
@@ -25,7 +27,7 @@ use crate::instance::Instance;
 use crate::{Error, sql};
 pub(super) use check::nested_texts;
 pub(crate) use check::{define_is_json, is_json};
-use shape::Shape;
+use shape::{Others, Shape};
 pub(super) use values::infer;
 
 /// The mark of an error that is about a file as a whole, in DuckDB's messages. The text after it names the file.
@@ -100,19 +102,24 @@ pub(super) fn from(group: &Group, json: &Json, reading: &Reading) -> String {
         let to = name.and_then(|name| types.get(name).copied());
         let others_ignored =
             reading.ignore_unknown_keys || name.is_some_and(|name| declared.contains(name));
+        let others = match (reading.sampled, others_ignored) {
+            (true, _) => Others::Null,
+            (false, true) => Others::Any,
+            (false, false) => Others::Untyped,
+        };
         let mut path = vec![column.spelled.clone()];
         ScanColumn {
             key: column.spelled.clone(),
             name: name.unwrap_or(&column.spelled).to_owned(),
             sql_type: to.map(ToString::to_string).unwrap_or_default(),
             shape: to.map_or(Shape::Text, |to| {
-                Shape::of(to, &json.keys, &mut path, others_ignored)
+                Shape::of(to, &json.keys, &mut path, others)
             }),
         }
     };
     let scan = Scan {
         columns: group.columns.iter().map(column).collect(),
-        ignore_unknown: reading.ignore_unknown_keys,
+        ignore_unknown: reading.ignore_unknown_keys && !reading.sampled,
         ..scan(group, json, &reading.rules, None)
     };
     format!("comboi_json({})", argument(&scan))

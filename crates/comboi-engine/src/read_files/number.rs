@@ -148,37 +148,42 @@ impl<'a> Number<'a> {
             return true;
         }
         let (digits, power) = self.significant();
+        digits.is_empty()
+            || float
+                .nearest(&digits, power)
+                .is_some_and(|it| is_written(it, &digits, power))
+    }
+
+    /// Whether the floating-point number nearest to it has the same digits before the point. Behind the point it is
+    /// rounded. It is neither infinity nor, unless this number is zero, zero.
+    fn has_whole_digits_of(&self, float: Float) -> bool {
+        let (digits, power) = self.significant();
         if digits.is_empty() {
             return true;
         }
-        let text = format!("{digits}e{power}");
-        let behind = digits.len() - 1;
-        let written = match float {
-            Float::Double => text.parse::<f64>().map(|it| format!("{it:.behind$e}")),
-            Float::Single => text.parse::<f32>().map(|it| format!("{it:.behind$e}")),
-        };
-        let Some((mantissa, exponent)) = written.as_deref().ok().and_then(|it| it.split_once('e'))
-        else {
+        let Some(nearest) = float.nearest(&digits, power) else {
             return false;
         };
-        let same_digits = mantissa.bytes().filter(|it| *it != b'.').eq(digits.bytes());
-        same_digits && exponent.parse() == Ok(power + length(&digits) - 1)
+        let before = usize::try_from(length(&digits) + power.min(0)).unwrap_or(0);
+        let whole = digits.get(..before).unwrap_or(&digits);
+        let tidy = whole.trim_end_matches('0');
+        if tidy.is_empty() {
+            return nearest.abs() < 1.0;
+        }
+        let zeros = length(whole) - length(tidy);
+        is_written(nearest.trunc(), tidy, power.max(0) + zeros)
     }
+}
 
-    /// Whether it lies in the range: neither infinity nor, unless it is zero, zero.
-    fn is_in_range_of(&self, float: Float) -> bool {
-        let (digits, power) = self.significant();
-        let text = format!("{digits}e{power}");
-        let parsed = match float {
-            Float::Double => text.parse::<f64>(),
-            Float::Single => text.parse::<f32>().map(f64::from),
-        };
-        digits.is_empty() || parsed.is_ok_and(|it| it.is_finite() && it != 0.0)
-    }
-
-    fn is_whole_without_exponent(&self) -> bool {
-        self.exponent.is_none() && zeros_only(self.fraction.unwrap_or_default())
-    }
+/// Whether a number, written with as many digits, has just these, times this power of ten. Signs do not count.
+fn is_written(number: f64, digits: &str, power: i64) -> bool {
+    let behind = digits.len().saturating_sub(1);
+    let written = format!("{:.behind$e}", number.abs());
+    let Some((mantissa, exponent)) = written.split_once('e') else {
+        return false;
+    };
+    let same_digits = mantissa.bytes().filter(|it| *it != b'.').eq(digits.bytes());
+    same_digits && exponent.parse() == Ok(power + length(digits) - 1)
 }
 
 fn digits(text: &str) -> (&str, &str) {
@@ -216,6 +221,18 @@ pub(super) enum Float {
     Double,
     /// `FLOAT`
     Single,
+}
+
+impl Float {
+    /// The number nearest to these digits times this power of ten, if it is neither infinity nor zero.
+    fn nearest(self, digits: &str, power: i64) -> Option<f64> {
+        let text = format!("{digits}e{power}");
+        let nearest = match self {
+            Self::Double => text.parse(),
+            Self::Single => text.parse::<f32>().map(f64::from),
+        };
+        nearest.ok().filter(|it: &f64| it.is_finite() && *it != 0.0)
+    }
 }
 
 /// `comboi_plain(text, scale)`: [`Number::plain`], or NULL.
@@ -283,8 +300,7 @@ impl FloatRule {
             let is_double = self.float == Float::Double;
             return number.is_written_double() && (is_double || number.has_digits_of(self.float));
         }
-        number.is_in_range_of(self.float)
-            && (!number.is_whole_without_exponent() || number.has_digits_of(self.float))
+        number.has_whole_digits_of(self.float)
     }
 }
 
@@ -425,7 +441,7 @@ mod tests {
     }
 
     #[test]
-    fn a_declared_double_takes_what_lies_in_its_range() {
+    fn a_declared_double_keeps_the_digits_before_the_point() {
         check(
             false,
             Float::Double,
@@ -434,7 +450,14 @@ mod tests {
                 "+1.50",
                 " 5.",
                 "3.14159265358979323846",
+                "123456789012.3456789",
+                "0.00000000000000000000012345678901234567890123",
+                "4503599627370496.3",
+                "10.7",
+                "100000000000000000000.5",
+                "-9007199254740992e0",
                 "1e23",
+                "1.7976931348623157e308",
                 "0e400",
                 "-0",
             ],
@@ -443,11 +466,36 @@ mod tests {
         check(
             false,
             Float::Double,
-            &["9007199254740993", "1e400", "1e-400", "1_0", "x"],
+            &[
+                "9007199254740993",
+                "-9007199254740993.0",
+                "9007199254740993e0",
+                "9.007199254740993e15",
+                "123456789012345678.5",
+                "-123456789012345678.5",
+                "1.234567890123456785e17",
+                // 4503599627370497 is nearest.
+                "4503599627370496.7",
+                "0.99999999999999999999",
+                "1e400",
+                "1e-400",
+                "1_0",
+                "x",
+            ],
             false,
         );
-        check(false, Float::Single, &["16777216", "0.1", "1e38"], true);
-        check(false, Float::Single, &["16777217", "1e39", "1e-46"], false);
+        check(
+            false,
+            Float::Single,
+            &["16777216", "0.1", "1e38", "8388607.25"],
+            true,
+        );
+        check(
+            false,
+            Float::Single,
+            &["16777217", "16777217.5", "1e39", "1e-46"],
+            false,
+        );
         check(true, Float::Single, &["0.1", "16777216"], true);
         check(
             true,

@@ -6,7 +6,7 @@ use duckdb::arrow::array::RecordBatch;
 
 use super::fit::{NULL_FOUND, UNFIT};
 use super::{Error, json};
-use crate::damage::{blamed, in_pages};
+use crate::damage::{blamed, in_pages, unreadable_value};
 use crate::failure::{Failure, Kind, first_line};
 use crate::instance::Instance;
 
@@ -34,7 +34,16 @@ pub(crate) fn run_over<P: AsRef<Path>>(
             Kind::Damage => blamed(instance, &failure, files),
             _ => in_pages(&failure.message),
         };
-        damage.map_or_else(|| explain(instance, failure, doing), Error::BadFile)
+        if let Some(damage) = damage {
+            return Error::BadFile(damage);
+        }
+        let is_value = failure.kind == Kind::Value;
+        match explain(instance, failure, doing) {
+            Error::Engine(error) if is_value => {
+                unreadable_value(instance, files).map_or(Error::Engine(error), Error::BadFile)
+            }
+            error => error,
+        }
     })
 }
 

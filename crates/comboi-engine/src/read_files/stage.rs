@@ -305,7 +305,16 @@ fn write<P: AsRef<Path>>(
         sql::path(&to.folder),
         file_bytes.min(ROW_GROUP_BYTES),
     );
-    run_over(instance, "stage rows", &statement, from, |failure| {
+    let doing = match from {
+        [] => "stage rows".to_owned(),
+        [file] => format!("stage the rows of `{}`", file.as_ref().display()),
+        [file, more @ ..] => format!(
+            "stage the rows of `{}` and {} more files",
+            file.as_ref().display(),
+            more.len()
+        ),
+    };
+    run_over(instance, &doing, &statement, from, |failure| {
         if is_known(failure) {
             return Some(Error::Unfit);
         }

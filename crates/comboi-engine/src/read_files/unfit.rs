@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use comboi_project::{Column, Columns};
+use comboi_project::{Column, Columns, SqlType};
 
 use super::fit::Fit;
 use super::relation::{NoRecord, Relation, relation};
@@ -268,14 +268,35 @@ fn unfit_rows_of(relation: &Relation) -> Option<String> {
 fn reason(column: &Column, fit: &Fit) -> String {
     let Column { name, sql_type, .. } = column;
     let what = with_article(&sql_type.to_string());
-    let other_type = sql::text(&format!("`{name}` is not {what}"));
-    let Some(fits_declared) = fit.fits_declared() else {
-        return other_type;
+    let mut otherwise = sql::text(&format!("`{name}` {}", is_not(&sql_type.to_string())));
+    if matches!(sql_type, SqlType::Float | SqlType::Double) {
+        let inexact = sql::text(&format!(
+            "`{name}` is not exactly {what} (a digit before the point would change, or it is out of range): to keep its value, declare `{name}` as DECIMAL or VARCHAR under `columns`"
+        ));
+        otherwise = format!(
+            "CASE WHEN {} THEN {inexact} ELSE {otherwise} END",
+            fit.is_number()
+        );
+    }
+    let Some((fits_declared, how)) = fit.fits_declared() else {
+        return otherwise;
     };
-    let other_text = sql::text(&format!(
-        "`{name}` is not written as {what} is (no leading zeros, `+` or blanks): to take its value, declare `{name}: {sql_type}` under `columns`"
+    let before = sql::text(&format!("`{name}` "));
+    let advice = sql::text(&format!(
+        ": to take its value, declare `{name}: {sql_type}` under `columns`"
     ));
-    format!("CASE WHEN {fits_declared} THEN {other_text} ELSE {other_type} END")
+    format!("CASE WHEN {fits_declared} THEN {before} || {how} || {advice} ELSE {otherwise} END")
+}
+
+/// What is wrong with a value that is not of this type, as the end of a sentence.
+pub(super) fn is_not(sql_type: &str) -> String {
+    match sql_type {
+        "JSON" => "is not JSON".to_owned(),
+        untyped if untyped == SqlType::Null.to_string() => {
+            "has a value, and its type is not known: declare it under `columns`".to_owned()
+        }
+        other => format!("is not {}", with_article(other)),
+    }
 }
 
 pub(super) fn with_article(sql_type: &str) -> String {

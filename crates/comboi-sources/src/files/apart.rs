@@ -66,7 +66,13 @@ impl Rejects {
         self.path.with_file_name(format!("{:010}", self.files))
     }
 
-    fn push(&mut self, name: &str, place: Start, reason: &str, text: &[u8]) -> io::Result<()> {
+    pub(super) fn push(
+        &mut self,
+        name: &str,
+        place: Start,
+        reason: &str,
+        text: &[u8],
+    ) -> io::Result<()> {
         let Start { line, byte } = place;
         let mut row = Vec::new();
         let text = String::from_utf8_lossy(text);
@@ -90,11 +96,11 @@ impl Rejects {
 /// Takes CSV apart; the length of the longest record in what was written to `to`.
 pub(super) fn csv(text: &Text<'_>, top: &Top, to: &Path, rejects: &mut Rejects) -> io::Result<u64> {
     let one_column = top.width == 1;
-    let mut records = Records::new(text.open()?, text.start, top.marks, one_column);
+    let mut records = Records::new(|| text.open(), text.start, top.marks, one_column)?;
     records.skip_lines(top.lines)?;
     let mut out = Out::create(to, text.name)?;
     while let Some(mut record) = records.next()? {
-        if record.fields.len() == top.width + 1 && record.fields.last().is_some_and(Vec::is_empty) {
+        while record.fields.len() > top.width && record.fields.last().is_some_and(Vec::is_empty) {
             record.fields.pop();
         }
         match problem(&record, top.width) {

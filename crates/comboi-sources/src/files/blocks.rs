@@ -18,22 +18,29 @@ pub(super) const BLOCK_BYTES: u64 = 4 * 1024 * 1024;
 /// Where the blocks begin in their files.
 pub(super) type Starts = HashMap<PathBuf, Start>;
 
-/// The blocks of a CSV file, in order, without what is before the first record.
+/// The blocks of a CSV file, in order, without what is before the first record. A record that is too long is in none.
 pub(super) fn csv(
     text: &Text<'_>,
     top: &Top,
     rejects: &mut Rejects,
 ) -> io::Result<Vec<(PathBuf, Start)>> {
     let one_column = top.width == 1;
-    let mut records = Records::new(text.open()?, text.start, top.marks, one_column);
+    let mut records = Records::new(|| text.open(), text.start, top.marks, one_column)?;
     records.skip_lines(top.lines)?;
     let mut blocks = Vec::new();
     while !records.ended()? {
         let start = records.place();
         let (path, mut file) = create(text, rejects)?;
-        records.copy(BLOCK_BYTES, &mut file)?;
+        let too_long = records.copy(BLOCK_BYTES, &mut file)?;
         file.flush()?;
-        blocks.push((path, start));
+        let end = too_long.as_ref().map_or(records.place(), |it| it.start);
+        if end != start {
+            blocks.push((path, start));
+        }
+        if let Some(record) = too_long {
+            let problem = record.problem.unwrap_or_default();
+            rejects.push(text.name, record.start, problem, &record.raw)?;
+        }
     }
     Ok(blocks)
 }

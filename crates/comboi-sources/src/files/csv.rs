@@ -1,7 +1,7 @@
 //! CSV text taken apart, record by record, with the place of each.
 //!
 //! It reads what DuckDB reads in strict mode: quotes only around whole fields, blanks around them are passed over, a
-//! delimiter at the end of a line that is one too many is too. Line ends are `\n`, `\r\n` or `\r`, also mixed.
+//! empty value behind the last column is too. Line ends are `\n`, `\r\n` or `\r`, also mixed.
 
 mod input;
 #[cfg(test)]
@@ -13,8 +13,9 @@ use memchr::{memchr, memchr2, memchr3, memrchr};
 
 use input::Input;
 
-/// The longest record; what is longer has most likely lost a quote.
-const LONGEST_RECORD: usize = 16 * 1024 * 1024;
+/// The longest record.
+pub(super) const LONGEST_RECORD: usize = 16 * 1024 * 1024;
+const TOO_LONG: &str = "the record is longer than 16 MiB";
 
 /// What the text is made of. All of it is ASCII.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -48,27 +49,33 @@ pub(super) struct Record {
     pub(super) start: Start,
     pub(super) fields: Vec<Vec<u8>>,
     /// As it was written, without its line end.
+    /// Of a record that is too long, what comes first.
     pub(super) raw: Vec<u8>,
     /// Why it can't be taken apart.
     pub(super) problem: Option<&'static str>,
 }
 
 /// The records of a text.
-pub(super) struct Records<R> {
-    input: Input<R>,
+pub(super) struct Records<'a, R> {
+    input: Input<'a, R>,
     marks: Marks,
     /// An empty line is a record with one field that is empty, not nothing.
     one_column: bool,
 }
 
-impl<R: Read> Records<R> {
-    /// Of a text that begins at this place of a longer one.
-    pub(super) fn new(text: R, start: Start, marks: Marks, one_column: bool) -> Self {
-        Self {
-            input: Input::new(text, start),
+impl<'a, R: Read> Records<'a, R> {
+    /// Of a text that begins at this place of a longer one. `open` gives the text from its beginning, each time anew.
+    pub(super) fn new(
+        open: impl Fn() -> io::Result<R> + 'a,
+        start: Start,
+        marks: Marks,
+        one_column: bool,
+    ) -> io::Result<Self> {
+        Ok(Self {
+            input: Input::new(Box::new(open), start)?,
             marks,
             one_column,
-        }
+        })
     }
 
     /// Passes over whole lines.
@@ -116,6 +123,7 @@ impl<R: Read> Records<R> {
             record.fields.push(field);
             match end {
                 End::Field => {}
+                End::Record if self.input.is_too_long() => return Ok(self.too_long(record)),
                 End::Record => break,
                 End::Bad(problem) => return self.bad(record, problem),
             }
@@ -125,15 +133,20 @@ impl<R: Read> Records<R> {
         Ok(record)
     }
 
-    /// Copies lines until so many bytes are copied and a record ends. How many it were: 0 at the end of the text.
+    /// Copies lines until so many bytes are copied and a record ends.
     ///
-    /// A line that can't be taken apart counts as a record, as it does in [`next`](Self::next).
-    pub(super) fn copy(&mut self, at_least: u64, to: &mut impl Write) -> io::Result<u64> {
+    /// A line that can't be taken apart counts as a record, as it does in [`next`](Self::next). One that is too long is
+    /// not copied: it is returned, and copying ends before it.
+    pub(super) fn copy(
+        &mut self,
+        at_least: u64,
+        to: &mut impl Write,
+    ) -> io::Result<Option<Record>> {
         let begin = self.place().byte;
         loop {
             let copied = self.place().byte - begin;
             if copied >= at_least || self.ended()? {
-                return Ok(copied);
+                return Ok(None);
             }
             let window = self.input.window()?;
             // Before the first quote, lines are records.
@@ -144,30 +157,51 @@ impl<R: Read> Records<R> {
                     to.write_all(window.get(..=end).unwrap_or_default())?;
                     self.input.advance(end + 1);
                 }
-                None => self.copy_record(to)?,
+                None => {
+                    let too_long = self.copy_record(to)?;
+                    if too_long.is_some() {
+                        return Ok(too_long);
+                    }
+                }
             }
         }
     }
 
-    fn copy_record(&mut self, to: &mut impl Write) -> io::Result<()> {
-        let start = self.place();
-        let Some(first) = self.input.peek()? else {
-            return Ok(());
-        };
-        if self.is_no_record(first) {
-            return self.input.copy_line(to);
+    fn copy_record(&mut self, to: &mut impl Write) -> io::Result<Option<Record>> {
+        if self.input.peek()?.is_some_and(|it| self.is_no_record(it)) {
+            self.input.copy_line(to)?;
+            return Ok(None);
         }
+        let record = Record {
+            start: self.place(),
+            ..Record::default()
+        };
         self.input.begin();
-        loop {
+        let problem = loop {
             match self.field()?.1 {
                 End::Field => {}
-                End::Record => return to.write_all(self.input.taken()),
-                End::Bad(_) => {
-                    self.input.put_back(start);
-                    return self.input.copy_line(to);
-                }
+                End::Record => break None,
+                End::Bad(problem) => break Some(problem),
             }
+        };
+        match (problem, self.input.is_too_long()) {
+            (None, false) => to.write_all(self.input.taken())?,
+            (Some(_), false) => {
+                self.input.put_back(record.start)?;
+                self.input.copy_line(to)?;
+            }
+            (None, true) => return Ok(Some(self.too_long(record))),
+            (Some(problem), true) => return self.bad(record, problem).map(Some),
         }
+        Ok(None)
+    }
+
+    fn too_long(&self, mut record: Record) -> Record {
+        record.fields.clear();
+        record.raw = self.input.taken().to_vec();
+        without_line_end(&mut record.raw);
+        record.problem = Some(TOO_LONG);
+        record
     }
 
     /// One field, and what comes after it.
@@ -187,25 +221,32 @@ impl<R: Read> Records<R> {
             }
             match self.ends(byte)? {
                 Some(end) => return Ok((field, end)),
-                None => field.push(byte),
+                None => self.keep(&mut field, &[byte]),
             }
             only_blanks &= byte == b' ';
-            if self.input.taken().len() > LONGEST_RECORD {
-                return Ok((field, End::Bad("the line is longer than 16 MiB")));
-            }
+        }
+    }
+
+    /// A field of a record that is too long is not kept.
+    fn keep(&self, field: &mut Vec<u8>, bytes: &[u8]) {
+        if !self.input.is_too_long() {
+            field.extend_from_slice(bytes);
         }
     }
 
     /// What certainly belongs to the field, as far as it is at hand.
     fn take_until_an_end(&mut self, field: &mut Vec<u8>) -> io::Result<()> {
+        let too_long = self.input.is_too_long();
         let window = self.input.window()?;
         let end = memchr3(self.marks.delimiter, b'\n', b'\r', window).unwrap_or(window.len());
         let mut sure = window.get(..end).unwrap_or_default();
         if let Some(comment) = self.marks.comment.and_then(|comment| memchr(comment, sure)) {
             sure = sure.get(..comment).unwrap_or_default();
         }
-        field.extend_from_slice(sure);
         let count = sure.len();
+        if !too_long {
+            field.extend_from_slice(sure);
+        }
         self.input.advance(count);
         Ok(())
     }
@@ -216,9 +257,12 @@ impl<R: Read> Records<R> {
         };
         let escape = self.marks.escape.unwrap_or(quote);
         loop {
+            let too_long = self.input.is_too_long();
             let window = self.input.window()?;
             let end = memchr2(quote, escape, window).unwrap_or(window.len());
-            field.extend_from_slice(window.get(..end).unwrap_or_default());
+            if !too_long {
+                field.extend_from_slice(window.get(..end).unwrap_or_default());
+            }
             self.input.advance(end);
             let Some(byte) = self.input.next()? else {
                 break;
@@ -226,14 +270,12 @@ impl<R: Read> Records<R> {
             let next = self.input.peek()?;
             let escapes = next == Some(quote) || (escape != quote && next == Some(escape));
             if byte == escape && escapes {
-                field.extend(self.input.next()?);
+                let escaped = self.input.next()?;
+                self.keep(&mut field, escaped.as_slice());
             } else if byte == quote {
                 return self.after_quote(field);
             } else {
-                field.push(byte);
-            }
-            if self.input.taken().len() > LONGEST_RECORD {
-                break;
+                self.keep(&mut field, &[byte]);
             }
         }
         Ok((field, End::Bad("a quote is opened and never closed")))
@@ -271,7 +313,7 @@ impl<R: Read> Records<R> {
     /// The line that the record began in, as a record that can't be taken apart. What follows it is read again, so
     /// that a lost quote does not take the rest of the file with it.
     fn bad(&mut self, mut record: Record, problem: &'static str) -> io::Result<Record> {
-        self.input.put_back(record.start);
+        self.input.put_back(record.start)?;
         let mut line = First(Vec::new());
         self.input.copy_line(&mut line)?;
         record.raw = line.0;

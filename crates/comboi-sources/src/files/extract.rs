@@ -101,6 +101,8 @@ pub(super) struct Job<'a> {
     gone: Vec<String>,
     rejects: Rejects,
     attempts: u32,
+    /// Whether the keys of JSON were looked for in a part of it only.
+    sampled: bool,
 }
 
 /// What reading came to.
@@ -140,6 +142,7 @@ impl<'a> Job<'a> {
             gone: Vec::new(),
             rejects: rejects(&scratch.join("apart"))?,
             attempts: 0,
+            sampled: false,
         })
     }
 
@@ -172,9 +175,10 @@ impl Job<'_> {
             &mut self.names,
             self.known.as_ref().map(|known| &known.columns),
         )?;
-        self.put_into_blocks_what_must_be(&mut pieces)?;
+        self.take_apart_what_must_be(&mut pieces)?;
         let sampled = (self.work.estimated_bytes > SMALL_BYTES)
             .then_some(u64::from(self.reader.table.sample_size));
+        self.sampled = sampled.is_some() && pieces.iter().any(Piece::has_keys);
         let found = self.look_at_values(&mut pieces, sampled, None)?;
         let mut decision = self.decide(None, &found, &in_headers)?;
         self.check_incremental_column(&decision.columns)?;
@@ -189,6 +193,7 @@ impl Job<'_> {
         }
         let keys = keys(&pieces);
         let found = self.look_at_what_does_not_fit(&mut pieces, &decision.columns)?;
+        self.sampled = false;
         let wider = self.decide(Some(&decision.columns), &found, &in_headers)?;
         if wider.columns != decision.columns || keys != self::keys(&pieces) {
             decision = wider;
@@ -210,9 +215,11 @@ impl Job<'_> {
         })
     }
 
-    fn put_into_blocks_what_must_be(&mut self, pieces: &mut Vec<Piece>) -> Result<(), Error> {
+    fn take_apart_what_must_be(&mut self, pieces: &mut Vec<Piece>) -> Result<(), Error> {
         for piece in std::mem::take(pieces) {
-            pieces.push(if piece.needs_blocks() {
+            pieces.push(if piece.needs_records() {
+                piece.into_records(&mut self.rejects)?
+            } else if piece.needs_blocks() {
                 piece.into_blocks(&mut self.rejects)?
             } else {
                 piece
@@ -248,6 +255,7 @@ impl Job<'_> {
             columns: columns.clone(),
             rules: self.rules.clone(),
             ignore_unknown_keys,
+            sampled: self.sampled,
             declared,
             key: self.key(columns),
         }

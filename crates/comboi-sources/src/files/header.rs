@@ -7,6 +7,7 @@ use comboi_engine::read_files::Compression;
 use encoding_rs::{Encoding, UTF_8};
 
 use super::csv::{Marks, Records, Start};
+use super::plain::peculiar;
 use super::text;
 
 /// How a table's CSV files are written, as far as it was said.
@@ -35,6 +36,8 @@ pub(super) struct Top {
     pub(super) lines: u64,
     /// DuckDB understands it just as we do, so it may read the file itself.
     pub(super) plain: bool,
+    /// It has escapes that DuckDB leaves out and that we keep.
+    pub(super) other_escapes: bool,
     /// Nothing comes after it.
     pub(super) no_rows: bool,
 }
@@ -42,12 +45,8 @@ pub(super) struct Top {
 /// The top of a file; `None` if it is empty.
 pub(super) fn top(path: &Path, compression: Compression, said: &Said) -> io::Result<Option<Top>> {
     let (marks, skip_lines) = marks(path, compression, said)?;
-    let mut records = Records::new(
-        text::open(path, compression, said.encoding)?,
-        Start::default(),
-        marks,
-        false,
-    );
+    let open = || text::open(path, compression, said.encoding);
+    let mut records = Records::new(open, Start::default(), marks, false)?;
     records.skip_lines(skip_lines)?;
     let Some(first) = records.next()? else {
         return Ok(None);
@@ -57,10 +56,12 @@ pub(super) fn top(path: &Path, compression: Compression, said: &Said) -> io::Res
     } else {
         skip_lines
     };
+    let peculiar = peculiar(path, compression, said.encoding, marks)?;
     // DuckDB skips lines without heeding quotes, and does not count comments among them.
     let plain = said.encoding == UTF_8
         && (said.comment.is_none() || lines <= 1)
         && first.problem.is_none()
+        && !peculiar.long_line
         && !first.raw.iter().any(|b| matches!(b, b'\n' | b'\r'));
     let no_rows = said.header && records.ended()?;
     let names = match said.header {
@@ -73,6 +74,7 @@ pub(super) fn top(path: &Path, compression: Compression, said: &Said) -> io::Res
         marks,
         lines,
         plain,
+        other_escapes: peculiar.other_escapes,
         no_rows,
     }))
 }
@@ -106,8 +108,8 @@ fn marks(path: &Path, compression: Compression, said: &Said) -> io::Result<(Mark
         delimiter: 0,
         ..marks
     };
-    let text = text::open(path, compression, said.encoding)?.take(1024 * 1024);
-    let mut records = Records::new(text, Start::default(), undivided, false);
+    let open = || Ok(text::open(path, compression, said.encoding)?.take(1024 * 1024));
+    let mut records = Records::new(open, Start::default(), undivided, false)?;
     records.skip_lines(said.skip_lines)?;
     let first = records.next()?.unwrap_or_default();
     if let [b's', b'e', b'p', b'=', delimiter] = first.raw[..] {

@@ -38,6 +38,11 @@ impl Piece {
         matches!(&self.how, How::Csv(_, top, _) if !top.plain)
     }
 
+    /// Whether DuckDB would read other values than we do, in blocks too.
+    pub(super) fn needs_records(&self) -> bool {
+        matches!(&self.how, How::Csv(_, top, _) if top.other_escapes)
+    }
+
     /// What the table calls the columns.
     pub(super) fn name_columns(&mut self, names: &mut Names) -> Result<(), Error> {
         let is_json = self.has_keys();
@@ -276,6 +281,13 @@ impl Piece {
 pub(super) fn unusable(file: &FileToRead, source: io::Error) -> Error {
     match source.kind() {
         io::ErrorKind::InvalidData => Error::BadFile(format!("`{}`: {source}", file.name)),
+        // What decompresses says so.
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidInput | io::ErrorKind::Other => {
+            Error::BadFile(format!(
+                "`{}`: it is damaged or cut off: it can't be decompressed to its end ({source})",
+                file.name
+            ))
+        }
         _ => Error::Unreadable {
             file: file.path.clone(),
             source,

@@ -196,6 +196,38 @@ fn a_lost_quote_or_a_wrong_encoding_costs_its_line_only() {
     );
 }
 
+/// DuckDB 1.5.5 leaves a last line of more than 32 MB out without a word.
+#[test]
+fn a_record_that_is_too_long_is_one_bad_row() {
+    let long = "x".repeat(33 * 1024 * 1024);
+    let lines = "x,y\n".repeat(5 * 1024 * 1024);
+    let text = format!("id,t\n1,ok\n2,\"{lines}\"\n3,ok\n4,{long}\n");
+    let quoted_end = 4 + 5 * 1024 * 1024;
+    for (name, content) in [
+        ("a.csv", text.clone().into_bytes()),
+        ("a.csv.zst", zstd::encode_all(text.as_bytes(), 1).unwrap()),
+    ] {
+        let mut shop = Shop::new("files: '*'\non_bad_row: quarantine");
+        shop.put(name, content);
+        assert_eq!(shop.run(), "2 rows, 2 put aside", "{name}");
+        assert_eq!(shop.rows("id t"), "1|ok\n3|ok");
+        let reason = "the record is longer than 16 MiB";
+        let mut expected = [
+            format!("3|{reason}"),
+            format!("{}|{reason}", quoted_end + 1),
+        ];
+        expected.sort();
+        assert_eq!(shop.quarantined("line reason"), expected.join("\n"));
+    }
+    let mut shop = Shop::new("files: '*'");
+    shop.put("a.csv", format!("a,b\n1,{long}\n"));
+    let said = shop.run();
+    assert!(
+        said.contains("\n  a.csv:2: the record is longer than 16 MiB\n"),
+        "{said}"
+    );
+}
+
 #[test]
 fn lines_in_compressed_files() {
     let zst = zstd::encode_all(b"a\n1\n2\nx\n".as_slice(), 1).unwrap();

@@ -88,6 +88,40 @@ fn a_first_line_may_name_the_delimiter() {
     assert!(shop.run().contains("1.csv:4: 1 value for 2 columns"));
 }
 
+/// As PostgreSQL's `COPY … ESCAPE` has it: an escape that is before neither a quote nor itself is a character.
+#[test]
+fn an_escape_that_escapes_nothing_stays() {
+    let csv = r#"id,v
+1,"C:\tmp"
+2,"a \" b \\ c"
+3,C:\tmp
+4,"\N"
+5,"a\,b\"
+"#;
+    // A lone `\"` at the end of a field would escape its quote.
+    let csv = csv.replace("b\\\"\n", "b\\\\\"\n");
+    let rows = "1|C:\\tmp\n2|a \" b \\ c\n3|C:\\tmp\n4|\\N\n5|a\\,b\\";
+    for (name, content) in [("a.csv", csv.as_bytes().to_vec()), ("a.csv.gz", gzip(&csv))] {
+        let mut shop = Shop::new("files: '*'\ncsv: {escape: '\\'}");
+        shop.put(name, content);
+        assert_eq!(shop.run(), "5 rows", "{name}");
+        assert_eq!(shop.rows("id v"), rows, "{name}");
+    }
+}
+
+#[test]
+fn an_empty_value_behind_the_last_column_is_passed_over() {
+    let mut shop = Shop::new("files: '*.csv'");
+    shop.put("1.csv", "a,b\n1,2,,\n3,4\n");
+    // Taken apart: line ends of two kinds.
+    shop.put("2.csv", "a,b\n5,6,,\r\n7,8,\"\"\n");
+    assert_eq!(shop.run(), "4 rows");
+    assert_eq!(shop.rows("a b"), "1|2\n3|4\n5|6\n7|8");
+    shop.put("3.csv", "a,b\n1,2,,x\n9,9\n");
+    let said = shop.run();
+    assert!(said.contains("3.csv:2: 4 values for 2 columns"), "{said}");
+}
+
 #[test]
 fn the_delimiter_is_seen_and_can_be_said() {
     check(

@@ -461,6 +461,55 @@ fn a_list_without_items_gets_its_type_with_its_first_item() {
     );
 }
 
+/// A later file says the same as a first one: a list without items is named, an object without keys is JSON.
+#[test]
+fn empty_values_of_new_fields_are_told() {
+    let mut shop = Shop::new("files: '*.ndjson'");
+    shop.put("1.ndjson", "{\"s\":{\"a\":1}}\n");
+    assert_eq!(shop.run(), "1 rows");
+    shop.put("2.ndjson", "{\"s\":{\"a\":2,\"b\":[]},\"c\":[]}\n");
+    let said = shop.run();
+    assert!(said.contains("`c`, `s.b`: every list is empty"), "{said}");
+    shop.put("3.ndjson", "{\"s\":{\"a\":3,\"b\":{}}}\n");
+    shop.run();
+    assert_eq!(shop.types(), "s STRUCT(a BIGINT, b JSON), c \"NULL\"");
+    assert_eq!(
+        shop.rows("s"),
+        "{'a': 1, 'b': NULL}\n{'a': 2, 'b': NULL}\n{'a': 3, 'b': {}}"
+    );
+}
+
+/// Far behind what a sample shows.
+#[test]
+fn what_is_left_out_of_a_large_file_is_named() {
+    let long = "x".repeat(4000);
+    let lines = (0..9_000).map(|i| match i {
+        8_500 => format!("{{\"id\":{i},\"new\":1,\"s\":{{\"a\":1,\"b\":2}}}}\n"),
+        8_600 => format!("{{\"id\":{i},\"s\":{{\"a\":1,\"e\":[]}}}}\n"),
+        _ => format!("{{\"id\":{i},\"t\":\"{long}\"}}\n"),
+    });
+    let text: String = lines.collect();
+    for (policy, expected) in [
+        (
+            "on_schema_change: discard",
+            "columns that the table does not take: `new`, `s.b`, `s.e`",
+        ),
+        (
+            "columns: {s: 'STRUCT(a BIGINT)'}",
+            "columns that the table does not take: `s.b`, `s.e`",
+        ),
+        ("on_schema_change: evolve", "`s.e`: every list is empty"),
+    ] {
+        let mut shop = Shop::new(&format!("files: '*.ndjson'\nsample_size: 100\n{policy}"));
+        shop.put("1.ndjson", "{\"id\":1,\"t\":\"a\",\"s\":{\"a\":1}}\n");
+        assert_eq!(shop.run(), "1 rows");
+        shop.put("2.ndjson", &text);
+        let said = shop.run();
+        assert!(said.starts_with("9000 rows"), "{policy}: {said}");
+        assert!(said.contains(expected), "{policy}: {said}");
+    }
+}
+
 /// Without this being linear it takes minutes.
 #[test]
 fn five_thousand_keys() {
@@ -496,7 +545,7 @@ fn a_broken_archive_is_told() {
     says(
         "files: a.ndjson.zst",
         &[("a.ndjson.zst", &zst[..zst.len() / 2])],
-        "error: `a.ndjson.zst`: it could not be read: ",
+        "error: `a.ndjson.zst`: it could not be read to its end: ",
     );
 }
 

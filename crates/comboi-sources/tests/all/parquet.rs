@@ -235,3 +235,112 @@ fn an_encrypted_file_is_called_so() {
         );
     }
 }
+
+/// Infinities, and what lies beyond the years and the hours of DuckDB's types.
+#[test]
+fn dates_and_times_that_no_type_has_are_bad_rows() {
+    let mut shop = with(
+        "files: '*'\non_bad_row: quarantine",
+        "beyond.parquet",
+        fixture("beyond.parquet"),
+    );
+    assert_eq!(shop.run(), "1 rows, 6 put aside");
+    assert_eq!(
+        shop.rows("at utc day t l"),
+        "1970-01-01 00:00:00|1970-01-01 00:00:00+00|1970-01-01|23:59:59.999999|['1970-01-01 00:00:00']"
+    );
+    assert_eq!(
+        shop.quarantined("line reason"),
+        "1|`at` is not a TIMESTAMP\n\
+         2|`utc` is not a TIMESTAMP WITH TIME ZONE\n\
+         3|`day` is not a DATE\n\
+         4|`t` is not a TIME\n\
+         5|`l` is not a TIMESTAMP[]\n\
+         6|`at` is not a TIMESTAMP"
+    );
+    // An infinity is a text, and no TIMESTAMP_MS.
+    for (sql_type, count) in [("VARCHAR", "2 rows, 5"), ("TIMESTAMP_MS", "1 rows, 6")] {
+        let mut shop = with(
+            &format!("files: '*'\non_bad_row: quarantine\ncolumns: {{at: {sql_type}}}"),
+            "beyond.parquet",
+            fixture("beyond.parquet"),
+        );
+        assert_eq!(shop.run(), format!("{count} put aside"), "{sql_type}");
+    }
+}
+
+/// DuckDB ends the statement over it, without a word of where it is.
+#[test]
+fn a_value_that_duckdb_does_not_read_is_named() {
+    let mut shop = with(
+        "files: '*'",
+        "1.parquet",
+        crate::shop::parquet("at: TIMESTAMP", "at\n2026-01-01\n"),
+    );
+    shop.put("beyond_ms.parquet", fixture("beyond_ms.parquet"));
+    let said = shop.run();
+    assert!(
+        said.contains("beyond_ms.parquet`: column `at` has a value that can't be read ("),
+        "{said}"
+    );
+    assert!(
+        said.contains("write it within the range of its type"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_schema_that_can_not_be_read_is_named_among_others() {
+    let mut shop = with(
+        "files: '*'",
+        "1.parquet",
+        crate::shop::parquet("a: BIGINT", "a\n1\n"),
+    );
+    shop.put("map_no_value.parquet", fixture("map_no_value.parquet"));
+    let said = shop.run();
+    assert!(
+        said.contains("map_no_value.parquet`: its columns can't be read"),
+        "{said}"
+    );
+}
+
+/// The last list of the file is of four rows by its levels; DuckDB gives five.
+#[test]
+fn values_that_begin_no_row_are_damage() {
+    refused(
+        "ARROW-GH-45185.parquet",
+        fixture("ARROW-GH-45185.parquet"),
+        "the first value of column `x.list.element` does not begin a row",
+    );
+}
+
+/// `1` and `1.0` are two texts and one number.
+#[test]
+fn keys_of_a_map_that_become_the_same_are_a_bad_row() {
+    let mut shop = with(
+        "files: '*'\non_bad_row: quarantine\ncolumns: {m: 'MAP(BIGINT, BIGINT)'}",
+        "map_keys.parquet",
+        fixture("map_keys.parquet"),
+    );
+    assert_eq!(shop.run(), "1 rows, 1 put aside");
+    assert_eq!(shop.rows("m"), "{2=3}");
+    assert_eq!(
+        shop.quarantined("line reason"),
+        "1|`m` is not a MAP(BIGINT, BIGINT)"
+    );
+}
+
+#[test]
+fn types_with_nothing_in_common_are_text_with_a_warning() {
+    let said = "`v`: the types in the files and in the table have none in common, so all values are kept as text; `columns` can say a type";
+    let of = |sql_type: &str| crate::shop::parquet(&format!("v: {sql_type}"), "v\nab\n");
+    let mut shop = with("files: '*'", "1.parquet", of("BLOB"));
+    shop.put("2.parquet", of("VARCHAR"));
+    assert_eq!(shop.run(), format!("2 rows\n{said}"));
+    assert_eq!(shop.types(), "v VARCHAR");
+    shop.put("3.parquet", of("BLOB"));
+    assert_eq!(shop.run(), format!("1 rows\n{said}"));
+    let mut shop = with("files: '*'\ncolumns: {v: VARCHAR}", "1.parquet", of("BLOB"));
+    shop.put("2.parquet", of("VARCHAR"));
+    assert_eq!(shop.run(), "2 rows");
+}

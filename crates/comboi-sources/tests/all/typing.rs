@@ -205,6 +205,9 @@ fn floating_point_numbers() {
             ("-Infinity", "-inf"),
             ("0e-400", "0.0"),
             ("9007199254740993", "✗"),
+            ("9007199254740993e0", "✗"),
+            ("123456789012345678.5", "✗"),
+            ("123456789012.3456789", "123456789012.34567"),
             ("1e400", "✗"),
             ("-1e400", "✗"),
             ("1e-400", "✗"),
@@ -219,6 +222,7 @@ fn floating_point_numbers() {
             ("0.1", "0.1"),
             ("16777216", "16777216.0"),
             ("16777217", "✗"),
+            ("16777217.5", "✗"),
             ("1e39", "✗"),
             ("1e-46", "✗"),
             ("3.14159265358979", "3.1415927"),
@@ -232,7 +236,8 @@ fn floating_point_numbers() {
             ("2", "2.0"),
             ("1e5", "100000.0"),
             ("0.10000000000000001", "0.1"),
-            ("nan", "nan"),
+            ("nan", "✗"),
+            ("-inf", "✗"),
             ("9007199254740993", "✗"),
             ("3.14159265358979323846", "✗"),
             ("1e400", "✗"),
@@ -409,6 +414,102 @@ fn a_column_keeps_every_digit_of_one_load() {
     assert_eq!(shop.rows("v"), "1.5\n1e400");
 }
 
+/// Digits before the point of a declared `DOUBLE` come back, wherever the text stands.
+#[test]
+fn a_nested_double_keeps_the_digits_before_the_point() {
+    let csv = "declared";
+    let good = "[0.1, 3.14159265358979323846]";
+    let bad = "[123456789012345678.5]";
+    let texts = crate::shop::parquet(
+        "v: VARCHAR",
+        "v\n3.14159265358979323846\n123456789012345678.5\n",
+    );
+    let check = |columns: &str, file: &str, content: &[u8], expected: &str| {
+        let mut shop = Shop::new(&format!(
+            "files: '*'\ncolumns: {{v: '{columns}'}}\non_bad_row: quarantine"
+        ));
+        shop.put(file, content);
+        assert_eq!(shop.run(), "1 rows, 1 put aside", "{csv} {file}");
+        assert_eq!(shop.rows("v"), expected);
+    };
+    let list = "[0.1, 3.141592653589793]";
+    let csv = format!("v\n\"{good}\"\n\"{bad}\"\n");
+    check("DOUBLE[]", "a.csv", csv.as_bytes(), list);
+    let json = format!("{{\"v\":{good}}}\n{{\"v\":{bad}}}\n");
+    check("DOUBLE[]", "a.ndjson", json.as_bytes(), list);
+    check("DOUBLE", "a.parquet", &texts, "3.141592653589793");
+}
+
+/// What a later file has that the type of the first one does not take, and why.
+#[test]
+fn the_reason_is_the_true_one() {
+    for (first, later, expected) in [
+        (
+            "12345",
+            "01234",
+            "is not written as a BIGINT is (no leading zeros, `+`, blanks or `-0`): to take its value, declare `v: BIGINT` under `columns`",
+        ),
+        (
+            "true",
+            "1",
+            "is not `true` or `false`: to take its value, declare `v: BOOLEAN` under `columns`",
+        ),
+        (
+            "1.5",
+            "1234567890123456.78",
+            "is not exactly a DOUBLE (it has more digits, which a declared type rounds; DECIMAL or VARCHAR keeps them): to take its value, declare `v: DOUBLE` under `columns`",
+        ),
+        (
+            "1.5",
+            "9007199254740993",
+            "is not exactly a DOUBLE (a digit before the point would change, or it is out of range): to keep its value, declare `v` as DECIMAL or VARCHAR under `columns`",
+        ),
+        (
+            "1.5",
+            "+1.5",
+            "is not written as a DOUBLE is (no leading zeros, `+`, blanks or `-0`): to take its value, declare `v: DOUBLE` under `columns`",
+        ),
+        (
+            "1.5",
+            "-0",
+            "is not written as a DOUBLE is (no leading zeros, `+`, blanks or `-0`): to take its value, declare `v: DOUBLE` under `columns`",
+        ),
+        (
+            "1.5",
+            "NaN",
+            "is not taken for a DOUBLE (NaN or infinity): to take its value, declare `v: DOUBLE` under `columns`",
+        ),
+        ("1.5", "x", "is not a DOUBLE"),
+    ] {
+        let mut shop = Shop::new("files: '*.csv'");
+        shop.put("1.csv", format!("id,v\n1,{first}\n"));
+        shop.run();
+        shop.put("2.csv", format!("id,v\n2,{later}\n3,{first}\n"));
+        let said = shop.run();
+        assert!(
+            said.contains(&format!("\n  2.csv:2: `v` {expected}\n")),
+            "{first} {later}: {said}"
+        );
+    }
+}
+
+/// In one load they are a DECIMAL.
+#[test]
+fn whole_numbers_that_a_double_would_change_say_what_to_do() {
+    let mut shop = Shop::new("files: '*.csv'");
+    shop.put("1.csv", "id,v\n1,9007199254740993\n");
+    assert_eq!(shop.run(), "1 rows");
+    shop.put("2.csv", "id,v\n2,0.5\n");
+    let said = shop.run();
+    assert!(
+        said.contains("declare a type that holds both under `columns`, such as `v: DECIMAL(38,9)`"),
+        "{said}"
+    );
+    shop.configure("files: '*.csv'\ncolumns: {v: 'DECIMAL(38,9)'}");
+    shop.run();
+    assert_eq!(shop.rows("v"), "0.500000000\n9007199254740993.000000000");
+}
+
 #[test]
 fn a_row_that_is_written_otherwise_says_what_to_do() {
     let mut shop = Shop::new("files: '*.csv'");
@@ -417,7 +518,7 @@ fn a_row_that_is_written_otherwise_says_what_to_do() {
     shop.put("2.csv", "zip,x\n01234,b\n54321,c\n");
     let said = shop.run();
     assert!(
-        said.contains("2.csv:2: `zip` is not written as a BIGINT is (no leading zeros, `+` or blanks): to take its value, declare `zip: BIGINT` under `columns`"),
+        said.contains("2.csv:2: `zip` is not written as a BIGINT is (no leading zeros, `+`, blanks or `-0`): to take its value, declare `zip: BIGINT` under `columns`"),
         "{said}"
     );
     shop.configure("files: '*.csv'\ncolumns: {zip: BIGINT}");

@@ -103,3 +103,22 @@ pq.write_table(table, ENGINE / "written_by_pyarrow.parquet", store_schema=False,
 names = pa.struct([("x y", pa.int64()), ("p", pa.int64()), ("P", pa.int64())])
 write("names", {"a": (pa.int64(), [1]), "A": (pa.int64(), [2]), "o": (pa.list_(names), [[{"x y": 3, "p": 4, "P": 5}]])})
 write("names_alone", {"A": (pa.int64(), [6]), "o": (pa.list_(pa.struct([("P", pa.int64())])), [[{"P": 7}]])})
+
+# Dates and times that no type of DuckDB has, and infinities; the last row is sound.
+least, day = -2**63, 24 * 60 * 60 * 1_000_000
+rows = {
+    "at": (pa.timestamp("us"), [least, 0, 0, 0, 0, 1 - 2**63, 0]),
+    "utc": (pa.timestamp("us", "UTC"), [0, least, 0, 0, 0, 0, 0]),
+    "day": (pa.date32(), [0, 0, -2**31, 0, 0, 0, 0]),
+    "t": (pa.time64("us"), [0, 0, 0, 30 * day, 0, 0, day - 1]),
+}
+at = pa.array([0, 0, 0, 0, 2**63 - 1, 0, 0], pa.int64()).view(pa.timestamp("us"))
+nested = pa.ListArray.from_arrays(pa.array(range(8), pa.int32()), at)
+bits = {"day": pa.int32()}
+flat = {key: pa.array(v, bits.get(key, pa.int64())).view(of) for key, (of, v) in rows.items()}
+pq.write_table(pa.table({**flat, "l": nested}), HERE / "beyond.parquet", store_schema=False)
+millis = pa.array([0, 10**16], pa.int64()).view(pa.timestamp("ms"))
+pq.write_table(pa.table({"at": millis}), HERE / "beyond_ms.parquet", store_schema=False)
+
+# Keys that are the same number.
+write("map_keys", {"m": (pa.map_(pa.string(), pa.int64()), [[("1", 1), ("1.0", 2)], [("2", 3)]])})

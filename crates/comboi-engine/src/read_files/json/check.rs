@@ -11,7 +11,7 @@ use duckdb::arrow::datatypes::DataType;
 use duckdb::vscalar::{ArrowFunctionSignature, VArrowScalar};
 use serde::de::IgnoredAny;
 
-use super::shape::Shape;
+use super::shape::{Others, Shape};
 use super::text::{Kind, has_half_a_pair, has_key_twice, kind, minified, parts, unescaped};
 use crate::instance::Instance;
 use crate::{Error, sql};
@@ -41,7 +41,7 @@ pub(crate) fn is_json(text: &str) -> String {
 
 /// The nested texts that the table function gives for a type, made of a text; NULL if it does not fit.
 pub(in super::super) fn nested_texts(text: &str, to: &SqlType) -> String {
-    let shape = Shape::of(to, &BTreeMap::new(), &mut Vec::new(), false);
+    let shape = Shape::of(to, &BTreeMap::new(), &mut Vec::new(), Others::Untyped);
     let argument = serde_json::to_string(&shape).unwrap_or_default();
     format!(
         "TRY_CAST({NESTED}({text}, {}) AS {})",

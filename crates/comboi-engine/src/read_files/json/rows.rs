@@ -13,7 +13,7 @@ use duckdb::vtab::{
 };
 
 use super::super::RECORD_COLUMNS;
-use super::super::unfit::with_article;
+use super::super::unfit::is_not;
 use super::records::{Block, Feeder, State};
 use super::shape::Column;
 use super::text::{Kind, kind, members};
@@ -286,8 +286,8 @@ impl Bound {
             };
             likely = place + 1;
             if kind(value) != Kind::Null && !column.shape.holds(value) {
-                let of = with_article(&column.sql_type);
-                reasons.push(format!("`{}` is not {of}", column.name));
+                let is_not = is_not(&column.sql_type);
+                reasons.push(format!("`{}` {is_not}", column.name));
                 names.push(column.name.as_str());
             } else if let Some(slot) = values.get_mut(place) {
                 *slot = Some(*value);

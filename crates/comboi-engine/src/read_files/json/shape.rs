@@ -25,12 +25,33 @@ pub(super) enum Shape {
     /// An object: the values of these keys.
     Object {
         keys: Vec<(String, Shape)>,
-        others_ignored: bool,
+        others: Others,
     },
     /// An array.
     List(Box<Shape>),
     /// An object as a list of its keys and values.
     Map(Box<Shape>),
+}
+
+/// Which values of other keys are passed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Others {
+    /// `null` only.
+    Null,
+    /// Those that say nothing of a type.
+    Untyped,
+    /// All.
+    Any,
+}
+
+impl Others {
+    fn hold(self, value: &str) -> bool {
+        match self {
+            Self::Null => kind(value) == Kind::Null,
+            Self::Untyped => is_untyped(value),
+            Self::Any => true,
+        }
+    }
 }
 
 impl Shape {
@@ -39,27 +60,24 @@ impl Shape {
         to: &SqlType,
         keys: &BTreeMap<Vec<String>, String>,
         path: &mut Vec<String>,
-        others_ignored: bool,
+        others: Others,
     ) -> Self {
         match to {
             SqlType::Json => Self::Json,
             SqlType::Null => Self::Untyped,
             SqlType::List(of) | SqlType::Array(of, _) => {
-                Self::List(Box::new(Self::of(of, keys, path, others_ignored)))
+                Self::List(Box::new(Self::of(of, keys, path, others)))
             }
-            SqlType::Map(_, of) => Self::Map(Box::new(Self::of(of, keys, path, others_ignored))),
+            SqlType::Map(_, of) => Self::Map(Box::new(Self::of(of, keys, path, others))),
             SqlType::Struct(fields) => {
                 let mut all = Vec::with_capacity(fields.len());
                 for (name, of) in fields {
                     path.push(name.clone());
                     let key = keys.get(path).unwrap_or(name).clone();
-                    all.push((key, Self::of(of, keys, path, others_ignored)));
+                    all.push((key, Self::of(of, keys, path, others)));
                     path.pop();
                 }
-                Self::Object {
-                    keys: all,
-                    others_ignored,
-                }
+                Self::Object { keys: all, others }
             }
             _ => Self::Text,
         }
@@ -115,17 +133,11 @@ impl Shape {
         match (self, kind(value)) {
             (_, Kind::Null) | (Self::Text | Self::Json, _) => true,
             (Self::Untyped, _) => is_untyped(value),
-            (
-                Self::Object {
-                    keys,
-                    others_ignored,
-                },
-                Kind::Object,
-            ) => {
+            (Self::Object { keys, others }, Kind::Object) => {
                 let places = Places::of(keys);
                 parts(value).all(|(key, value)| match places.find(key) {
                     Some(place) => keys.get(place).is_some_and(|(_, of)| of.holds(value)),
-                    None => *others_ignored || is_untyped(value),
+                    None => others.hold(value),
                 })
             }
             (Self::List(of), Kind::Array) => parts(value).all(|(_, item)| of.holds(item)),

@@ -264,7 +264,8 @@ pub(super) fn minified(value: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Whether a checked value says nothing of a type: `null`, or an array or an object of nothing else.
+/// Whether a checked value says nothing of a type: `null`, or an array or an object of nothing else. An object without
+/// keys is JSON.
 pub(super) fn is_untyped(value: &str) -> bool {
     let bytes = value.as_bytes();
     let mut at = 0;
@@ -279,6 +280,13 @@ pub(super) fn is_untyped(value: &str) -> bool {
                 continue;
             }
             b't' | b'f' | b'-' | b'0'..=b'9' => return false,
+            b'{' => {
+                at += 1;
+                let behind = bytes.get(at..).unwrap_or_default().trim_ascii_start();
+                if behind.first() == Some(&b'}') {
+                    return false;
+                }
+            }
             _ => at += 1,
         }
     }
@@ -457,9 +465,8 @@ mod tests {
         for value in [
             "null",
             "[]",
-            "{}",
             "[null, []]",
-            r#"{"t1" : null,"b":[{"c":{}}]}"#,
+            r#"{"t1" : null,"b":[{"c":[]}]}"#,
         ] {
             assert!(is_untyped(value), "{value}");
         }
@@ -468,6 +475,8 @@ mod tests {
             "-1",
             "true",
             "false",
+            "{ }",
+            r#"[null,{"a":{}}]"#,
             r#""""#,
             "[0]",
             r#"{"a":false}"#,

@@ -4,35 +4,46 @@ use std::io::{self, Read, Write};
 
 use memchr::{memchr_iter, memchr2};
 
-use super::Start;
+use super::{LONGEST_RECORD, Start};
 
 /// How much is read at once.
 pub(super) const CHUNK: usize = 256 * 1024;
 
+/// Opens a text at its beginning.
+pub(super) type Open<'a, R> = Box<dyn Fn() -> io::Result<R> + 'a>;
+
 /// Bytes with their place, of which those of the current record can be put back.
-pub(super) struct Input<R> {
+pub(super) struct Input<'a, R> {
+    open: Open<'a, R>,
     text: R,
+    /// Where the text begins.
+    first: Start,
     buffer: Vec<u8>,
     at: usize,
     /// Where the current record begins in the buffer.
     begin: usize,
+    /// The first bytes of a record that is too long to be kept as a whole.
+    kept: Vec<u8>,
     place: Start,
     /// The last byte was `\r`: a `\n` belongs to the same line end.
     return_before: bool,
     ended: bool,
 }
 
-impl<R: Read> Input<R> {
-    pub(super) fn new(text: R, start: Start) -> Self {
-        Self {
-            text,
+impl<'a, R: Read> Input<'a, R> {
+    pub(super) fn new(open: Open<'a, R>, start: Start) -> io::Result<Self> {
+        Ok(Self {
+            text: open()?,
+            open,
+            first: start,
             buffer: Vec::new(),
             at: 0,
             begin: 0,
+            kept: Vec::new(),
             place: start,
             return_before: false,
             ended: false,
-        }
+        })
     }
 
     /// Where the next byte is.
@@ -53,6 +64,14 @@ impl<R: Read> Input<R> {
     }
 
     fn fill(&mut self) -> io::Result<()> {
+        if self.is_too_long() {
+            if self.kept.is_empty() {
+                let taken = self.buffer.get(self.begin..self.at).unwrap_or_default();
+                let first = taken.get(..LONGEST_RECORD).unwrap_or(taken);
+                self.kept.extend_from_slice(first);
+            }
+            self.begin = self.at;
+        }
         self.buffer.drain(..self.begin);
         self.at -= self.begin;
         self.begin = 0;
@@ -97,17 +116,38 @@ impl<R: Read> Input<R> {
     /// A record begins here.
     pub(super) fn begin(&mut self) {
         self.begin = self.at;
+        self.kept.clear();
     }
 
-    /// What was read since the record began.
+    /// Whether the current record is longer than a record may be.
+    pub(super) fn is_too_long(&self) -> bool {
+        !self.kept.is_empty() || self.at - self.begin > LONGEST_RECORD
+    }
+
+    /// What was read since the record began, as far as it is kept.
     pub(super) fn taken(&self) -> &[u8] {
-        self.buffer.get(self.begin..self.at).unwrap_or_default()
+        if !self.kept.is_empty() {
+            return &self.kept;
+        }
+        let taken = self.buffer.get(self.begin..self.at).unwrap_or_default();
+        taken.get(..LONGEST_RECORD).unwrap_or(taken)
     }
 
-    pub(super) fn put_back(&mut self, place: Start) {
-        self.at = self.begin;
+    /// Goes back to the place where the current record begins.
+    pub(super) fn put_back(&mut self, place: Start) -> io::Result<()> {
+        if self.kept.is_empty() {
+            self.at = self.begin;
+        } else {
+            self.text = (self.open)()?;
+            let before = place.byte.saturating_sub(self.first.byte);
+            io::copy(&mut self.text.by_ref().take(before), &mut io::sink())?;
+            self.buffer.clear();
+            (self.at, self.begin, self.ended) = (0, 0, false);
+            self.kept.clear();
+        }
         self.place = place;
         self.return_before = false;
+        Ok(())
     }
 
     /// Takes the rest of the line with its end.

@@ -13,7 +13,8 @@ const COMMA: Marks = Marks {
 };
 
 fn check_with(marks: Marks, one_column: bool, text: &str, expected: &str) {
-    let mut records = Records::new(text.as_bytes(), Start::default(), marks, one_column);
+    let mut records =
+        Records::new(|| Ok(text.as_bytes()), Start::default(), marks, one_column).unwrap();
     let mut found = String::new();
     while let Some(record) = records.next().unwrap() {
         let fields: Vec<_> = record
@@ -94,15 +95,20 @@ fn records_may_be_longer_than_a_chunk() {
 
 /// Blocks of a text, one a line.
 fn check_blocks(at_least: u64, text: &str, expected: &str) {
-    let mut records = Records::new(text.as_bytes(), Start::default(), COMMA, false);
+    let mut records = Records::new(|| Ok(text.as_bytes()), Start::default(), COMMA, false).unwrap();
     let mut found = String::new();
     loop {
         let Start { line, byte } = records.place();
         let mut block = Vec::new();
-        let copied = records.copy(at_least, &mut block).unwrap();
-        assert_eq!(copied, u64::try_from(block.len()).unwrap());
-        if copied == 0 {
+        let too_long = records.copy(at_least, &mut block).unwrap();
+        if let Some(Record { start, problem, .. }) = too_long {
+            let (Start { line, byte }, problem) = (start, problem.unwrap());
+            writeln!(found, "{line}@{byte} {problem}").unwrap();
+        } else if block.is_empty() {
             break;
+        }
+        if block.is_empty() {
+            continue;
         }
         let block = String::from_utf8(block).unwrap().replace('\n', "⏎");
         writeln!(found, "{line}@{byte} {}", block.replace('\r', "␍")).unwrap();
@@ -133,6 +139,50 @@ fn a_comment_is_part_of_the_text_of_a_record() {
         comment: Some(b'#'),
         ..COMMA
     };
-    let mut records = Records::new(b"1,2#y\n".as_slice(), Start::default(), marks, false);
+    let mut records =
+        Records::new(|| Ok(b"1,2#y\n".as_slice()), Start::default(), marks, false).unwrap();
     assert_eq!(records.next().unwrap().unwrap().raw, b"1,2#y");
+}
+
+/// Its lines are not records, whatever they look like.
+#[test]
+fn a_quoted_record_that_is_too_long_costs_itself_only() {
+    let lines = "1,2\n".repeat(LONGEST_RECORD / 4 + 1);
+    let text = format!("a,\"{lines}\"\n3,4\n");
+    let length = lines.len() + 5;
+    let line = LONGEST_RECORD / 4 + 3;
+    let mut records = Records::new(|| Ok(text.as_bytes()), Start::default(), COMMA, false).unwrap();
+    let long = records.next().unwrap().unwrap();
+    assert_eq!(long.problem, Some("the record is longer than 16 MiB"));
+    assert_eq!(long.start, Start::default());
+    assert!(text.as_bytes().starts_with(&long.raw));
+    assert_eq!(long.raw.len(), LONGEST_RECORD);
+    let next = records.next().unwrap().unwrap();
+    assert_eq!(next.raw, b"3,4");
+    assert_eq!(next.start.byte, u64::try_from(length).unwrap());
+    assert_eq!(next.start.line, u64::try_from(line).unwrap());
+    assert!(records.next().unwrap().is_none());
+    check_blocks(
+        1,
+        &text,
+        &format!("1@0 the record is longer than 16 MiB\n{line}@{length} 3,4⏎"),
+    );
+}
+
+/// What follows it is read, though it is far more than is kept of a record.
+#[test]
+fn a_lost_quote_takes_one_line_with_it_however_long_the_text_is() {
+    let lines = format!("1,{}\n", "2".repeat(1021)).repeat(LONGEST_RECORD / 512);
+    let text = format!("0,\"x\n{lines}9,\"y\"\n");
+    let mut records = Records::new(|| Ok(text.as_bytes()), Start::default(), COMMA, false).unwrap();
+    let (mut good, mut bad) = (0, Vec::new());
+    while let Some(record) = records.next().unwrap() {
+        match record.problem {
+            None => good += 1,
+            Some(problem) => bad.push((record.start, problem)),
+        }
+    }
+    assert_eq!(good, LONGEST_RECORD / 512 + 1);
+    let problem = "there is text after a closing quote";
+    assert_eq!(bad, [(Start::default(), problem)]);
 }

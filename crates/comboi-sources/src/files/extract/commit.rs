@@ -143,11 +143,29 @@ impl Job<'_> {
         );
         let again = again.map_err(|error| match error {
             read_files::Error::Unfit => Error::Configuration(format!(
-                "the table has values that do not fit exactly when {}; nothing was loaded. Say a wider type under `columns`, or `comboi reset-checkpoint` to read everything anew",
-                decision.changes.join(", ")
+                "the table has values that do not fit exactly when {}; nothing was loaded. {}, or `comboi reset-checkpoint` to read everything anew",
+                decision.changes.join(", "),
+                wider_type(known, &decision.columns),
             )),
             error => error.into(),
         })?;
         Ok((again, ExtractChange::Rewrite { removed }))
+    }
+}
+
+/// What to declare where the table has values that the new types do not hold.
+fn wider_type(known: &read_files::Known, columns: &Columns) -> String {
+    let is_whole = |name: &str| {
+        let before = known.columns.get(name);
+        before.is_some_and(|before| before.sql_type.is_integer())
+    };
+    let changed = columns
+        .iter()
+        .find(|column| column.sql_type == SqlType::Double && is_whole(&column.name));
+    match changed {
+        Some(Column { name, .. }) => format!(
+            "A DOUBLE would change large whole numbers: declare a type that holds both under `columns`, such as `{name}: DECIMAL(38,9)`"
+        ),
+        None => "Say a wider type under `columns`".to_owned(),
     }
 }

@@ -6,7 +6,7 @@ use comboi_engine::read_files::{self, FileColumn, Found, Group, Layout, Survey};
 use comboi_project::{Column, Columns, FileFormat, SchemaChangePolicy, SqlType};
 
 use super::Job;
-use crate::columns::{Decision, Declared, Rules, decide};
+use crate::columns::{Decision, Declared, Rules, decide, empty_parts};
 use crate::files::piece::Piece;
 use crate::files::settings;
 use crate::names::{clean, meant};
@@ -159,7 +159,8 @@ impl Job<'_> {
                 .iter()
                 .any(|(name, _)| called.contains(&Some(name)))
         };
-        let found: Columns = found
+        let seen = found;
+        let found: Columns = seen
             .iter()
             .map(|column| Column {
                 sql_type: if !typed && !discards && is_settled(column) && !is_declared(column) {
@@ -184,6 +185,7 @@ impl Job<'_> {
             typed,
         };
         let mut decision = decide(&rules, so_far, &found.0).map_err(Error::SchemaChanged)?;
+        name_empty_parts(&mut decision, seen);
         self.leave_something_to_write(&mut decision.columns);
         Ok(decision)
     }
@@ -216,6 +218,9 @@ impl Job<'_> {
         }
         if !decision.emptied.is_empty() {
             self.notes.push(Note::EmptyLists(decision.emptied.clone()));
+        }
+        if !decision.mixed.is_empty() {
+            self.notes.push(Note::MixedTypes(decision.mixed.clone()));
         }
         let columns_of = |piece: &Piece| -> HashSet<String> {
             let columns = piece.group.columns.iter();
@@ -276,6 +281,29 @@ impl Job<'_> {
             })
             .collect()
     }
+}
+
+/// Names the fields of nested values that are left out because every list is empty, in place of their columns.
+fn name_empty_parts(decision: &mut Decision, seen: &[Column]) {
+    let mut paths = BTreeSet::new();
+    for column in seen {
+        let Some(becomes) = decision.columns.get(&column.name) else {
+            continue;
+        };
+        let mut parts = Vec::new();
+        empty_parts(
+            &becomes.sql_type,
+            &column.sql_type,
+            &column.name,
+            &mut parts,
+        );
+        parts.retain(|path| !decision.discarded.contains(path));
+        if !parts.is_empty() {
+            decision.emptied.retain(|name| *name != column.name);
+        }
+        paths.extend(parts);
+    }
+    decision.emptied.extend(paths);
 }
 
 /// Whether DuckDB does not read the text as CSV: its line ends are of several kinds, say.
