@@ -8,6 +8,7 @@ use comboi_engine::read_files;
 use comboi_project::{SecretsError, UnresolvedSetting};
 
 use crate::BadCheckpoint;
+use crate::extracted::few;
 
 /// What can go wrong with a source, told apart by what to do next. Never the content of a row.
 #[derive(Debug, thiserror::Error)]
@@ -48,7 +49,7 @@ pub enum Error {
         rows: Vec<BadRow>,
     },
     /// Files changed after they were read, and the table says that this must not happen.
-    #[error("{}: changed after it was read (`on_changed_file: fail`); nothing was loaded. To load it anew: `on_changed_file: reread`, or `comboi reset-checkpoint`", .0.join(", "))]
+    #[error("{}: changed after it was read (`on_changed_file: fail`); nothing was loaded. To load it anew: `on_changed_file: reread`, or `comboi reset-checkpoint`", few(.0))]
     ChangedFiles(Vec<String>),
     /// A file changed while it was read. The next try reads it whole.
     #[error("`{0}` changed while it was read; nothing was loaded, and the next run reads it anew")]

@@ -85,12 +85,14 @@ pub struct Quarantined {
 pub enum Note {
     /// No file matches.
     NoFiles(String),
-    /// Changed after it was read; its old rows stay.
-    Changed(String),
-    /// Was read once and is not there any more; its rows stay.
-    Gone(String),
-    /// Changed after it was read, and was read again.
-    Reread(String),
+    /// Files that changed after they were read; their old rows stay.
+    Changed(Vec<String>),
+    /// Files that were read once and are not there any more; their rows stay.
+    Gone(Vec<String>),
+    /// Files that changed after they were read, and were read again.
+    Reread(Vec<String>),
+    /// Symbolic links that lead out of the source's folder.
+    LinksLeftOut(Vec<String>),
     /// Columns of the table that some of the files that were read do not have.
     MissingColumns {
         /// One file of them.
@@ -238,6 +240,7 @@ impl Note {
     pub fn is_warning(&self) -> bool {
         match self {
             Self::Changed(_)
+            | Self::LinksLeftOut(_)
             | Self::EmptyLists(_)
             | Self::MixedTypes(_)
             | Self::NullsSkipped { .. }
@@ -270,15 +273,39 @@ impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoFiles(patterns) => write!(f, "no file matches {patterns}"),
-            Self::Changed(file) => write!(
+            Self::Changed(files) => {
+                let (it, was, its) = match files.len() {
+                    1 => ("it", "was", "its"),
+                    _ => ("they", "were", "their"),
+                };
+                write!(
+                    f,
+                    "{} changed after {it} {was} read; {its} old rows stay (`on_changed_file: reread` would replace them)",
+                    few(files)
+                )
+            }
+            Self::LinksLeftOut(links) => write!(
                 f,
-                "`{file}` changed after it was read; its old rows stay (`on_changed_file: reread` would replace them)"
+                "symbolic links that lead out of the source's folder are not read: {}; `follow_links: true` of the source reads them",
+                few(links)
             ),
-            Self::Gone(file) => write!(f, "`{file}` is not there any more; its rows stay"),
-            Self::Reread(file) => write!(
-                f,
-                "`{file}` changed after it was read; its rows are replaced"
-            ),
+            Self::Gone(files) if files.len() == 1 => {
+                write!(f, "{} is not there any more; its rows stay", few(files))
+            }
+            Self::Gone(files) => {
+                write!(f, "{} are not there any more; their rows stay", few(files))
+            }
+            Self::Reread(files) => {
+                let (it, was, its) = match files.len() {
+                    1 => ("it", "was", "its"),
+                    _ => ("they", "were", "their"),
+                };
+                write!(
+                    f,
+                    "{} changed after {it} {was} read; {its} rows are replaced",
+                    few(files)
+                )
+            }
             Self::MissingColumns {
                 file,
                 more: 0,
@@ -435,6 +462,16 @@ impl fmt::Display for Note {
 
 fn written(at: DateTime<Utc>) -> String {
     at.format("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+/// The first ten of many, and how many more there are.
+pub(crate) fn few(names: &[String]) -> String {
+    const FEW: usize = 10;
+    let shown = listed(names.get(..FEW).unwrap_or(names));
+    match names.len().saturating_sub(FEW) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
 }
 
 fn listed(columns: &[String]) -> String {

@@ -25,6 +25,7 @@ use crate::names::may_be_called;
 use crate::{BadCheckpoint, Checkpoint, Error, Extract, Known, Note, Seen, Stamp};
 
 pub use folder::FoundFile;
+use folder::{Found, Links};
 
 /// A table of a source of files.
 #[derive(Clone, Copy, Debug)]
@@ -93,7 +94,22 @@ impl FilesReader<'_> {
     /// Looks at the folder, and at no file's content: what is new since the checkpoint? Without a checkpoint,
     /// everything is. `now`: by this machine's clock.
     pub fn look(&self, checkpoint: Option<&Checkpoint>, now: DateTime<Utc>) -> Result<Look, Error> {
-        let files = self.found()?;
+        let Found { files, left_out } = self.found()?;
+        let mut look = self.look_at(files, checkpoint, now)?;
+        let left_out = some(&left_out, Note::LinksLeftOut);
+        match &mut look {
+            Look::NothingNew { notes } => notes.extend(left_out),
+            Look::Work(work) => work.notes.extend(left_out),
+        }
+        Ok(look)
+    }
+
+    fn look_at(
+        &self,
+        files: Vec<FoundFile>,
+        checkpoint: Option<&Checkpoint>,
+        now: DateTime<Utc>,
+    ) -> Result<Look, Error> {
         let mode = self.table.incremental();
         if let Some(checkpoint) = checkpoint {
             self.can_follow(checkpoint, mode)?;
@@ -131,7 +147,7 @@ impl FilesReader<'_> {
         match mode {
             Incremental::NewFiles => self.new_files(files, &news, gone, checkpoint),
             _ if news.is_empty() && (gone.is_empty() || mode == Incremental::Column) => {
-                let gone = gone.into_iter().map(Note::Gone);
+                let gone = some(&gone, Note::Gone);
                 Ok(Look::NothingNew {
                     notes: ahead.into_iter().chain(gone).collect(),
                 })
@@ -148,7 +164,7 @@ impl FilesReader<'_> {
                     gone,
                 );
                 work.notes.extend(ahead);
-                work.notes.extend(work.gone.iter().cloned().map(Note::Gone));
+                work.notes.extend(some(&work.gone, Note::Gone));
                 Ok(Look::Work(work))
             }
             Incremental::Full => Ok(Look::Work(self.work(
@@ -204,14 +220,19 @@ impl FilesReader<'_> {
         })
     }
 
-    fn found(&self) -> Result<Vec<FoundFile>, Error> {
+    fn found(&self) -> Result<Found, Error> {
         let patterns: Vec<&str> = self
             .table
             .files
             .iter()
             .map(|it| it.value.as_str())
             .collect();
-        folder::find(&self.root(), &patterns)
+        let links = if self.source.follow_links {
+            Links::All
+        } else {
+            Links::Inside
+        };
+        folder::find(&self.root(), &patterns, links)
     }
 
     fn root(&self) -> PathBuf {
@@ -262,7 +283,7 @@ impl FilesReader<'_> {
             let what = "`on_changed_file: reread` finds a file's rows by `_comboi_file`, which `metadata_columns: false` leaves out";
             return Err(Error::Configuration(what.into()));
         }
-        let mut notes: Vec<Note> = gone.iter().cloned().map(Note::Gone).collect();
+        let mut notes: Vec<Note> = some(&gone, Note::Gone).into_iter().collect();
         let mut changed = Vec::new();
         match policy {
             ChangedFilePolicy::Fail if !news.changed.is_empty() => {
@@ -270,10 +291,10 @@ impl FilesReader<'_> {
             }
             ChangedFilePolicy::Fail => {}
             ChangedFilePolicy::Report => {
-                notes.extend(news.changed.iter().cloned().map(Note::Changed));
+                notes.extend(some(&news.changed, Note::Changed));
             }
             ChangedFilePolicy::Reread => {
-                notes.extend(news.changed.iter().cloned().map(Note::Reread));
+                notes.extend(some(&news.changed, Note::Reread));
                 changed.clone_from(&news.changed);
             }
         }
@@ -366,4 +387,8 @@ impl News {
 
 fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+/// A note about files, if there are any.
+fn some(files: &[String], note: fn(Vec<String>) -> Note) -> Option<Note> {
+    (!files.is_empty()).then(|| note(files.to_vec()))
 }

@@ -32,6 +32,8 @@ record! {
         pub on_changed_file: Option<ChangedFilePolicy>,
         /// Whether rows get the columns `_comboi_file`, `_comboi_loaded_at` and `_comboi_run_id`.
         pub metadata_columns: Option<bool>,
+        /// Whether symbolic links are followed that lead out of the folder. Links to what is in it always are.
+        pub follow_links: bool = false,
         /// Its tables.
         pub tables: Vec<FilesTable>,
     }

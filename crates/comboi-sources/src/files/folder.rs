@@ -42,10 +42,11 @@ impl FoundFile {
 
 /// Every file below the folder that one of the patterns matches, by name. `*` and `?` stay within one folder, `**`
 /// goes through all. Temporary files (`*.tmp`, `*.part`, and whatever begins with `.` or `_`) are not seen by
-/// patterns. A name without a pattern must be there.
-pub(super) fn find(folder: &Path, patterns: &[&str]) -> Result<Vec<FoundFile>, Error> {
+/// patterns. A name without a pattern must be there. Symbolic links that lead out of the folder are followed only if `links` says so.
+pub(super) fn find(folder: &Path, patterns: &[&str], links: Links) -> Result<Found, Error> {
     let mut found = BTreeMap::new();
     let mut globs = Vec::new();
+    let bounds = Bounds::of(folder, links)?;
     for pattern in patterns {
         check(pattern)?;
         let pattern = pattern.strip_prefix("./").unwrap_or(pattern);
@@ -53,13 +54,69 @@ pub(super) fn find(folder: &Path, patterns: &[&str]) -> Result<Vec<FoundFile>, E
             globs.push(pattern);
         } else {
             let file = named(folder, pattern)?;
+            if !bounds.has(&file.path)? {
+                return Err(Error::Configuration(format!(
+                    "`{pattern}` is a symbolic link that leads out of the source's folder; `follow_links: true` of the source allows that"
+                )));
+            }
             found.insert(file.name.clone(), file);
         }
     }
+    let mut left_out = Vec::new();
     if !globs.is_empty() {
-        walk(folder, &globs, &mut found)?;
+        left_out = walk(folder, &globs, &bounds, &mut found)?;
     }
-    Ok(found.into_values().collect())
+    Ok(Found {
+        files: found.into_values().collect(),
+        left_out,
+    })
+}
+
+/// What was found.
+pub(super) struct Found {
+    pub(super) files: Vec<FoundFile>,
+    /// Symbolic links that were not followed, because they lead out of the folder.
+    pub(super) left_out: Vec<String>,
+}
+
+/// Which symbolic links are followed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Links {
+    /// Those to what is in the folder.
+    Inside,
+    All,
+}
+
+/// The folder that files may be in; `None`: any.
+struct Bounds(Option<PathBuf>);
+
+impl Bounds {
+    fn of(folder: &Path, links: Links) -> Result<Self, Error> {
+        if links == Links::All || !folder.exists() {
+            return Ok(Self(None));
+        }
+        let unusable = |source| Error::Folder {
+            folder: folder.to_owned(),
+            source,
+        };
+        Ok(Self(Some(fs::canonicalize(folder).map_err(unusable)?)))
+    }
+
+    /// Whether a path leads to something in the folder.
+    fn has(&self, path: &Path) -> Result<bool, Error> {
+        let Some(folder) = &self.0 else {
+            return Ok(true);
+        };
+        match fs::canonicalize(path) {
+            Ok(real) => Ok(real.starts_with(folder)),
+            // It leads nowhere, which is told elsewhere.
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(true),
+            Err(source) => Err(Error::Folder {
+                folder: path.to_owned(),
+                source,
+            }),
+        }
+    }
 }
 
 /// The file at this absolute path.
@@ -103,8 +160,9 @@ fn named(folder: &Path, name: &str) -> Result<FoundFile, Error> {
 fn walk(
     folder: &Path,
     globs: &[&str],
+    bounds: &Bounds,
     found: &mut BTreeMap<String, FoundFile>,
-) -> Result<(), Error> {
+) -> Result<Vec<String>, Error> {
     if !folder.exists() {
         let source = io::Error::new(io::ErrorKind::NotFound, "there is no such folder");
         return Err(Error::Folder {
@@ -124,12 +182,14 @@ fn walk(
             }
         })
         .max();
-    let walk = WalkDir::new(folder)
+    let mut left_out = Vec::new();
+    let mut walk = WalkDir::new(folder)
         .follow_links(true)
         .min_depth(1)
         .max_depth(depth.unwrap_or(usize::MAX))
-        .into_iter();
-    for entry in walk.filter_entry(|entry| !is_temporary(entry)) {
+        .into_iter()
+        .filter_entry(|entry| !is_temporary(entry));
+    while let Some(entry) = walk.next() {
         let entry = match entry {
             Ok(entry) => entry,
             // A link to a folder above is not followed a second time.
@@ -139,7 +199,16 @@ fn walk(
                 continue;
             }
         };
-        if !entry.file_type().is_file() {
+        let is_file = entry.file_type().is_file();
+        if entry.path_is_symlink() && !bounds.has(entry.path())? {
+            let name = name_below(folder, entry.path())?;
+            left_out.extend(name.filter(|name| !is_file || set.is_match(name)));
+            if !is_file {
+                walk.skip_current_dir();
+            }
+            continue;
+        }
+        if !is_file {
             continue;
         }
         let Some(name) = name_below(folder, entry.path())? else {
@@ -153,7 +222,7 @@ fn walk(
             found.insert(name.clone(), file(name, entry.path().to_owned(), &metadata));
         }
     }
-    Ok(())
+    Ok(left_out)
 }
 
 /// A link that leads nowhere matters only if its name is one that we want.

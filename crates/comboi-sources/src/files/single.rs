@@ -66,6 +66,7 @@ fn described(name: &str, place: &Place) -> (FilesSource, FilesTable) {
         on_schema_change: None,
         on_changed_file: None,
         metadata_columns: Some(false),
+        follow_links: true,
         tables: Vec::new(),
     };
     let table = FilesTable {

@@ -89,6 +89,43 @@ fn folders_and_links() {
     assert!(shop.run().contains("dangling.csv"));
 }
 
+/// Whoever may write into the folder could have other files read by a link.
+#[test]
+fn links_out_of_the_folder_are_followed_by_option_only() {
+    let mut shop = Shop::new("files: '**/*.csv'");
+    let outside = shop.path("outside");
+    std::fs::create_dir(&outside).unwrap();
+    std::fs::write(outside.join("secret.csv"), "n\n7\n").unwrap();
+    shop.put("a.csv", "n\n1\n").put("sub/b.csv", "n\n2\n");
+    symlink(outside.join("secret.csv"), shop.path("in/file.csv")).unwrap();
+    symlink("../../outside/secret.csv", shop.path("in/sub/relative.csv")).unwrap();
+    symlink(&outside, shop.path("in/folder")).unwrap();
+    symlink("sub", shop.path("in/inside")).unwrap();
+    symlink(outside.join("secret.csv"), shop.path("in/note.txt")).unwrap();
+    assert_eq!(
+        shop.run(),
+        "3 rows\nsymbolic links that lead out of the source's folder are not read: `file.csv`, `folder`, \
+         `sub/relative.csv`, `inside/relative.csv`; `follow_links: true` of the source reads them"
+    );
+    assert_eq!(
+        shop.rows("n _comboi_file"),
+        "1|a.csv\n2|inside/b.csv\n2|sub/b.csv"
+    );
+    shop.follow_links();
+    assert_eq!(shop.run(), "4 rows");
+
+    let mut shop = Shop::new("files: file.csv");
+    std::fs::write(shop.path("secret.csv"), "n\n7\n").unwrap();
+    symlink("../secret.csv", shop.path("in/file.csv")).unwrap();
+    let said = shop.run();
+    assert!(
+        said.contains("`file.csv` is a symbolic link that leads out"),
+        "{said}"
+    );
+    shop.follow_links();
+    assert_eq!(shop.run(), "1 rows");
+}
+
 #[test]
 fn what_is_not_there() {
     assert_eq!(
@@ -183,6 +220,7 @@ fn a_file_that_can_not_be_read_is_named() {
         // Nothing is denied to root, but this file ends in an error for everybody.
         std::fs::remove_file(&path).unwrap();
         symlink("/proc/self/mem", &path).unwrap();
+        shop.follow_links();
     }
     let said = shop.run();
     assert!(said.starts_with("error: could not read `"), "{said}");

@@ -34,7 +34,7 @@ fn a_changed_file_by_policy() {
     shop.configure("files: '*.csv'\non_changed_file: fail");
     assert!(
         shop.run()
-            .starts_with("error: 1.csv: changed after it was read")
+            .starts_with("error: `1.csv`: changed after it was read")
     );
     shop.configure("files: '*.csv'\non_changed_file: reread");
     assert_eq!(
@@ -46,6 +46,24 @@ fn a_changed_file_by_policy() {
         "10|1.csv\n11|1.csv\n2|2.csv\n3|3.csv"
     );
     assert_eq!(shop.run(), "nothing new");
+}
+
+/// As after a copy of the folder: one note, with the first ten.
+#[test]
+fn many_files_are_one_note() {
+    let mut shop = Shop::new("files: '*.csv'");
+    for day in 10..22 {
+        shop.put(&format!("{day}.csv"), "id\n1\n");
+    }
+    shop.run();
+    for day in 10..22 {
+        shop.put(&format!("{day}.csv"), "id\n10\n");
+    }
+    assert_eq!(
+        shop.run(),
+        "nothing new\n`10.csv`, `11.csv`, `12.csv`, `13.csv`, `14.csv`, `15.csv`, `16.csv`, `17.csv`, `18.csv`, \
+         `19.csv` and 2 more changed after they were read; their old rows stay (`on_changed_file: reread` would replace them)"
+    );
 }
 
 #[test]

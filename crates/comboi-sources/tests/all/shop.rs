@@ -49,6 +49,13 @@ impl Shop {
         fs::write(self.path("shop.yml"), yaml).unwrap();
     }
 
+    /// Lets links lead out of the folder.
+    pub(crate) fn follow_links(&self) {
+        let yaml = fs::read_to_string(self.path("shop.yml")).unwrap();
+        let yaml = yaml.replace("    path: in\n", "    path: in\n    follow_links: true\n");
+        fs::write(self.path("shop.yml"), yaml).unwrap();
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
