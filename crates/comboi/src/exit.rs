@@ -53,13 +53,20 @@ pub(crate) struct Usage(pub(crate) String);
 
 /// How an error that ended a command is told on the standard error.
 pub(crate) fn told(error: &anyhow::Error) -> String {
-    if let Some(problems) = error.downcast_ref::<Problems>() {
-        return match problems.0.len() {
-            1 => problems.to_string(),
-            n => format!("{problems}\n\n{n} mistakes"),
-        };
+    match problems_of(error) {
+        None => format!("error: {}", told_error(error.as_ref())),
+        Some(problems) if problems.0.len() == 1 => problems.to_string(),
+        Some(problems) => format!("{problems}\n\n{} mistakes", problems.0.len()),
     }
-    format!("error: {}", told_error(error.as_ref()))
+}
+
+/// The mistakes in files that an error is about, if it is.
+fn problems_of(error: &anyhow::Error) -> Option<&Problems> {
+    match (error.downcast_ref(), error.downcast_ref()) {
+        (Some(comboi_engine::Error::Problems(problems)), _)
+        | (_, Some(comboi_linkage::Error::Problems(problems))) => Some(problems),
+        _ => error.downcast_ref(),
+    }
 }
 
 /// An error with what caused it, in one line.
@@ -79,11 +86,7 @@ pub(crate) fn told_error(error: &(dyn std::error::Error + 'static)) -> String {
 
 /// An error that ended a command, for programs: the text, and the mistakes in files one by one.
 pub(crate) fn as_json(error: &anyhow::Error) -> serde_json::Value {
-    let problems = match (error.downcast_ref(), error.downcast_ref()) {
-        (Some(Problems(problems)), _)
-        | (_, Some(comboi_engine::Error::Problems(Problems(problems)))) => problems.as_slice(),
-        _ => &[],
-    };
+    let problems = problems_of(error).map_or(&[][..], |problems| &problems.0);
     let text = match problems.len() {
         0 => told_error(error.as_ref()),
         1 => "there is a mistake in a file".to_owned(),
@@ -108,13 +111,7 @@ pub(crate) fn problem_as_json(problem: &Problem) -> serde_json::Value {
 
 /// The exit code of an error that ended a command.
 pub(crate) fn of_error(error: &anyhow::Error) -> Exit {
-    let mistake = error.is::<Problems>()
-        || error.is::<Usage>()
-        || error.is::<BadSelection>()
-        || matches!(
-            error.downcast_ref(),
-            Some(comboi_engine::Error::Problems(_))
-        );
+    let mistake = problems_of(error).is_some() || error.is::<Usage>() || error.is::<BadSelection>();
     if mistake { Exit::Usage } else { Exit::Failed }
 }
 

@@ -58,6 +58,11 @@ pub(crate) fn new(global: &Global, asked: &NewArgs, out: &mut dyn Write) -> anyh
     }
     let dataset = dataset_name(asked)?;
     let (facts, source) = measured(global, asked)?;
+    if facts.columns.is_empty() {
+        let text =
+            format!("{source} has no columns, so there is nothing that a contract could promise");
+        return Err(Usage(text).into());
+    }
     let about = About {
         dataset: dataset.to_string(),
         stage: asked.stage,

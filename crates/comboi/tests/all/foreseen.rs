@@ -398,3 +398,12 @@ fn a_new_project_knows_its_columns() {
     assert!(said.out.contains("is up to date"), "{}", said.out);
     assert_eq!(world.read("transformations/schemas.yml"), before);
 }
+
+#[test]
+fn an_empty_file_makes_no_contract() {
+    let world = World::new();
+    world.write("empty.csv", "");
+    let said = world.expect(2, &["contract", "new", "--source", "empty.csv"]);
+    assert!(said.err.contains("empty.csv"), "{}", said.err);
+    assert_eq!(said.out, "");
+}
