@@ -102,6 +102,8 @@ pub enum Note {
         /// The columns.
         columns: Vec<String>,
     },
+    /// Columns that are declared and that no file has, each with what may be meant.
+    Nowhere(Vec<(String, Option<String>)>),
     /// Columns with lists that have no item in any row, which are NULL as long as their type is not known.
     EmptyLists(Vec<String>),
     /// Columns whose types in the files that were read have none in common, so that their values are kept as text.
@@ -241,6 +243,7 @@ impl Note {
         match self {
             Self::Changed(_)
             | Self::LinksLeftOut(_)
+            | Self::Nowhere(_)
             | Self::EmptyLists(_)
             | Self::MixedTypes(_)
             | Self::NullsSkipped { .. }
@@ -282,6 +285,18 @@ impl fmt::Display for Note {
                     f,
                     "{} changed after {it} {was} read; {its} old rows stay (`on_changed_file: reread` would replace them)",
                     few(files)
+                )
+            }
+            Self::Nowhere(columns) => {
+                let columns = columns.iter().map(|(name, meant)| match meant {
+                    Some(meant) => format!("`{name}` ({meant})"),
+                    None => format!("`{name}`"),
+                });
+                let columns: Vec<String> = columns.collect();
+                write!(
+                    f,
+                    "`columns` names columns that no file has that was read: {}: NULL",
+                    columns.join(", ")
                 )
             }
             Self::LinksLeftOut(links) => write!(

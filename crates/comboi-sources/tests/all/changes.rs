@@ -23,6 +23,22 @@ fn files_are_matched_by_name_whatever_the_order_and_the_case() {
     assert_eq!(shop.rows("id name"), "1|a\n2|b\n3|∅");
 }
 
+/// In most cases it is a slip of the finger: the column that is meant is there too, and the one that is named is NULL for ever.
+#[test]
+fn a_declared_column_that_no_file_has_is_a_warning() {
+    let mut shop = Shop::new("files: '*.csv'\ncolumns: {id: BIGINT, nmae: VARCHAR, total: DOUBLE}");
+    shop.put("1.csv", "id,name\n1,a\n");
+    let said = "1 rows\n`columns` names columns that no file has that was read: `nmae` (did you mean `name`?), `total`: NULL";
+    assert_eq!(shop.run(), said);
+    shop.put("2.csv", "id,name\n2,b\n");
+    assert_eq!(shop.run(), said);
+    // Once a file has it, others may lack it.
+    shop.put("3.csv", "id,name,nmae,total\n3,c,x,1.5\n");
+    assert_eq!(shop.run(), "1 rows");
+    shop.put("4.csv", "id,name,total\n4,d,2.5\n");
+    assert!(!shop.run().contains("`columns` names"));
+}
+
 #[test]
 fn a_csv_file_without_its_header_is_an_error() {
     let refused = "error: `2.csv` has none of the columns of the table (`id`, `name`): its first line has no column names \

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 
 use comboi_engine::read_files::{self, FileColumn, Found, Group, Layout, Survey};
-use comboi_project::{Column, Columns, FileFormat, SchemaChangePolicy, SqlType};
+use comboi_project::{Column, Columns, FileFormat, SchemaChangePolicy, SqlType, did_you_mean};
 
 use super::Job;
 use crate::columns::{Decision, Declared, Rules, decide, empty_parts};
@@ -232,7 +232,15 @@ impl Job<'_> {
             .map(|piece| (columns_of(piece), piece))
             .collect();
         let known = self.known.as_ref().map(|known| &known.columns);
-        let (mut gone, mut lacking) = (Vec::new(), Vec::new());
+        let declared = &self.reader.table.columns;
+        let is_only_declared = |column: &Column| {
+            let unseen = column.source_name.as_deref().is_none_or(str::is_empty);
+            unseen
+                && declared
+                    .iter()
+                    .any(|(name, _)| name.eq_ignore_ascii_case(&column.name))
+        };
+        let (mut gone, mut lacking, mut nowhere) = (Vec::new(), Vec::new(), Vec::new());
         for column in &decision.columns {
             let folded = column.name.to_ascii_lowercase();
             let count = pieces
@@ -243,6 +251,11 @@ impl Job<'_> {
                 && known.is_some_and(|known| known.get(&column.name).is_some());
             match count {
                 0 if was_there && !pieces.is_empty() => gone.push(column.name.clone()),
+                0 if !pieces.is_empty() && is_only_declared(column) => {
+                    let there = pieces.iter().flat_map(|(names, _)| names);
+                    let meant = did_you_mean(&column.name, there.map(String::as_str));
+                    nowhere.push((column.name.clone(), meant));
+                }
                 count if count < pieces.len() => lacking.push((folded, column.name.clone())),
                 _ => {}
             }
@@ -261,6 +274,9 @@ impl Job<'_> {
                 more: files.len() - 1,
                 columns: lacking.into_iter().map(|(_, name)| name).collect(),
             });
+        }
+        if !nowhere.is_empty() {
+            self.notes.push(Note::Nowhere(nowhere));
         }
         if !gone.is_empty() {
             self.gone.clone_from(&gone);
