@@ -304,7 +304,7 @@ fn a_schema_that_can_not_be_read_is_named_among_others() {
     );
 }
 
-/// The last list of the file is of four rows by its levels; DuckDB gives five.
+/// Its repetition levels begin with 1 instead of 0 (README of apache/parquet-testing); DuckDB reads it all the same.
 #[test]
 fn values_that_begin_no_row_are_damage() {
     refused(
