@@ -128,7 +128,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.csv");
         let long = "x".repeat(LONGEST_RECORD + 1);
-        let fits = &long[LONGEST_RECORD / 2..];
+        let fits = "x".repeat(LONGEST_RECORD / 2);
         for (text, anywhere, at_the_end) in [
             (format!("a\n{long}"), true, true),
             (format!("a\r\n{long}\r\n"), true, true),
