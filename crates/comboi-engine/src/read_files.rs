@@ -32,7 +32,7 @@ use comboi_project::{Column, Columns, SqlType};
 use serde::{Deserialize, Serialize};
 
 pub use infer::{Found, infer};
-pub use json::Json;
+pub use json::{Json, has_half_a_pair};
 pub(crate) use json::{define_is_json, is_json};
 pub(crate) use known::Present;
 pub use known::{Known, count_later, files_with_rows_of, max_value, null_count, rewrite};

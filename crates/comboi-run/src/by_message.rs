@@ -5,11 +5,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
 use comboi_plan::Plan;
-use comboi_project::{FanOut, RunId, Stage};
+use comboi_project::{DatabaseIncremental, DatasetId, FanOut, RunId, Stage};
 use tracing::{error, info, warn};
 
 use crate::ledger::LedgerError;
@@ -231,7 +231,8 @@ impl Runner {
             return self.refused(name, why).await;
         };
         let why = "the function that did it failed or was killed ten times; its log says why, and if it says nothing, the instance has too little memory or time";
-        self.give_up(run, stage, why).await?;
+        let left = self.tasks_left(run, stage).await?;
+        self.give_up(run, &left, why).await?;
         error!(run = run.0, %stage, "run {run}: {stage} was given up: {why}");
         let mut answer = Answer::said(format!("run {run}: {stage} was given up"));
         // Nothing is left to do there; this tells whether the run is still open.
@@ -311,13 +312,17 @@ impl Runner {
         limit: Option<Duration>,
     ) -> Result<Answer, RunError> {
         let stage = message.stage;
-        let limit = limit.unwrap_or_default().as_secs() / 60;
+        let limit = in_words(limit.unwrap_or_default());
         let stuck = if advanced { 0 } else { message.stuck + 1 };
         if stuck > MOST_STUCK {
             let why = format!(
-                "it takes longer than the {limit} minutes that the function has (`functionTimeout` in host.json), and does not come any nearer to its end; nothing of it was published"
+                "it takes longer than the {limit} that a function has (`functionTimeout` in host.json) and made no commit in {stuck} functions in a row"
             );
-            self.give_up(run, stage, &why).await?;
+            for dataset in self.tasks_left(run, stage).await? {
+                let more = self.after_the_limit(&dataset).await;
+                self.give_up(run, &[dataset], &format!("{why}; {more}"))
+                    .await?;
+            }
             error!(run = run.0, %stage, "run {run}: {stage} was given up: {why}");
             return self.through(run, message, config).await;
         }
@@ -327,9 +332,39 @@ impl Runner {
             ..message.clone()
         };
         info!(run = run.0, %stage, advanced, "run {run}: {stage} goes on in another invocation");
-        let text =
-            format!("run {run}: {stage} goes on in another invocation after {limit} minutes");
+        let text = format!("run {run}: {stage} goes on in another invocation after {limit}");
         Ok(Answer::said(text).with([again]))
+    }
+
+    /// What there is of a dataset that never ended within the time limit, and what to do.
+    async fn after_the_limit(&self, dataset: &DatasetId) -> String {
+        let latest = self.lake.table(dataset).latest().await;
+        let has_rows = latest.is_ok_and(|latest| latest.is_some());
+        let there = match has_rows {
+            true => "what was committed of it before stays",
+            false => "nothing of it is in the lake",
+        };
+        let Some((_, table)) = self.project.database_table(dataset) else {
+            return format!("{there}. Give functions more time");
+        };
+        let mut ways = vec!["give functions more time".to_owned()];
+        if table.incremental() == DatabaseIncremental::Full {
+            ways.push("name an `incremental_column`, since `full` is read in one piece".to_owned());
+        } else {
+            ways.push(
+                "make `commit_rows` smaller, so that less is read before a commit".to_owned(),
+            );
+            if table.query.is_some() {
+                ways.push(
+                    "name a `table:` instead of the `query`, which can always be read in parts"
+                        .to_owned(),
+                );
+            }
+            if table.key().is_empty() {
+                ways.push("name its `primary_key`, with which a first load goes on even if its source changes".to_owned());
+            }
+        }
+        format!("{there}. To have it loaded: {}", ways.join("; or "))
     }
 
     async fn is_done_with_its_task(
@@ -346,11 +381,22 @@ impl Runner {
     async fn give_up_run(&self, open: &OpenRun) -> Result<(), RunError> {
         for stage in &open.left {
             let why = "the run had not ended within a day, so it was given up; what it committed stays, and the next run does the rest";
-            self.give_up(open.run, *stage, why).await?;
+            let left = self.tasks_left(open.run, *stage).await?;
+            self.give_up(open.run, &left, why).await?;
         }
         self.end(open.run).await?;
         Ok(())
     }
+}
+
+/// A time in words.
+fn in_words(time: Duration) -> String {
+    let (count, unit) = match time.as_secs() {
+        seconds if seconds < 120 => (seconds, "second"),
+        seconds => (seconds / 60, "minute"),
+    };
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {unit}{plural}")
 }
 
 fn no_such(run: RunId) -> String {
@@ -366,6 +412,9 @@ struct Limited {
 impl Limited {
     fn after(limit: Option<Duration>, runner: &Runner) -> Self {
         let reached = Arc::<AtomicBool>::default();
+        if let Some(deadline) = limit.and_then(|limit| Instant::now().checked_add(limit)) {
+            runner.stop.announce(deadline);
+        }
         let waiting = limit.map(|limit| {
             let (runner, reached) = (runner.clone(), Arc::clone(&reached));
             tokio::spawn(async move {

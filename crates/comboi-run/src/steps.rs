@@ -142,15 +142,18 @@ impl Runner {
             .collect())
     }
 
-    /// Writes that the tasks of a stage have failed that have no receipt yet, so that the run goes on without them.
-    pub async fn give_up(&self, run: RunId, stage: Stage, why: &str) -> Result<(), RunError> {
+    /// Writes that the tasks of these datasets have failed, which have no receipt yet, so that the run goes on without them.
+    pub async fn give_up(
+        &self,
+        run: RunId,
+        datasets: &[DatasetId],
+        why: &str,
+    ) -> Result<(), RunError> {
         let Some(order) = self.ledger().order(run).await? else {
             return Ok(());
         };
-        for dataset in self.tasks_left(run, stage).await? {
-            let Some(task) = order.plan.tasks.iter().find(|task| task.dataset == dataset) else {
-                continue;
-            };
+        let tasks = order.plan.tasks.iter();
+        for task in tasks.filter(|task| datasets.contains(&task.dataset)) {
             let mut receipt = self.unbegun(run, task, Outcome::Failed);
             receipt.failure = Some(Failure {
                 kind: FailureKind::Task,

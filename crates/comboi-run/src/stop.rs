@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use comboi_engine::Interrupter;
 
@@ -13,6 +14,7 @@ pub struct Stop(Arc<Shared>);
 #[derive(Default)]
 struct Shared {
     requested: AtomicBool,
+    deadline: Mutex<Option<Instant>>,
     queries: Mutex<Queries>,
 }
 
@@ -36,6 +38,16 @@ impl Stop {
         self.0.requested.load(Ordering::SeqCst)
     }
 
+    /// Says when the run will be asked to stop.
+    pub(crate) fn announce(&self, deadline: Instant) {
+        *lock(&self.0.deadline) = Some(deadline);
+    }
+
+    /// When the run will be asked to stop, if that is known.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        *lock(&self.0.deadline)
+    }
+
     /// Whether this is the same request as another one.
     pub fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
@@ -56,12 +68,13 @@ impl Stop {
         }
     }
 
-    fn queries(&self) -> std::sync::MutexGuard<'_, Queries> {
-        self.0
-            .queries
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    fn queries(&self) -> MutexGuard<'_, Queries> {
+        lock(&self.0.queries)
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Ends the watching of a query when it is dropped.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use comboi_project::{Column, Columns, SchemaChangePolicy, SqlType};
 
+use crate::lacking::WITHIN;
 use crate::names::{clean, meant};
 use crate::widen::{known_part, widen};
 
@@ -163,18 +164,39 @@ fn meet(
 
 /// Fields that the table's type does not have, as `column.field`.
 fn new_fields(known: &SqlType, found: &SqlType, path: &str, into: &mut Vec<String>) {
+    paths_of_new_fields(known, found, (path, '.'), into);
+}
+
+/// Fields that types of the table get, as [`Lacking`](crate::lacking::Lacking) names them.
+pub(crate) fn fields_gained(known: &Columns, columns: &Columns) -> BTreeSet<String> {
+    let mut fields = Vec::new();
+    for column in columns {
+        if let Some(known) = known.get(&column.name) {
+            let path = (column.name.as_str(), WITHIN);
+            paths_of_new_fields(&known.sql_type, &column.sql_type, path, &mut fields);
+        }
+    }
+    fields.into_iter().collect()
+}
+
+fn paths_of_new_fields(
+    known: &SqlType,
+    found: &SqlType,
+    (path, within): (&str, char),
+    into: &mut Vec<String>,
+) {
     use SqlType::{Array, List, Map, Struct};
     match (known, found) {
-        (List(known) | Array(known, _), List(found) | Array(found, _)) => {
-            new_fields(known, found, path, into);
+        (List(known) | Array(known, _), List(found) | Array(found, _))
+        | (Map(_, known), Map(_, found)) => {
+            paths_of_new_fields(known, found, (path, within), into);
         }
-        (Map(_, known), Map(_, found)) => new_fields(known, found, path, into),
         (Struct(known), Struct(found)) => {
             for (name, found) in found.iter().filter(|(_, of)| *of != SqlType::Null) {
-                let path = format!("{path}.{name}");
+                let path = format!("{path}{within}{name}");
                 let known = known.iter().find(|(it, _)| it.eq_ignore_ascii_case(name));
                 match known {
-                    Some((_, known)) => new_fields(known, found, &path, into),
+                    Some((_, known)) => paths_of_new_fields(known, found, (&path, within), into),
                     None => into.push(path),
                 }
             }

@@ -218,6 +218,15 @@ pub enum Note {
     CutOff(Vec<(String, SqlType, u64)>),
     /// Columns that are VARCHAR because an earlier comboi made the table, and that would have a type of dates and times in a new one.
     KeptAsText(Vec<String>),
+    /// A first load that begins anew when it is interrupted, because all of it is read in one piece.
+    InOnePiece {
+        /// About how many rows it has.
+        rows: u64,
+        /// Whether it is the whole table, which is read in every run.
+        is_full: bool,
+        /// Whether it is a query.
+        is_query: bool,
+    },
     /// Everything was read, and why.
     ReadAnew(&'static str),
     /// Something about the connection: an option that is not known.
@@ -258,6 +267,7 @@ impl Note {
             | Self::SetBack { .. }
             | Self::NotInOrder { .. }
             | Self::NumbersAsText { .. }
+            | Self::InOnePiece { .. }
             | Self::CutOff(_) => true,
             Self::OpenTransactions { is_long, .. } => *is_long,
             Self::NoFiles(_)
@@ -469,6 +479,14 @@ impl fmt::Display for Note {
                     more => format!("{} stay", listed(more)),
                 }
             ),
+            Self::InOnePiece { rows, is_full, is_query } => {
+                write!(f, "all of it (about {rows} rows) is read in one piece, and from the beginning again when that is interrupted or takes longer than a function may; ")?;
+                f.write_str(match (is_full, is_query) {
+                    (true, _) => "name an `incremental_column`, so that its first load is committed in parts (`commit_rows`)",
+                    (false, true) => "name a `table:` instead of the `query`, or an indexed whole number as its `primary_key`, so that it is committed in parts (`commit_rows`)",
+                    (false, false) => "name an indexed whole number as its `primary_key`, so that it is committed in parts (`commit_rows`)",
+                })
+            }
             Self::ReadAnew(why) => write!(f, "everything was read anew: {why}"),
             Self::Connection(what) => f.write_str(what),
         }

@@ -1,4 +1,4 @@
-//! Which columns rows of a table may have been read without: pure.
+//! Which columns, and fields of nested values, rows of a table may have been read without: pure.
 //!
 //! A column that a source gets may have values in rows that were read before it came, and the table has NULL there. Without a
 //! key, such a row is matched on the other columns when it is read again. As it is read again in every run whose lower bound it
@@ -9,7 +9,11 @@ use std::collections::BTreeSet;
 use comboi_project::Columns;
 use serde::{Deserialize, Serialize};
 
-/// Sets of columns that the table has and that some of its rows were read without, by the names of the table.
+/// Between the name of a column and those of fields in it, none of which has such a character in the lake.
+pub(crate) const WITHIN: char = '=';
+
+/// Sets of columns that the table has and that some of its rows were read without, by the names of the table; `column=field` is a
+/// field.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Lacking(BTreeSet<BTreeSet<String>>);
@@ -35,14 +39,29 @@ impl Lacking {
         self.0.is_empty()
     }
 
-    /// Whether some row was read without this column.
+    /// What is true of them when types of the table have got fields.
+    #[must_use]
+    pub(crate) fn with_fields(self, fields: &BTreeSet<String>) -> Self {
+        if fields.is_empty() {
+            return self;
+        }
+        let nothing = BTreeSet::new();
+        let before = self.0.iter().chain([&nothing]);
+        Self(
+            before
+                .map(|it| it.union(fields).cloned().collect())
+                .collect(),
+        )
+    }
+
+    /// Whether some row was read without this column or a field of it.
     pub(crate) fn has(&self, name: &str) -> bool {
-        self.0.iter().any(|it| it.contains(name))
+        self.0.iter().flatten().any(|it| column_of(it) == name)
     }
 
     /// What rows may lack of these columns: nothing first, then the fewest.
     pub(crate) fn of(&self, columns: &[&str]) -> Vec<BTreeSet<String>> {
-        let there = |name: &&String| columns.contains(&name.as_str());
+        let there = |name: &&String| columns.contains(&column_of(name));
         let sets = self.0.iter();
         let sets = sets.map(|it| it.iter().filter(there).cloned().collect());
         let sets: BTreeSet<BTreeSet<String>> = sets.chain([BTreeSet::new()]).collect();
@@ -50,6 +69,10 @@ impl Lacking {
         sets.sort_by_key(BTreeSet::len);
         sets
     }
+}
+
+fn column_of(path: &str) -> &str {
+    path.split(WITHIN).next().unwrap_or(path)
 }
 
 #[cfg(test)]
@@ -78,6 +101,17 @@ mod tests {
             .iter()
             .map(|it| Vec::from_iter(it.clone()).concat());
         assert_eq!(Vec::from_iter(sets).join(" "), expected, "{states:?}");
+    }
+
+    #[test]
+    fn rows_lack_fields_that_came_later() {
+        let fields = BTreeSet::from(["a=x".to_owned(), "b=y=z".to_owned()]);
+        let lacking = Lacking::default().with_fields(&fields);
+        assert!(lacking.has("a") && lacking.has("b") && !lacking.has("x"));
+        let of_a = BTreeSet::from(["a=x".to_owned()]);
+        assert_eq!(lacking.of(&["a", "c"]), [BTreeSet::new(), of_a]);
+        let later = BTreeSet::from(["a=w".to_owned()]);
+        assert_eq!(lacking.with_fields(&later).of(&["a"]).len(), 3);
     }
 
     #[test]

@@ -406,6 +406,13 @@ pub(super) fn typed(
             if let Some(sound) = sound(&from, of) {
                 same = format!("{sound} AND {same}");
             }
+            // DuckDB writes NaN, which JSON does not have.
+            if *to == Json {
+                same = format!(
+                    "{same} AND {}",
+                    json::is_json(&format!("CAST({value} AS VARCHAR)"))
+                );
+            }
             Fit {
                 value: format!("CASE WHEN {same} THEN {value} END"),
                 from: from.clone(),

@@ -28,6 +28,7 @@ use crate::{Error, sql};
 pub(super) use check::nested_texts;
 pub(crate) use check::{define_is_json, is_json};
 use shape::{Others, Shape};
+pub use text::has_half_a_pair;
 pub(super) use values::infer;
 
 /// The mark of an error that is about a file as a whole, in DuckDB's messages. The text after it names the file.

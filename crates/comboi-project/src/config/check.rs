@@ -186,10 +186,16 @@ fn files_table(source: &FilesSource, table: &FilesTable, reader: &mut Reader) {
         }
         _ => {}
     }
-    if let Some(lookback) = &table.lookback
-        && table.incremental() != Incremental::Column
-    {
+    let is_by_column = table.incremental() == Incremental::Column;
+    if let Some(lookback) = table.lookback.as_ref().filter(|_| !is_by_column) {
         lookback_without_column(lookback, name, reader);
+    }
+    if let (Some(lookback), Some(column)) = (&table.lookback, &table.incremental_column) {
+        let mut columns = table.columns.iter();
+        let found = columns.find(|(name, _)| name.value.eq_ignore_ascii_case(&column.value));
+        if let Some((_, of)) = found.filter(|_| is_by_column) {
+            lookback_of_other_type(lookback, &column.value, &of.value, reader);
+        }
     }
     if table.incremental() != Incremental::Column {
         max_future_without_column(table.max_future.as_ref(), name, reader);
@@ -272,6 +278,22 @@ pub(super) fn lookback_without_column(
         format!("`{table}` has a lookback but no column to look back in"),
         Some(hint),
     );
+}
+
+/// A lookback that can't be subtracted from a column of a type.
+pub(super) fn lookback_of_other_type(
+    lookback: &Located<Lookback>,
+    column: &str,
+    of: &SqlType,
+    reader: &mut Reader,
+) {
+    if let Err(hint) = lookback.value.fits(of) {
+        let message = format!(
+            "the lookback `{}` can't be subtracted from `{column}`, which is {of}",
+            lookback.value
+        );
+        report(reader, &lookback.place, message, Some(hint.to_owned()));
+    }
 }
 
 pub(super) fn max_future_without_column(

@@ -1,9 +1,10 @@
 //! What a configuration says of databases that can't be.
 
 use super::check::{
-    lookback_without_column, max_future_without_column, report, retention, same_column_twice,
+    lookback_of_other_type, lookback_without_column, max_future_without_column, report, retention,
+    same_column_twice,
 };
-use super::{DatabaseIncremental, DatabaseSource, DatabaseTable, Lookback, Source};
+use super::{DatabaseIncremental, DatabaseSource, DatabaseTable, Source};
 use crate::SqlType;
 use crate::read::{Located, Reader};
 
@@ -72,7 +73,15 @@ fn table(source: &Source, table: &DatabaseTable, reader: &mut Reader) {
     let is_watermark = table.incremental() == DatabaseIncremental::Watermark;
     match &table.lookback {
         Some(lookback) if !is_watermark => lookback_without_column(lookback, name, reader),
-        Some(lookback) => lookback_of_other_type(lookback, table, reader),
+        Some(lookback) => {
+            let cursor = table.cursor();
+            let first = cursor.first();
+            // A time may be kept as text.
+            let of = first.and_then(|column| Some((column, declared(table, column)?)));
+            if let Some((column, of)) = of.filter(|(_, of)| !of.is_text()) {
+                lookback_of_other_type(lookback, column, of, reader);
+            }
+        }
         None => {}
     }
     if !is_watermark {
@@ -98,31 +107,6 @@ fn declared<'a>(table: &'a DatabaseTable, column: &str) -> Option<&'a SqlType> {
     let mut columns = table.columns.iter();
     let found = columns.find(|(name, _)| name.value.eq_ignore_ascii_case(column));
     found.map(|(_, of)| &of.value)
-}
-
-/// A lookback that can't be subtracted from the column, as far as the column's type is declared.
-fn lookback_of_other_type(
-    lookback: &Located<Lookback>,
-    table: &DatabaseTable,
-    reader: &mut Reader,
-) {
-    let cursor = table.cursor();
-    let Some((column, of)) = cursor
-        .first()
-        .and_then(|column| Some((column, declared(table, column)?)))
-    else {
-        return;
-    };
-    let hint = match lookback.value {
-        Lookback::Time(_) if of.is_number() => "write a plain number, such as `500`",
-        Lookback::Number(_) if of.is_moment() => "write a span, such as `12h`",
-        _ => return,
-    };
-    let message = format!(
-        "the lookback `{}` can't be subtracted from `{column}`, which is {of}",
-        lookback.value
-    );
-    report(reader, &lookback.place, message, Some(hint.to_owned()));
 }
 
 /// An incremental column of a type whose values do not grow, as far as the type is declared.

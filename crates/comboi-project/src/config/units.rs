@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::SqlType;
 use crate::read::Refusal;
 
 /// An amount of memory or disk, such as `512MB` (1000 to the kilo) or `4GiB` (1024).
@@ -123,6 +124,19 @@ impl FromStr for Lookback {
             None => trimmed.parse().ok().map(Self::Number),
         }
         .ok_or_else(bad)
+    }
+}
+
+impl Lookback {
+    /// Whether it can be subtracted from values of a type; the error says what can.
+    pub fn fits(&self, of: &SqlType) -> Result<(), &'static str> {
+        match self {
+            Self::Number(_) if of.is_number() => Ok(()),
+            Self::Time(_) if of.is_moment() => Ok(()),
+            _ if of.is_number() => Err("write a plain number, such as `500`"),
+            _ if of.is_moment() => Err("write a span, such as `12h`"),
+            _ => Err("leave it out, or name a column of a number, date or timestamp"),
+        }
     }
 }
 

@@ -190,6 +190,38 @@ fn tables_say_what_fits_together() {
 }
 
 #[test]
+fn lookbacks_that_the_column_s_type_does_not_have() {
+    check(
+        r#"
+        == configs/p.yml
+        sources:
+          - name: shop
+            type: files
+            tables:
+              - { name: a, files: "a.csv", incremental_column: at, lookback: 500, columns: { At: TIMESTAMP } }
+              - { name: b, files: "b.csv", incremental_column: id, lookback: 3d, columns: { id: BIGINT } }
+              - { name: c, files: "c.csv", incremental_column: id, lookback: 3d, columns: { id: VARCHAR } }
+              - { name: d, files: "d.csv", incremental_column: id, lookback: 1.5, columns: { id: "DECIMAL(9,2)", at: DATE } }
+              - { name: e, files: "e.csv", incremental_column: at, lookback: 3d }
+          - name: db
+            type: postgres
+            connection: { dsn: a }
+            tables:
+              - { name: a, incremental_column: [at, id], lookback: 500, columns: { at: DATE } }
+              - { name: b, incremental_column: [id, at], lookback: 3d, columns: { id: "DECIMAL(9,0)" } }
+              - { name: c, incremental_column: at, lookback: 3d, columns: { at: VARCHAR } }
+        "#,
+        "
+        configs/p.yml:5:72 the lookback `500` can't be subtracted from `at`, which is TIMESTAMP (write a span, such as `12h`)
+        configs/p.yml:6:72 the lookback `3d` can't be subtracted from `id`, which is BIGINT (write a plain number, such as `500`)
+        configs/p.yml:7:72 the lookback `3d` can't be subtracted from `id`, which is VARCHAR (leave it out, or name a column of a number, date or timestamp)
+        configs/p.yml:14:62 the lookback `500` can't be subtracted from `at`, which is DATE (write a span, such as `12h`)
+        configs/p.yml:15:62 the lookback `3d` can't be subtracted from `id`, which is DECIMAL(9,0) (write a plain number, such as `500`)
+        ",
+    );
+}
+
+#[test]
 fn every_missing_variable_is_told_at_once() {
     check(
         r#"

@@ -93,7 +93,9 @@ impl Extraction<'_> {
         let Runner {
             project, databases, ..
         } = self.runner;
-        open(project, databases, self.id, self.limits.threads)
+        let (mut reader, notes) = open(project, databases, self.id, self.limits.threads)?;
+        reader.deadline = self.runner.stop.deadline();
+        Ok((reader, notes))
     }
 
     async fn commit_all(
@@ -131,6 +133,7 @@ impl Extraction<'_> {
             };
             self.runner.phase(self.id, Phase::Publishing);
             done.skipped = None;
+            reading.committed(extract.row_count);
             done.rows += extract.row_count;
             done.notes.extend(extract.drift.iter().cloned());
             done.notes.extend(left_out);
@@ -272,6 +275,7 @@ pub(crate) fn open<'a>(
         },
         connections: threads.clamp(1, CONNECTIONS),
         stop: Interrupter::default(),
+        deadline: None,
     };
     Ok((reader, notes))
 }

@@ -1,4 +1,4 @@
-//! Rows whose cursor is beyond what the checkpoint follows, counted on their way.
+//! Rows whose cursor the checkpoint does not follow, counted on their way: it is beyond the clock, NaN, or an infinity.
 
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::{Date32Type, Float32Type, Float64Type, TimestampMicrosecondType};
@@ -6,7 +6,7 @@ use arrow_array::{Array as _, RecordBatch};
 use arrow_schema::{DataType, TimeUnit};
 
 use super::bounds::not_version_7;
-use super::cursor::{CursorKind, is_endless, is_version_7};
+use super::cursor::{CursorKind, is_endless, is_lowest, is_version_7};
 use crate::{Error, Note};
 
 const DAY: i64 = 86_400_000_000;
@@ -22,66 +22,84 @@ pub(super) struct Ahead {
     pub(super) beyond: Option<i64>,
 }
 
+/// How many rows there are.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Count {
+    /// Their time is beyond the server's clock, or it is the infinity after all times.
+    pub(super) future: u64,
+    /// It is NaN or another infinity.
+    pub(super) endless: u64,
+}
+
+impl Count {
+    pub(super) fn add(&mut self, more: Self) {
+        self.future += more.future;
+        self.endless += more.endless;
+    }
+
+    /// What people should know of them.
+    pub(super) fn notes(self, column: &str, beyond: Option<i64>) -> Vec<Note> {
+        let future = beyond
+            .filter(|_| self.future > 0)
+            .map(|beyond| Note::Future {
+                column: column.to_owned(),
+                row_count: self.future,
+                beyond,
+            });
+        let endless = (self.endless > 0).then(|| Note::Endless {
+            column: column.to_owned(),
+            row_count: self.endless,
+        });
+        future.into_iter().chain(endless).collect()
+    }
+}
+
 impl Ahead {
-    /// How many rows are ahead. A UUID that does not grow is an error.
-    pub(super) fn count(&self, batch: &RecordBatch) -> Result<u64, Error> {
+    /// How many rows of the batch there are. A UUID that does not grow is an error.
+    pub(super) fn count(&self, batch: &RecordBatch) -> Result<Count, Error> {
         let values = batch.column(self.column);
         let beyond = self.beyond.unwrap_or(i64::MAX);
-        let count = match values.data_type() {
+        let (mut future, mut endless) = (0, 0);
+        match values.data_type() {
             DataType::Timestamp(TimeUnit::Microsecond, _) => {
                 let values = values.as_primitive::<TimestampMicrosecondType>();
-                values.iter().flatten().filter(|it| *it >= beyond).count()
+                future = values.iter().flatten().filter(|it| *it >= beyond).count();
             }
             DataType::Date32 => {
                 let values = values.as_primitive::<Date32Type>().iter().flatten();
-                values.filter(|it| i64::from(*it) * DAY >= beyond).count()
+                future = values.filter(|it| i64::from(*it) * DAY >= beyond).count();
             }
             DataType::Float32 => {
                 let values = values.as_primitive::<Float32Type>().iter().flatten();
-                values
-                    .filter(|it| it.is_nan() || *it == f32::INFINITY)
-                    .count()
+                endless = values.filter(|it| !it.is_finite()).count();
             }
             DataType::Float64 => {
                 let values = values.as_primitive::<Float64Type>().iter().flatten();
-                values
-                    .filter(|it| it.is_nan() || *it == f64::INFINITY)
-                    .count()
+                endless = values.filter(|it| !it.is_finite()).count();
             }
             DataType::Utf8 => return self.texts(values.as_string::<i32>().iter().flatten()),
-            _ => 0,
-        };
-        Ok(count as u64)
+            _ => {}
+        }
+        Ok(Count {
+            future: future as u64,
+            endless: endless as u64,
+        })
     }
 
-    fn texts<'a>(&self, texts: impl Iterator<Item = &'a str>) -> Result<u64, Error> {
-        let mut count = 0;
+    fn texts<'a>(&self, texts: impl Iterator<Item = &'a str>) -> Result<Count, Error> {
+        let mut count = Count::default();
         for text in texts {
             if self.kind == CursorKind::Uuid && !is_version_7(text) {
                 return Err(not_version_7(&self.name));
             }
-            let is_ahead = match self.kind {
-                CursorKind::Number => is_endless(text),
-                kind => {
-                    let beyond = self.beyond.unwrap_or(i64::MAX);
-                    kind.time(text).is_some_and(|time| time >= beyond)
-                }
-            };
-            count += u64::from(is_ahead);
+            if is_lowest(text) || (self.kind == CursorKind::Number && is_endless(text)) {
+                count.endless += 1;
+            } else {
+                let beyond = self.beyond.unwrap_or(i64::MAX);
+                let time = self.kind.time(text);
+                count.future += u64::from(time.is_some_and(|time| time >= beyond));
+            }
         }
         Ok(count)
-    }
-
-    /// What people should know of so many rows.
-    pub(super) fn note(&self, row_count: u64) -> Option<Note> {
-        let column = self.name.clone();
-        (row_count > 0).then_some(match self.beyond {
-            Some(beyond) => Note::Future {
-                column,
-                row_count,
-                beyond,
-            },
-            None => Note::Endless { column, row_count },
-        })
     }
 }

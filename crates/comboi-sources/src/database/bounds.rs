@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use comboi_project::{DatabaseIncremental, Lookback};
 
+use super::ahead::Count;
 use super::checkpoint::{Pending, Position};
 use super::client::{Connection, Dialect};
 use super::cursor::{Clock, CursorKind, is_endless, is_version_7};
@@ -230,6 +231,7 @@ impl Asking<'_> {
                 from: from.map(<[String]>::to_vec),
                 below: below.map(|value| vec![value]),
                 nulls: false,
+                lowest: false,
             };
             let sql = self.dialect.greatest(self.relation, self.cursor, &seen);
             let Some(mut greatest) = whole(one_row(connection, &sql).await?) else {
@@ -354,36 +356,48 @@ impl Asking<'_> {
         Ok(notes)
     }
 
-    /// How many rows are ahead of what the checkpoint follows, for a plan, which does not read them.
+    /// How many rows the checkpoint does not follow, for a plan, which does not read them.
     async fn counted(
         &self,
         connection: &mut dyn Connection,
         beyond: Option<i64>,
         endless: Option<String>,
-    ) -> Result<Option<Note>, Error> {
-        let time = beyond.and_then(|beyond| self.kind().value(beyond));
-        let Some(value) = time.or(endless) else {
-            return Ok(None);
-        };
-        let filter = Filter::Window {
-            cursor: self.first(),
-            from: Some(vec![value]),
-            below: None,
-            nulls: false,
-        };
-        let sql = self.dialect.count(self.relation, &filter);
-        let row = one_row(connection, &sql).await?;
-        let row_count = row.into_iter().flatten().next();
-        let row_count = row_count.and_then(|it| it.parse().ok()).unwrap_or(0);
-        let column = self.name().to_owned();
-        Ok((row_count > 0).then_some(match beyond {
-            Some(beyond) => Note::Future {
-                column,
-                row_count,
-                beyond,
+    ) -> Result<Vec<Note>, Error> {
+        let kind = self.kind();
+        if !kind.is_time() && kind != CursorKind::Number {
+            return Ok(Vec::new());
+        }
+        let time = beyond.and_then(|beyond| kind.value(beyond));
+        let mut ahead = 0;
+        if let Some(value) = time.or(endless) {
+            let from = Filter::Window {
+                cursor: self.first(),
+                from: Some(vec![value]),
+                below: None,
+                nulls: false,
+                lowest: false,
+            };
+            ahead = self.count(connection, &from).await?;
+        }
+        let of_lowest = Filter::Lowest(self.first());
+        let lowest = self.count(connection, &of_lowest).await?;
+        let count = match beyond {
+            Some(_) => Count {
+                future: ahead,
+                endless: lowest,
             },
-            None => Note::Endless { column, row_count },
-        }))
+            None => Count {
+                future: 0,
+                endless: ahead + lowest,
+            },
+        };
+        Ok(count.notes(self.name(), beyond))
+    }
+
+    async fn count(&self, connection: &mut dyn Connection, of: &Filter) -> Result<u64, Error> {
+        let row = one_row(connection, &self.dialect.count(self.relation, of)).await?;
+        let count = row.into_iter().flatten().next();
+        Ok(count.and_then(|it| it.parse().ok()).unwrap_or(0))
     }
 
     /// The time of the oldest transaction as a value of the cursor, where that can be said. Of a composite cursor only the
@@ -446,6 +460,7 @@ impl Asking<'_> {
             from,
             below: None,
             nulls,
+            lowest: true,
         }
     }
 }

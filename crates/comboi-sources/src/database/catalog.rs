@@ -1,10 +1,12 @@
 //! What a database has to offer.
 
-use comboi_project::Source;
+use std::collections::BTreeSet;
+
+use comboi_project::{DatabaseIncremental, Source};
 
 use super::bounds::one_row;
 use super::client::{Connection, Database, Dialect};
-use super::request::Relation;
+use super::request::{OwnCursor, Relation};
 use crate::Error;
 
 /// A database as it answered.
@@ -35,8 +37,11 @@ pub struct FoundTable {
     pub columns: Vec<FoundColumn>,
     /// Its primary key.
     pub primary_key: Vec<String>,
-    /// How new rows may be found, going by names and types: a column, and the mode if it is not `watermark`.
+    /// How new and changed rows may be found, going by names and types.
     pub suggestion: Option<Suggestion>,
+    /// A number that grows, which tells new rows from old ones and changed ones from none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub finds_new_rows_only: Option<String>,
 }
 
 /// Digits in front of the point that a proposed type has room for, beyond those that were seen.
@@ -64,13 +69,13 @@ impl FoundColumn {
     }
 }
 
-/// How new rows may be found.
+/// How new and changed rows may be found.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Suggestion {
-    /// `watermark` or `rowversion`.
-    pub incremental: &'static str,
-    /// By this column.
-    pub column: String,
+    /// `watermark`, `rowversion` or `xmin`.
+    pub incremental: DatabaseIncremental,
+    /// By this column, if it is not the database's own cursor.
+    pub column: Option<String>,
     /// Reading again so far below the checkpoint, where rows may get lower values than others that were read before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lookback: Option<&'static str>,
@@ -100,7 +105,8 @@ pub async fn ask(database: &dyn Database) -> Result<Answer, Error> {
 pub async fn discover(database: &dyn Database) -> Result<Vec<FoundTable>, Error> {
     let mut connection = database.connect().await?;
     let rows = connection.texts(&database.dialect().catalog()).await?;
-    let mut tables = tables(rows);
+    let has_xmin = database.dialect().bound(OwnCursor::Xmin).is_some();
+    let mut tables = tables(rows, has_xmin);
     for table in &mut tables {
         propose_types(table, database.dialect(), connection.as_mut()).await?;
         doubt(table, database.dialect(), connection.as_mut()).await?;
@@ -160,11 +166,14 @@ async fn doubt(
     let Some(suggestion) = &mut table.suggestion else {
         return Ok(());
     };
-    let found = table.columns.iter().find(|it| it.name == suggestion.column);
+    let Some(name) = &suggestion.column else {
+        return Ok(());
+    };
+    let found = table.columns.iter().find(|it| it.name == *name);
     let Some(Ok(kind)) = found.map(|it| dialect.cursor_kind(&it.source_type)) else {
         return Ok(());
     };
-    let origin = connection.origin(&relation, &suggestion.column).await?;
+    let origin = connection.origin(&relation, name).await?;
     suggestion.doubts = origin.doubts(kind, None, None);
     if !suggestion.doubts.is_empty() {
         suggestion.lookback = Some(if kind.is_time() { "10m" } else { "10000" });
@@ -172,7 +181,7 @@ async fn doubt(
     Ok(())
 }
 
-fn tables(rows: Vec<Vec<Option<String>>>) -> Vec<FoundTable> {
+fn tables(rows: Vec<Vec<Option<String>>>, has_xmin: bool) -> Vec<FoundTable> {
     let mut tables: Vec<FoundTable> = Vec::new();
     let mut key: Vec<(u32, String)> = Vec::new();
     for row in rows {
@@ -190,7 +199,7 @@ fn tables(rows: Vec<Vec<Option<String>>>) -> Vec<FoundTable> {
             .last()
             .is_some_and(|last| last.schema == schema && last.name == name)
         {
-            finish(&mut tables, &mut key);
+            finish(&mut tables, &mut key, has_xmin);
             tables.push(FoundTable {
                 schema,
                 name,
@@ -199,6 +208,7 @@ fn tables(rows: Vec<Vec<Option<String>>>) -> Vec<FoundTable> {
                 columns: Vec::new(),
                 primary_key: Vec::new(),
                 suggestion: None,
+                finds_new_rows_only: None,
             });
         }
         if let Some(place) = next().and_then(|text| text.parse().ok()) {
@@ -208,17 +218,20 @@ fn tables(rows: Vec<Vec<Option<String>>>) -> Vec<FoundTable> {
             table.columns.push(column);
         }
     }
-    finish(&mut tables, &mut key);
+    finish(&mut tables, &mut key, has_xmin);
     tables
 }
 
-fn finish(tables: &mut [FoundTable], key: &mut Vec<(u32, String)>) {
+fn finish(tables: &mut [FoundTable], key: &mut Vec<(u32, String)>, has_xmin: bool) {
     let Some(table) = tables.last_mut() else {
         return;
     };
     key.sort();
     table.primary_key = key.drain(..).map(|(_, name)| name).collect();
-    table.suggestion = suggestion(&table.columns, &table.primary_key);
+    table.suggestion = suggestion(&table.columns);
+    if table.suggestion.is_none() {
+        table.suggest_by_key(has_xmin);
+    }
 }
 
 /// Names of columns that are set on every change, best first.
@@ -233,13 +246,13 @@ const CHANGED: [&str; 8] = [
     "updated_on",
 ];
 
-fn suggestion(columns: &[FoundColumn], key: &[String]) -> Option<Suggestion> {
+fn suggestion(columns: &[FoundColumn]) -> Option<Suggestion> {
     let kind = |column: &FoundColumn| column.source_type.to_ascii_lowercase();
     let plain = |name: &str| name.to_ascii_lowercase().replace('_', "");
     if let Some(column) = columns.iter().find(|it| kind(it) == "rowversion") {
         return Some(Suggestion {
-            incremental: "rowversion",
-            column: column.name.clone(),
+            incremental: DatabaseIncremental::Rowversion,
+            column: Some(column.name.clone()),
             lookback: None,
             doubts: Vec::new(),
         });
@@ -255,17 +268,9 @@ fn suggestion(columns: &[FoundColumn], key: &[String]) -> Option<Suggestion> {
             .iter()
             .find(|it| is_time(it) && plain(&it.name) == plain(wanted))
     });
-    // A number that grows finds new rows only, so it is proposed where nothing else is there.
-    let counted = || match key {
-        [one] => columns.iter().find(|it| {
-            it.name == *one && ["int", "integer", "bigint"].contains(&kind(it).as_str())
-        }),
-        _ => None,
-    };
-    let column = named.or_else(counted)?;
-    Some(Suggestion {
-        incremental: "watermark",
-        column: column.name.clone(),
+    named.map(|column| Suggestion {
+        incremental: DatabaseIncremental::Watermark,
+        column: Some(column.name.clone()),
         lookback: None,
         doubts: Vec::new(),
     })
@@ -286,6 +291,28 @@ impl FoundTable {
             Source::AzureSql(_) => Some(format!("SELECT TOP ({rows}) * FROM {}", name('[', ']'))),
             Source::Files(_) => None,
         }
+    }
+
+    /// Without a column that is set on every change: PostgreSQL's transaction ids find changed rows of a table that has a key.
+    fn suggest_by_key(&mut self, has_xmin: bool) {
+        if has_xmin && !self.is_view && !self.primary_key.is_empty() {
+            self.suggestion = Some(Suggestion {
+                incremental: DatabaseIncremental::Xmin,
+                column: None,
+                lookback: None,
+                doubts: Vec::new(),
+            });
+        }
+        let [key] = self.primary_key.as_slice() else {
+            return;
+        };
+        let is_whole = |column: &&FoundColumn| {
+            let kind = column.source_type.to_ascii_lowercase();
+            ["int", "integer", "bigint"].contains(&kind.as_str())
+        };
+        let mut columns = self.columns.iter();
+        let column = columns.find(|it| it.name == *key).filter(is_whole);
+        self.finds_new_rows_only = column.map(|it| it.name.clone());
     }
 
     /// The types of columns that have none that the lake keeps.
@@ -311,22 +338,30 @@ impl FoundTable {
         lines
     }
 
-    /// The table as it may stand under `tables:` of the configuration.
-    pub fn yaml(&self) -> String {
-        let mut name: String = self
-            .name
-            .chars()
-            .map(|c| {
-                if c.is_ascii_alphanumeric() {
-                    c.to_ascii_lowercase()
-                } else {
-                    '_'
-                }
-            })
-            .collect();
+    /// A name that it may have in the configuration.
+    fn plain_name(&self, with_schema: bool) -> String {
+        let name = match with_schema {
+            true => format!("{}_{}", self.schema, self.name),
+            false => self.name.clone(),
+        };
+        let plain = |c: char| match c.is_ascii_alphanumeric() {
+            true => c.to_ascii_lowercase(),
+            false => '_',
+        };
+        let mut name: String = name.chars().map(plain).collect();
         if !name.starts_with(|c: char| c.is_ascii_lowercase()) {
             name.insert_str(0, "t_");
         }
+        name.truncate(MOST_LETTERS);
+        // It may be that of the quarantine of another table.
+        if name.ends_with("__quarantine") {
+            name.push_str("_table");
+        }
+        name
+    }
+
+    /// The table as it may stand under `tables:` of the configuration.
+    fn yaml(&self, name: &str) -> String {
         let mut lines = vec![
             format!("- name: {name}"),
             format!(
@@ -352,16 +387,55 @@ impl FoundTable {
             doubts,
         }) = &self.suggestion
         {
-            if *incremental != "watermark" {
+            if *incremental != DatabaseIncremental::Watermark {
                 lines.push(format!("  incremental: {incremental}"));
             }
-            lines.push(format!("  incremental_column: {}", quoted(column)));
-            lines.extend(doubts.iter().map(|why| format!("  # `{column}`: {why}")));
+            if let Some(column) = column {
+                lines.push(format!("  incremental_column: {}", quoted(column)));
+                lines.extend(doubts.iter().map(|why| format!("  # `{column}`: {why}")));
+            }
             lines.extend(lookback.map(|lookback| format!("  lookback: {lookback}")));
+        }
+        if let Some(column) = &self.finds_new_rows_only {
+            let instead = match &self.suggestion {
+                Some(Suggestion { incremental, .. }) => {
+                    format!(" instead of `incremental: {incremental}`")
+                }
+                None => String::new(),
+            };
+            lines.push(format!(
+                "  # `incremental_column: {}`{instead} reads less, but finds new rows only, not changed ones",
+                quoted(column).replace(['\n', '\r'], " ")
+            ));
         }
         lines.extend(self.types());
         lines.join("\n") + "\n"
     }
+}
+
+/// The longest name, but for a number at its end.
+const MOST_LETTERS: usize = 120;
+
+/// Tables as they may stand under `tables:` of the configuration, each with a name of its own: with its schema where other tables have
+/// the same, and a number if that is not enough.
+pub fn tables_yaml(tables: &[FoundTable]) -> String {
+    let mut taken = BTreeSet::new();
+    let mut text = String::new();
+    for table in tables {
+        let name = table.plain_name(false);
+        let is_shared = tables
+            .iter()
+            .filter(|it| it.plain_name(false) == name)
+            .count()
+            > 1;
+        let name = table.plain_name(is_shared);
+        let numbered = (2..).map(|number: u32| format!("{name}_{number}"));
+        let mut names = std::iter::once(name.clone()).chain(numbered);
+        let free = names.find(|name| !taken.contains(name)).unwrap_or(name);
+        text.push_str(&table.yaml(&free));
+        taken.insert(free);
+    }
+    text
 }
 
 /// A text as YAML takes it for that very text.
@@ -372,6 +446,37 @@ fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_table_has_a_name_of_its_own() {
+        check(
+            true,
+            &[
+                "a|t|table|-|v|text|t|-",
+                "a|T|table|-|v|text|t|-",
+                "b|t|table|-|v|text|t|-",
+                "b|u|table|-|v|text|t|-",
+                "c|b_u|table|-|v|text|t|-",
+                "c|ü|table|-|v|text|t|-",
+                "c|b_u__quarantine|table|-|v|text|t|-",
+            ],
+            r#"- name: a_t
+  table: "a.t"
+- name: a_t_2
+  table: "a.T"
+- name: b_t
+  table: "b.t"
+- name: u
+  table: "b.u"
+- name: b_u
+  table: "c.b_u"
+- name: t__
+  table: "c.ü"
+- name: b_u__quarantine_table
+  table: "c.b_u__quarantine"
+"#,
+        );
+    }
 
     #[test]
     fn types_have_room_for_more_digits() {
@@ -388,7 +493,7 @@ mod tests {
         check(40, 0, true, None);
     }
 
-    fn check(rows: &[&str], expected: &str) {
+    fn check(has_xmin: bool, rows: &[&str], expected: &str) {
         let rows = rows
             .iter()
             .map(|row| {
@@ -397,13 +502,13 @@ mod tests {
                     .collect()
             })
             .collect();
-        let told: Vec<String> = tables(rows).iter().map(FoundTable::yaml).collect();
-        assert_eq!(told.join(""), expected);
+        assert_eq!(tables_yaml(&tables(rows, has_xmin)), expected);
     }
 
     #[test]
     fn tables_come_as_yaml_with_key_and_cursor() {
         check(
+            true,
             &[
                 "public|Order Items|table|120|line|integer|f|2",
                 "public|Order Items|table|120|order_id|integer|f|1",
@@ -421,10 +526,17 @@ mod tests {
 - name: orders
   table: "sales.orders"
   primary_key: "id"
-  incremental_column: "id"
+  incremental: xmin
+  # `incremental_column: "id"` instead of `incremental: xmin` reads less, but finds new rows only, not changed ones
 "#,
         );
         check(
+            false,
+            &["dbo|log|table|7|Id|int|f|1", "dbo|seen|view|7|Id|int|t|-"],
+            "- name: log\n  table: \"dbo.log\"\n  primary_key: \"Id\"\n  # `incremental_column: \"Id\"` reads less, but finds new rows only, not changed ones\n- name: seen\n  table: \"dbo.seen\"\n",
+        );
+        check(
+            false,
             &[
                 "dbo|Customer|table|7|Id|int|f|1",
                 "dbo|Customer|table|7|ModifiedDate|datetime2(7)|f|-",

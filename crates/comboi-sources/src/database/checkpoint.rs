@@ -6,6 +6,7 @@ use std::str::FromStr;
 use comboi_project::DatabaseIncremental;
 use serde::{Deserialize, Serialize};
 
+use super::digest::Digest;
 use super::request::Part;
 use crate::BadCheckpoint;
 use crate::checkpoint::of_format;
@@ -57,6 +58,12 @@ pub struct Load {
     pub parts: Vec<Part>,
     /// How many of them are in the lake.
     pub done: usize,
+    /// How many rows the source had in these.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub rows: u64,
+    /// The rows of the last of these, where nothing else tells whether parts still are what they were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last: Option<Digest>,
     /// For parts that are pages: the oldest transaction whose rows may not have been seen when the load began. What it and later
     /// ones wrote may have come to lie on pages that are done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -64,6 +71,11 @@ pub struct Load {
 }
 
 const FORMAT: u32 = 1;
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it so")]
+fn is_zero(rows: &u64) -> bool {
+    *rows == 0
+}
 
 impl Position {
     /// Nothing has been read yet.
@@ -100,7 +112,7 @@ mod tests {
 
     #[test]
     fn the_same_state_gives_the_same_text_and_comes_back() {
-        let text = r#"{"format":1,"mode":"watermark","cursor":["at","id"],"low":["2026-03-01 00:00:00.123456+00","7"],"pending":{"value":["2026-03-02 00:00:00+00","9"],"at":1772409600000000},"load":{"parts":[{"pages":{"from":0,"to":10,"file":"16384"}},{"keys":{"columns":[["id","integer"]],"after":["5"],"to":null}},"all"],"done":1,"began":"742"},"row_count":7}"#;
+        let text = r#"{"format":1,"mode":"watermark","cursor":["at","id"],"low":["2026-03-01 00:00:00.123456+00","7"],"pending":{"value":["2026-03-02 00:00:00+00","9"],"at":1772409600000000},"load":{"parts":[{"pages":{"from":0,"to":10,"file":"16384"}},{"keys":{"columns":[["id","integer"]],"after":["5"],"to":null}},"all"],"done":1,"rows":9,"last":{"rows":4,"hash":"0f"},"began":"742"},"row_count":7}"#;
         let position: Position = text.parse().unwrap();
         assert_eq!(position.to_string(), text);
     }

@@ -29,6 +29,8 @@ pub struct Chunk {
     pub(super) decision: Decision,
     pub(super) key: Vec<String>,
     pub(super) cursor: Option<String>,
+    /// Columns whose texts are composites.
+    pub(super) composites: Vec<String>,
     pub(super) consistent: bool,
     /// Whether it is the whole table, which is read anew in every run.
     pub(super) whole: bool,
@@ -76,7 +78,8 @@ impl Chunk {
             How::AddUnknown if any => {
                 let names = self.columns.names();
                 let names = names.filter(|name| !self.position.lacking.has(name));
-                names.map(str::to_owned).collect()
+                let names = names.map(str::to_owned);
+                names.filter(|it| !self.composites.contains(it)).collect()
             }
             How::Merge | How::AddUnknown | How::Replace | How::Add => return Compared::Nothing,
         };
@@ -113,18 +116,23 @@ impl Chunk {
         Ok(found.iter().all(|range| range.same))
     }
 
-    /// Values were read in one type and are wanted in another.
-    fn unfit(&self, error: read_files::Error) -> Error {
-        if !matches!(error, read_files::Error::Unfit) {
-            return error.into();
-        }
+    /// Values were read in one type and are wanted in another: which columns have one that does not fit.
+    fn unfit(&self, raw: &read_files::Known, session: &Session, scratch: &Path) -> Error {
         let wanted = self.decision.columns.iter().filter(|column| {
             let read = self.columns.get(&column.name);
             read.is_some_and(|read| read.sql_type != column.sql_type)
         });
-        let wanted: Vec<String> = wanted
-            .map(|column| format!("`{}` {}", column.name, column.sql_type))
-            .collect();
+        let is_unfit = |(place, column): (usize, &Column)| {
+            let alone = Columns(vec![column.clone()]);
+            let to = To {
+                folder: scratch.join(format!("unfit-{place}")),
+                file_bytes: u64::MAX,
+            };
+            let fitted = read_files::rewrite(session, raw, &alone, &[], &to);
+            let is_unfit = matches!(fitted, Err(read_files::Error::Unfit));
+            is_unfit.then(|| format!("`{}` {}", column.name, column.sql_type))
+        };
+        let wanted: Vec<String> = wanted.enumerate().filter_map(is_unfit).collect();
         Error::Configuration(format!(
             "some values do not fit the types that their columns have in the lake ({}); nothing was loaded. Say other types under `columns`",
             wanted.join(", ")
@@ -152,7 +160,11 @@ impl Chunk {
                 files: staged,
             };
             let fitted = read_files::rewrite(session, &raw, &columns, &[], &to("fitted"));
-            staged = fitted.map_err(|error| self.unfit(error))?.paths();
+            staged = match fitted {
+                Ok(fitted) => fitted.paths(),
+                Err(read_files::Error::Unfit) => return Err(self.unfit(&raw, session, scratch)),
+                Err(error) => return Err(error.into()),
+            };
         }
         let own = |known: &Known| read_files::Known {
             columns: known
@@ -240,6 +252,7 @@ impl Chunk {
                     known: &known.files,
                     columns: &self.columns.names().collect::<Vec<_>>(),
                     lacking: &self.position.lacking,
+                    composites: &self.composites,
                     cursor: self.cursor.as_deref(),
                     cut: self.cut,
                     stop: &session.interrupter(),

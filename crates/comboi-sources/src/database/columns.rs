@@ -19,6 +19,8 @@ pub struct SourceColumn {
     pub sql_type: SqlType,
     /// How the database writes it on the way, where its own form is not read here: an expression in which `{}` stands for the column.
     pub sent_as: Option<String>,
+    /// Whether values are composites of PostgreSQL, or arrays of them, whose texts get longer when their type gets a field.
+    pub is_composite: bool,
 }
 
 /// The type that is wanted instead of the database's, for each of a relation's columns.
@@ -33,6 +35,19 @@ pub(super) fn wanted<'a>(
         }
     }
     wanted
+}
+
+/// Whether values are read in the database's own type and get the other one by the rules for files with types. As texts they would be
+/// held to those for texts, by which `FLOAT` takes the `0.1` of a `DOUBLE` although the two numbers differ.
+pub(super) fn is_converted(own: &SqlType, said: &SqlType) -> bool {
+    use SqlType::{Boolean, Decimal, Double, Float, Json, List};
+    let is_number = |of: &SqlType| of.is_number() || *of == Boolean;
+    match (own, said) {
+        // NaN, which a `DECIMAL` can't be, is one of the texts.
+        (Decimal(..), Float | Double) => false,
+        (List(_), Json) => true,
+        _ => (is_number(own) && is_number(said)) || (own.is_moment() && said.is_moment()),
+    }
 }
 
 /// The schema of batches with these columns: their lake types.

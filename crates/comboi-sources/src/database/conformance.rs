@@ -203,6 +203,7 @@ fn window(
         from: from.map(<[String]>::to_vec),
         below: below.map(<[String]>::to_vec),
         nulls,
+        lowest: false,
     }
 }
 

@@ -102,6 +102,11 @@ pub(super) fn is_endless(number: &str) -> bool {
     number.eq_ignore_ascii_case("NaN") || number.eq_ignore_ascii_case("Infinity")
 }
 
+/// Whether a number or a time is the infinity that is below all others.
+pub(super) fn is_lowest(value: &str) -> bool {
+    value.eq_ignore_ascii_case("-Infinity")
+}
+
 /// Whether a UUID is of version 7, which begins with the time at which it was made.
 pub(super) fn is_version_7(uuid: &str) -> bool {
     uuid.as_bytes().get(14) == Some(&b'7')

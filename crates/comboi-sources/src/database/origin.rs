@@ -30,6 +30,16 @@ pub struct Sequence {
     pub last: Option<i64>,
 }
 
+/// What is wrong with values that come from elsewhere than the database.
+struct Reasons {
+    /// How replicated rows come.
+    replicated: &'static str,
+    /// What is true of values that the database does not give.
+    by_hand: &'static str,
+    /// What can be missed, and what to do.
+    what_to_do: &'static str,
+}
+
 impl Origin {
     /// Why a new row may have a lower value than rows that were read, each with what to do. `greatest` is the greatest number
     /// that was seen, the checkpoint's or a row's.
@@ -52,40 +62,30 @@ impl Origin {
 
     fn of_values(&self) -> Vec<String> {
         const LOWER: &str = "a row with a lower value than rows that were read before is missed; write `incremental: xmin`, or `full`";
-        if self.is_replicated {
-            vec![format!(
-                "its rows are replicated from another server, in the order of their commits: {LOWER}"
-            )]
-        } else if self.by_database == Some(false) {
-            vec![format!(
-                "it has no default and no trigger, so applications set it: {LOWER}"
-            )]
-        } else {
-            Vec::new()
-        }
+        let reasons = Reasons {
+            replicated: "in the order of their commits",
+            by_hand: "it has no default and no trigger, so applications set it",
+            what_to_do: LOWER,
+        };
+        self.of_origin(&reasons)
     }
 
     fn of_times(&self) -> Vec<String> {
-        const WHAT_TO_DO: &str = "a row whose time is more than 10 seconds before its commit may be missed; write a \
+        const LATE: &str = "a row whose time is more than 10 seconds before its commit may be missed; write a \
             `lookback` longer than the longest delay, such as `lookback: 10m`";
-        if self.is_replicated {
-            vec![format!(
-                "its rows are replicated, so their times are those of another server: {WHAT_TO_DO}"
-            )]
-        } else if self.by_database == Some(false) {
-            vec![format!(
-                "it has no default and no trigger, so applications set it by their own clocks: {WHAT_TO_DO}"
-            )]
-        } else {
-            Vec::new()
-        }
+        let reasons = Reasons {
+            replicated: "with times of that server",
+            by_hand: "it has no default and no trigger, so applications set it by their own clocks",
+            what_to_do: LATE,
+        };
+        self.of_origin(&reasons)
     }
 
     fn of_numbers(&self, lookback: Option<&Lookback>, greatest: Option<&str>) -> Vec<String> {
         const LOWER: &str = "a row with a lower number than rows that were read before is missed; write a `lookback` of as many \
             numbers as may be given out meanwhile, such as `lookback: 10000`, or `incremental: xmin`";
-        let mut doubts = Vec::new();
         let is_near = lookback.is_some();
+        let mut doubts = Vec::new();
         match &self.sequence {
             Some(Sequence { name, step, .. }) if *step < 0 => doubts.push(format!(
                 "its sequence `{name}` counts down, so new rows are below those that were read and are missed; write `incremental: xmin`, or `full`"
@@ -96,16 +96,36 @@ impl Origin {
             Some(Sequence { name, cache, .. }) if *cache > 1 && !is_near => doubts.push(format!(
                 "each session takes {cache} numbers of its sequence `{name}` at once (CACHE): {LOWER}"
             )),
-            None if self.by_database == Some(false) && !is_near => doubts.push(format!(
-                "it has no default, so applications give the numbers out (a pool of numbers, say): {LOWER}"
-            )),
             _ => {}
         }
-        if self.is_replicated && !is_near {
-            doubts.push(format!("its rows are replicated from another server, in the order of their commits: {LOWER}"));
+        if !is_near {
+            let reasons = Reasons {
+                replicated: "in the order of their commits",
+                by_hand: "it has no default, so applications give the numbers out (a pool of numbers, say)",
+                what_to_do: LOWER,
+            };
+            doubts.extend(self.of_origin(&reasons));
         }
         doubts.extend(self.behind(lookback, greatest));
         doubts
+    }
+
+    /// Rows of another server, or values that applications set.
+    fn of_origin(&self, reasons: &Reasons) -> Vec<String> {
+        let Reasons {
+            replicated,
+            by_hand,
+            what_to_do,
+        } = reasons;
+        if self.is_replicated {
+            vec![format!(
+                "its rows are replicated from another server, {replicated}: {what_to_do}"
+            )]
+        } else if self.by_database == Some(false) && self.sequence.is_none() {
+            vec![format!("{by_hand}: {what_to_do}")]
+        } else {
+            Vec::new()
+        }
     }
 
     /// A sequence that is behind the rows: it was set back, or numbers were written by hand.

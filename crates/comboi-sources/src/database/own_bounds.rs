@@ -46,6 +46,7 @@ impl Asking<'_> {
                 from: low.map(|low| vec![low.to_owned()]),
                 below: Some(bound),
                 nulls: false,
+                lowest: false,
             },
             (OwnCursor::Xmin, None) => Filter::All,
             (OwnCursor::Xmin, Some(low)) if far_apart(low, &high) => {
@@ -75,7 +76,9 @@ impl Asking<'_> {
             OwnCursor::Xmin => DatabaseIncremental::Xmin,
         };
         let sql = self.dialect.bound(cursor).ok_or_else(|| {
-            Error::Configuration(format!("this database has no `incremental: {mode}`"))
+            Error::Configuration(format!(
+                "this database has no `incremental: {mode}`; name an `incremental_column`, or write `incremental: full`"
+            ))
         })?;
         let answer = whole(one_row(connection, &sql).await?).ok_or_else(|| Error::Refused {
             doing: format!("ask the server for its {mode}"),

@@ -14,6 +14,7 @@ mod session;
 mod settings;
 mod tls;
 mod types;
+mod unique;
 mod wire;
 
 use std::fmt;

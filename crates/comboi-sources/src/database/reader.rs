@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use comboi_engine::Interrupter;
 use comboi_engine::read_files::RUN_ID_COLUMN;
@@ -10,18 +11,18 @@ use comboi_project::{
     SchemaChangePolicy, SqlType, did_you_mean,
 };
 
-use super::ahead::Ahead;
+use super::ahead::{Ahead, Count};
 use super::bounds::{Asking, Bounds};
 use super::checkpoint::Position;
 use super::chunk::How;
-use super::client::Database;
+use super::client::{Connection, Database};
 use super::columns::SourceColumn;
 use super::cursor::CursorKind;
 use super::reading::{Reading, Work};
 use super::request::{Cursor, Filter, Relation};
 use super::stage::Cut;
 use super::stop::unless_stopped;
-use crate::columns::{Declared, Rules, decide};
+use crate::columns::{Declared, Rules, decide, fields_gained};
 use crate::names::{Names, meant, place_of};
 use crate::{BadCheckpoint, Error, Note};
 
@@ -40,6 +41,8 @@ pub struct DatabaseReader<'a> {
     pub connections: usize,
     /// Ends the reading, when it is asked to.
     pub stop: Interrupter,
+    /// When it will be asked to, if that is known: a first load is committed before.
+    pub deadline: Option<Instant>,
 }
 
 /// What a run would read.
@@ -69,7 +72,7 @@ impl<'a> DatabaseReader<'a> {
         let mut connection = self.database.connect().await?;
         let columns = connection.columns(&relation, &self.said(None)).await?;
         let known = known.map(without_own);
-        self.check_said(&columns, known.as_ref())?;
+        self.check_columns(&columns, known.as_ref())?;
         let cursor = self.cursor(&columns)?;
         let found = Names::of(known.as_ref()).assign(columns.iter().map(|it| it.name.as_str()));
         let has = |column: &Column| {
@@ -92,6 +95,11 @@ impl<'a> DatabaseReader<'a> {
                 .database
                 .dialect()
                 .select(&relation, &columns, &Filter::All);
+            let rows = connection.estimate(&sql).await?;
+            notes.extend(
+                self.not_resumed(connection.as_mut(), &columns, rows)
+                    .await?,
+            );
             let filter = match &position.load {
                 Some(load) => format!(
                     "a first load that goes on at part {} of {}",
@@ -100,7 +108,6 @@ impl<'a> DatabaseReader<'a> {
                 ),
                 None => "everything".to_owned(),
             };
-            let rows = connection.estimate(&sql).await?;
             return Ok(DatabaseLook {
                 filter,
                 rows,
@@ -118,6 +125,33 @@ impl<'a> DatabaseReader<'a> {
             new_columns,
             notes,
         })
+    }
+
+    /// What people should know of a first load that can't go on where it was interrupted.
+    async fn not_resumed(
+        &self,
+        connection: &mut dyn Connection,
+        columns: &[SourceColumn],
+        rows: Option<u64>,
+    ) -> Result<Option<Note>, Error> {
+        let Some(rows) = rows.filter(|rows| self.is_large(*rows)) else {
+            return Ok(None);
+        };
+        let is_full = self.table.incremental() == DatabaseIncremental::Full;
+        let (relation, key) = (self.relation(), self.table.key());
+        let wanted = self.parts_wanted(rows, is_full).max(2);
+        // As in `settled`: by row versions alone, a table without a key is one window.
+        let is_window =
+            self.table.incremental() == DatabaseIncremental::Rowversion && key.is_empty();
+        let is_divided = !is_full && !is_window && {
+            let parts = connection.parts(&relation, columns, &key, wanted).await?;
+            parts.len() > 1
+        };
+        Ok((!is_divided).then(|| Note::InOnePiece {
+            rows,
+            is_full,
+            is_query: self.table.query.is_some(),
+        }))
     }
 
     /// Connects and settles what is to be read. `known` are the columns that the table has in the lake, comboi's own among them;
@@ -201,6 +235,7 @@ impl<'a> DatabaseReader<'a> {
                 from: Some(vec![from.to_owned()]),
                 below: Some(vec![below.to_owned()]),
                 nulls: false,
+                lowest: false,
             },
             low: checkpoint.low.clone(),
             pending: checkpoint.pending.clone(),
@@ -246,7 +281,7 @@ impl<'a> DatabaseReader<'a> {
         let mut connection = self.database.connect().await?;
         let mut said = self.said(known);
         let mut columns = connection.columns(&relation, &said).await?;
-        self.check_said(&columns, known)?;
+        self.check_columns(&columns, known)?;
         let mut notes = Vec::new();
         let texts = self.kept_as_text(&columns, known);
         if !texts.is_empty() {
@@ -287,7 +322,8 @@ impl<'a> DatabaseReader<'a> {
             && self.table.key().is_empty()
             && position.mode != DatabaseIncremental::Full;
         if let Some(known) = known.filter(|_| compares) {
-            position.lacking = position.lacking.after(known, &lake_columns);
+            let lacking = position.lacking.after(known, &lake_columns);
+            position.lacking = lacking.with_fields(&fields_gained(known, &decision.columns));
         }
         let gone = gone(known, &lake_columns);
         if !gone.is_empty() {
@@ -314,7 +350,7 @@ impl<'a> DatabaseReader<'a> {
             work: Work::Nothing,
             notes,
             ahead: None,
-            ahead_count: 0,
+            ahead_count: Count::default(),
             chunks: 0,
         })
     }
@@ -325,6 +361,14 @@ impl<'a> DatabaseReader<'a> {
             (Some(query), _) => Relation::Query(query.value.clone()),
             (None, Some(table)) => Relation::Table(table.value.clone()),
             (None, None) => Relation::Table(self.table.name.value.to_string()),
+        }
+    }
+
+    /// What is read, for people.
+    fn told(&self) -> String {
+        match self.relation() {
+            Relation::Query(_) => "the `query`".to_owned(),
+            Relation::Table(name) => format!("the table `{name}`"),
         }
     }
 
@@ -367,7 +411,9 @@ impl<'a> DatabaseReader<'a> {
                 let noted = column.source_name.clone().filter(|it| !it.is_empty());
                 noted.unwrap_or_else(|| column.name.clone())
             };
-            let known = known.into_iter().flatten();
+            // What was read as text is read so again, by whichever expression.
+            let is_text = |column: &&Column| matches!(column.sql_type, SqlType::Varchar(_));
+            let known = known.into_iter().flatten().filter(|it| !is_text(it));
             said.extend(known.map(|column| (name(column), column.sql_type.clone())));
         }
         said.extend(
@@ -379,8 +425,19 @@ impl<'a> DatabaseReader<'a> {
         said
     }
 
-    /// Whether every column that the configuration gives a type to is there, or was.
-    fn check_said(&self, columns: &[SourceColumn], known: Option<&Columns>) -> Result<(), Error> {
+    /// Whether there are columns, and every one that the configuration gives a type to is there, or was.
+    fn check_columns(
+        &self,
+        columns: &[SourceColumn],
+        known: Option<&Columns>,
+    ) -> Result<(), Error> {
+        if columns.is_empty() {
+            return Err(Error::Configuration(format!(
+                "{} has no columns, so there is nothing to load; nothing was read. Add a column in the database, name another table, or take `{}` out of the configuration",
+                self.told(),
+                self.table.name.value
+            )));
+        }
         for (name, _) in self.table.columns.iter() {
             let was_there = known.is_some_and(|known| meant(known, &name.value).is_some());
             if !was_there {
@@ -408,8 +465,11 @@ impl<'a> DatabaseReader<'a> {
         let names = || columns.iter().map(|it| it.name.as_str());
         place_of(names(), name).ok_or_else(|| {
             let hint = did_you_mean(name, names());
-            let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
-            Error::Configuration(format!("there is no column `{name}`, {which}{hint}"))
+            let hint = hint.unwrap_or_else(|| {
+                let names: Vec<&str> = names().take(30).collect();
+                format!("there are {}", names.join(", "))
+            });
+            Error::Configuration(format!("there is no column `{name}`, {which}; {hint}"))
         })
     }
 

@@ -29,7 +29,11 @@ pub enum Filter {
         below: Option<Vec<String>>,
         /// Whether rows without a value in the first of the columns belong to them.
         nulls: bool,
+        /// Whether rows with an infinity there that is below all other values belong to them, wherever they begin.
+        lowest: bool,
     },
+    /// Those with an infinity that is below all other values in the first column of a cursor.
+    Lowest(Cursor),
     /// Those that were written by transactions from this one on (PostgreSQL's `xmin`).
     WrittenSince {
         /// A 64-bit transaction id.

@@ -5,12 +5,13 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use arrow_array::cast::AsArray as _;
 use arrow_array::{
     Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
 };
 use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef, TimeUnit};
 use comboi_engine::Interrupter;
-use comboi_engine::read_files::{LOADED_AT_COLUMN, RUN_ID_COLUMN};
+use comboi_engine::read_files::{LOADED_AT_COLUMN, RUN_ID_COLUMN, has_half_a_pair};
 use comboi_project::NullPolicy;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
@@ -19,8 +20,9 @@ use parquet::errors::ParquetError;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 
-use super::ahead::Ahead;
+use super::ahead::{Ahead, Count};
 use super::client::Sink;
+use super::digest::Digesting;
 use crate::{Error, Stamp};
 
 /// How staged files are cut.
@@ -52,6 +54,8 @@ pub(super) struct Staging {
     pub(super) stamp: Option<Stamp>,
     pub(super) nulls: Option<Nulls>,
     pub(super) ahead: Option<Ahead>,
+    /// The places of columns of JSON, and of lists of it.
+    pub(super) json: Vec<usize>,
     pub(super) cut: Cut,
     pub(super) stop: Interrupter,
 }
@@ -65,10 +69,14 @@ pub(super) struct Stager {
     prefix: String,
     open: Option<ArrowWriter<File>>,
     pub(super) files: Vec<PathBuf>,
+    /// How many rows came, with those that were not wanted.
+    pub(super) received: u64,
+    /// Of the rows that came, if it is asked for.
+    pub(super) digesting: Option<Digesting>,
     pub(super) row_count: u64,
     pub(super) nulls_skipped: u64,
-    /// Rows whose cursor is beyond what the checkpoint follows.
-    pub(super) ahead: u64,
+    /// Rows whose cursor the checkpoint does not follow.
+    pub(super) ahead: Count,
     /// Values that were cut off, by column.
     pub(super) cut_off: Vec<u64>,
 }
@@ -93,9 +101,11 @@ impl Stager {
             prefix: prefix.to_owned(),
             open: None,
             files: Vec::new(),
+            received: 0,
+            digesting: None,
             row_count: 0,
             nulls_skipped: 0,
-            ahead: 0,
+            ahead: Count::default(),
             cut_off: vec![0; staging.schema.fields().len()],
             staging,
         }
@@ -163,6 +173,19 @@ impl Stager {
         }
     }
 
+    /// Databases may take half of a surrogate pair for JSON, which files may not have either.
+    fn check_json(&self, batch: &RecordBatch) -> Result<(), Error> {
+        for place in &self.staging.json {
+            if has_half_a_pair_in(batch.column(*place)) {
+                return Err(Error::Value {
+                    column: batch.schema().field(*place).name().clone(),
+                    why: "it is JSON with half of a surrogate pair, which is not a character; write `VARCHAR` for the column under `columns:`".to_owned(),
+                });
+            }
+        }
+        Ok(())
+    }
+
     fn failed(&self, error: ParquetError) -> Error {
         let file = self
             .files
@@ -181,13 +204,18 @@ impl Sink for Stager {
         if self.staging.stop.stopped() {
             return Err(comboi_engine::Error::Interrupted.into());
         }
+        self.check_json(&batch)?;
+        self.received += batch.num_rows() as u64;
+        if let Some(digesting) = &mut self.digesting {
+            digesting.see(&batch)?;
+        }
         let batch = self.wanted(batch)?;
         if batch.num_rows() == 0 {
             return Ok(());
         }
         self.row_count += batch.num_rows() as u64;
         if let Some(ahead) = &self.staging.ahead {
-            self.ahead += ahead.count(&batch)?;
+            self.ahead.add(ahead.count(&batch)?);
         }
         let batch = self
             .with_own_columns(&batch)
@@ -248,6 +276,14 @@ fn properties(cut: &Cut, first: &RecordBatch) -> WriterProperties {
         }
     }
     properties.build()
+}
+
+fn has_half_a_pair_in(values: &ArrayRef) -> bool {
+    if let Some(lists) = values.as_list_opt::<i32>() {
+        return has_half_a_pair_in(lists.values());
+    }
+    let texts = values.as_string_opt::<i32>().into_iter().flatten();
+    texts.flatten().any(has_half_a_pair)
 }
 
 /// Whether values are repeated, going by the first thousands of them.

@@ -7,6 +7,8 @@
 //! A row that the table has may have been read when the source did not have all columns ([`Lacking`]). What is left over is then
 //! taken off once more, as if it had been read in the same way.
 
+mod less;
+
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::hash::{DefaultHasher, Hasher};
@@ -29,6 +31,7 @@ use parquet::arrow::arrow_reader::{
 use super::stage::{Cut, new_file};
 use crate::Error;
 use crate::lacking::Lacking;
+use less::{cut_to, field_counts, lacking};
 
 /// A hash with its place in the counts.
 const BYTES_PER_ROW: usize = size_of::<u128>() + size_of::<u32>();
@@ -42,6 +45,8 @@ pub(super) struct Comparing<'a> {
     /// The columns that make two rows the same.
     pub(super) columns: &'a [&'a str],
     pub(super) lacking: &'a Lacking,
+    /// Columns of texts of composites.
+    pub(super) composites: &'a [String],
     /// One of them, whose values lie close together in the rows that came.
     pub(super) cursor: Option<&'a str>,
     pub(super) cut: Cut,
@@ -178,7 +183,42 @@ impl<'a> Rows<'a> {
             without,
         };
         rows.near = rows.near(first)?;
+        for composite in comparing.composites {
+            rows.may_be_shorter(composite)?;
+        }
         Ok(rows)
+    }
+
+    /// Rows of the table may have been read when a composite had fewer fields.
+    fn may_be_shorter(&mut self, composite: &str) -> Result<(), Error> {
+        let (mut came, mut had) = (BTreeSet::new(), BTreeSet::new());
+        for file in self.comparing.staged {
+            self.batches(file, &[composite], None, |batch| {
+                field_counts(batch.column(0), &mut came);
+                Ok(())
+            })?;
+        }
+        for file in self.comparing.known {
+            let near = self.near.as_ref();
+            self.batches(file, &[composite], near, |batch| {
+                if let Some(at) = place(&batch.schema(), composite) {
+                    field_counts(batch.column(at), &mut had);
+                }
+                Ok(())
+            })?;
+        }
+        let most = came.last().copied().unwrap_or(0);
+        for count in had.range(..most) {
+            let cut = cut_to(composite, *count);
+            let also = self.without.iter().map(|set| {
+                let cut = std::iter::once(cut.clone());
+                set.iter().cloned().chain(cut).collect()
+            });
+            let also: Vec<BTreeSet<String>> = also.collect();
+            self.without.extend(also);
+            self.optional.insert(cut);
+        }
+        Ok(())
     }
 
     fn near(&self, first: &Path) -> Result<Option<Near>, Error> {
@@ -245,12 +285,10 @@ impl<'a> Rows<'a> {
     ) -> Result<(), Error> {
         self.batches(file, self.comparing.columns, near, |batch| {
             let rows = |without: &BTreeSet<String>| {
-                let values = self.fields.iter().map(|field| match field.name() {
-                    name if without.contains(name) => {
-                        Ok(new_null_array(field.data_type(), batch.num_rows()))
-                    }
-                    _ => valued(batch, field),
-                });
+                let values = self
+                    .fields
+                    .iter()
+                    .map(|field| lacking(batch, field, without));
                 let values = values.collect::<Result<Vec<_>, _>>();
                 let rows = values.and_then(|values| self.converter.convert_columns(&values));
                 rows.map_err(|e| failed(file, e))
@@ -413,7 +451,7 @@ fn place(schema: &Schema, name: &str) -> Option<usize> {
     fields.position(|field| field.name().eq_ignore_ascii_case(name))
 }
 
-fn hash(row: &[u8]) -> u128 {
+pub(super) fn hash(row: &[u8]) -> u128 {
     let mut hasher = DefaultHasher::new();
     hasher.write(row);
     let half = hasher.finish();

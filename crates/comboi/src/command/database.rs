@@ -87,9 +87,7 @@ pub(crate) fn discover(
     match output {
         Output::Json => super::json(out, &tables)?,
         Output::Text if yaml => {
-            for table in &tables {
-                write!(out, "{}", indented(&table.yaml()))?;
-            }
+            write!(out, "{}", indented(&database::tables_yaml(&tables)))?;
         }
         Output::Text => {
             for table in &tables {
@@ -119,7 +117,15 @@ fn told(table: &FoundTable, out: &mut dyn Write) -> anyhow::Result<()> {
         .rows
         .map(|rows| format!(", about {}", text::counted(rows, "row")))
         .unwrap_or_default();
-    writeln!(out, "{}.{} ({kind}{rows})", table.schema, table.name)?;
+    let own = table.suggestion.as_ref().filter(|it| it.column.is_none());
+    let own = own.map(|it| format!(", suggested: `incremental: {}`", it.incremental));
+    writeln!(
+        out,
+        "{}.{} ({kind}{rows}{})",
+        table.schema,
+        table.name,
+        own.unwrap_or_default()
+    )?;
     let row = |column: &database::FoundColumn| {
         let mut notes = Vec::new();
         if let Some(place) = table
@@ -135,7 +141,7 @@ fn told(table: &FoundTable, out: &mut dyn Write) -> anyhow::Result<()> {
         if let Some(suggestion) = table
             .suggestion
             .as_ref()
-            .filter(|it| it.column == column.name)
+            .filter(|it| it.column.as_ref() == Some(&column.name))
         {
             notes.push(format!(
                 "suggested incremental column ({})",

@@ -96,7 +96,7 @@ fn ended(world: &World, how: &str) {
 }
 
 /// Runs, and says whether it was killed: there is no such change when it was not.
-fn dies(world: &World, at: usize, when: &str) -> bool {
+pub(crate) fn dies(world: &World, at: usize, when: &str) -> bool {
     let status = world
         .command(&["run", "all", "--jobs", "1"])
         .env("LD_PRELOAD", &*KILLER)

@@ -15,6 +15,7 @@
 //! | a message comes twice, or again with another id | `runs::messages_that_come_twice`, `runs::many_messages_in_disorder`, `runs::thousands_of_messages_in_disorder` (by hand) |
 //! | a stage takes longer than the lease | `killed::a_stage_that_takes_longer_than_the_lease` |
 //! | the handler is killed at any write, and about any message | `killed::handlers_that_are_killed_after_every_write_*`, `killed::handlers_that_are_killed_about_every_message` |
+//! | a first load takes longer than a function may; the handler is killed at any of its commits | `loads::*` |
 //! | the same, while somebody writes into the PostgreSQL that is read | `live::handlers_that_are_killed_while_somebody_writes` |
 //! | the host is killed | `killed::a_host_that_dies` |
 //! | any request of a run fails once | `hitches::*` |
@@ -36,6 +37,7 @@ mod doctor;
 mod hitches;
 mod killed;
 mod live;
+mod loads;
 mod runs;
 mod secrets;
 

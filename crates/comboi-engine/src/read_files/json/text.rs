@@ -164,7 +164,7 @@ impl<'a> Iterator for Parts<'a> {
 }
 
 /// Whether a text has an escape that stands for no character, which the grammar allows.
-pub(super) fn has_half_a_pair(json: &str) -> bool {
+pub fn has_half_a_pair(json: &str) -> bool {
     let bytes = json.as_bytes();
     let mut at = 0;
     if memmem::find(bytes, b"\\u").is_none() {

@@ -31,6 +31,7 @@ pub(super) async fn columns(
             source_type,
             sql_type: read.sql_type,
             sent_as: read.sent_as,
+            is_composite: false,
         }
     };
     Ok(described.into_iter().zip(wanted).map(column).collect())

@@ -349,7 +349,11 @@ fn literal(value: &str, of: &str) -> String {
 }
 
 fn condition(filter: &Filter) -> String {
-    let spelling = Spelling { column, compared };
+    let spelling = Spelling {
+        column,
+        compared,
+        lowest: |_| None,
+    };
     // The others are PostgreSQL's. Nothing here makes one, and a server refuses it.
     let condition = spelling.condition(filter);
     condition.unwrap_or_else(|| " WHERE [no such filter in T-SQL] = 1".to_owned())
@@ -406,6 +410,7 @@ mod tests {
             source_type: "xml".into(),
             sql_type: SqlType::Varchar(None),
             sent_as: Some("CONVERT(nvarchar(max), {})".into()),
+            is_composite: false,
         }
     }
 
@@ -428,6 +433,7 @@ mod tests {
             from: values(from),
             below: values(below),
             nulls,
+            lowest: false,
         }
     }
 

@@ -2,6 +2,8 @@
 
 use comboi_project::SqlType;
 
+use crate::database::columns::is_converted;
+
 /// What a type is, by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Family {
@@ -184,8 +186,8 @@ impl Reading {
     }
 }
 
-/// How a column of a type is read; `said` is the type that is wanted instead. What can't be had from here is read as
-/// text, which DuckDB turns into the type that was said, or refuses.
+/// How a column of a type is read; `said` is the type that is wanted instead. What has no type that can become that one is read as
+/// text. DuckDB turns either into the type that was said, or refuses.
 pub(super) fn reading(source_type: &str, said: Option<&SqlType>) -> Reading {
     use Family as F;
     let family = Family::of(source_type);
@@ -203,10 +205,11 @@ pub(super) fn reading(source_type: &str, said: Option<&SqlType>) -> Reading {
         (F::DateTime2(7) | F::DateTimeOffset(7) | F::Time(7), SqlType::Varchar(_)) => {
             Reading::own(SqlType::Varchar(None))
         }
-        (F::Decimal(..) | F::Money | F::SmallMoney | F::Real, SqlType::Double) => {
-            Reading::sent(SqlType::Double, "CONVERT(float, {})".to_owned())
-        }
         (F::Spatial, SqlType::Blob) => Reading::sent(SqlType::Blob, "{}.STAsBinary()".to_owned()),
+        // A seventh digit would be cut off before it is looked at.
+        _ if is_converted(&natural.sql_type, said) && !family.is_finer_than_microseconds() => {
+            natural
+        }
         _ => Reading::sent(SqlType::Varchar(None), family.text("{}")),
     }
 }
@@ -266,9 +269,11 @@ mod tests {
         check("money", "", "DECIMAL(19,4)");
         check("smallmoney", "", "DECIMAL(10,4)");
         check("money", "VARCHAR", "VARCHAR of CONVERT(varchar(60), {}, 2)");
-        check("money", "DOUBLE", "DOUBLE of CONVERT(float, {})");
+        check("money", "DOUBLE", "VARCHAR of CONVERT(varchar(60), {}, 2)");
+        check("float", "FLOAT", "DOUBLE");
+        check("real", "DOUBLE", "FLOAT");
         check("real", "VARCHAR", "VARCHAR of CONVERT(varchar(60), {}, 3)");
-        check("int", "BIGINT", "VARCHAR of CONVERT(varchar(60), {})");
+        check("int", "BIGINT", "INTEGER");
     }
 
     #[test]
@@ -290,6 +295,7 @@ mod tests {
             "VARCHAR",
             "VARCHAR of CONVERT(varchar(34), {}, 121)",
         );
+        check("datetime2(3)", "DATE", "TIMESTAMP");
         check("datetimeoffset(3)", "", "TIMESTAMP WITH TIME ZONE");
         check("datetimeoffset(7)", "", "TIMESTAMP WITH TIME ZONE");
         check("datetimeoffset(7)", "VARCHAR", "VARCHAR");

@@ -92,6 +92,7 @@ impl Stand for Server {
             from: Some(vec![bound]),
             below: None,
             nulls: false,
+            lowest: false,
         };
         let bound = self
             .database

@@ -40,6 +40,7 @@ pub(super) async fn columns(
         let read = reading(&of, wanted);
         SourceColumn {
             name,
+            is_composite: of.is_composite(),
             source_type: of.name,
             sql_type: read.sql_type,
             sent_as: read.sent_as,
@@ -196,6 +197,10 @@ impl Catalog {
             "e" => PgType {
                 name: entry.name.clone(),
                 kind: Kind::Enum,
+            },
+            "c" => PgType {
+                name: entry.name.clone(),
+                kind: Kind::Composite,
             },
             _ if entry.is_array => {
                 let item = self.described(&entry.element, modifier);

@@ -190,7 +190,7 @@ impl Dialect for Sql {
 
     fn told(&self, filter: &Filter) -> String {
         match filter {
-            Filter::All | Filter::Part(_) => "everything".to_owned(),
+            Filter::All | Filter::Part(_) | Filter::Lowest(_) => "everything".to_owned(),
             Filter::WrittenSince { transaction, .. } => format!("xmin >= {transaction}"),
             Filter::Window {
                 cursor,
@@ -380,10 +380,29 @@ fn condition(filter: &Filter) -> String {
             None => format!(" WHERE q.ctid >= '({from},0)'::tid"),
         },
         others => {
-            let spelling = Spelling { column, compared };
+            let spelling = Spelling {
+                column,
+                compared,
+                lowest,
+            };
             let condition = spelling.condition(others);
             condition.expect("what only PostgreSQL has is written above")
         }
+    }
+}
+
+/// A `numeric` is compared with its least finite value but one: before PostgreSQL 14 it has no infinity.
+fn lowest((name, of): &(String, String)) -> Option<String> {
+    let name = column(name);
+    match (cursor_kind(of).ok()?, of.as_str()) {
+        (CursorKind::Number, of) if of.starts_with("numeric") => {
+            Some(format!("{name} < '-1e131071'::numeric"))
+        }
+        (CursorKind::Number, of) => Some(format!("{name} = '-Infinity'::{of}")),
+        (CursorKind::Moment | CursorKind::Local | CursorKind::Date, of) => {
+            Some(format!("{name} = '-infinity'::{of}"))
+        }
+        _ => None,
     }
 }
 
@@ -426,6 +445,7 @@ mod tests {
             source_type: "inet".into(),
             sql_type: comboi_project::SqlType::Varchar(None),
             sent_as: Some("({})::text".into()),
+            is_composite: false,
         };
         let check = |relation: &Relation, filter: &Filter, expected: &str| {
             assert_eq!(
@@ -445,6 +465,7 @@ mod tests {
             from: from.map(|it| vec![it.to_owned()]),
             below: below.map(|it| vec![it.to_owned()]),
             nulls,
+            lowest: false,
         };
         let select = "SELECT (q.\"it's \"\"odd\"\"\")::text FROM \"sales\".\"Orders\" AS q";
         check(&table, &window(None, None, true), select);
@@ -460,12 +481,32 @@ mod tests {
                 "{select} WHERE (q.\"at\" >= '2026-01-01'::timestamp with time zone OR q.\"at\" IS NULL)"
             ),
         );
+        let lowest = |of: &str, nulls| Filter::Window {
+            cursor: cursor(&[("n", of)]),
+            from: Some(vec!["5".to_owned()]),
+            below: None,
+            nulls,
+            lowest: true,
+        };
+        check(
+            &table,
+            &lowest("double precision", true),
+            &format!(
+                "{select} WHERE (q.\"n\" >= '5'::double precision OR q.\"n\" IS NULL OR q.\"n\" = '-Infinity'::double precision)"
+            ),
+        );
+        check(
+            &table,
+            &lowest("integer", false),
+            &format!("{select} WHERE q.\"n\" >= '5'::integer"),
+        );
         let two = cursor(&[("at", "date"), ("id", "integer")]);
         let from = |values: &[&str]| Filter::Window {
             cursor: two.clone(),
             from: Some(values.iter().map(|it| (*it).to_owned()).collect()),
             below: None,
             nulls: false,
+            lowest: false,
         };
         check(
             &table,

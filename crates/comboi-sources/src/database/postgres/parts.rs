@@ -2,11 +2,12 @@
 
 use super::dialect::{Sql, from, ident, name_parts, text};
 use super::session::Session;
+use super::unique::{Unique, is_whole, unique};
 use crate::Error;
 use crate::database::{Connection as _, Dialect as _, Filter, Part, Relation, SourceColumn};
 
-/// Pages of tables; ranges of a key that is one whole number elsewhere, if they can be found without reading everything; else
-/// everything at once.
+/// Pages of tables; elsewhere ranges of whole numbers, which the key is or a column that is proven to be unique, if they can be
+/// found without reading everything; else everything at once.
 pub(super) async fn parts(
     session: &mut Session,
     relation: &Relation,
@@ -19,17 +20,22 @@ pub(super) async fn parts(
     {
         return Ok(parts);
     }
-    let [key] = key else {
+    let named = match key {
+        [key] => columns.iter().find(|it| it.name.eq_ignore_ascii_case(key)),
+        _ => None,
+    };
+    if let Some(column) = named.filter(|it| is_whole(it)) {
+        let parts = ranges_of(session, relation, columns, column, count).await?;
+        if parts.len() > 1 {
+            return Ok(parts);
+        }
+    }
+    let Some(Unique { column, table }) = unique(session, relation, columns).await? else {
         return Ok(vec![Part::All]);
     };
-    let column = columns.iter().find(|it| it.name.eq_ignore_ascii_case(key));
-    match column {
-        Some(column)
-            if ["smallint", "integer", "bigint"].contains(&column.source_type.as_str()) =>
-        {
-            keys(session, relation, column, count).await
-        }
-        _ => Ok(vec![Part::All]),
+    match table {
+        Some(table) => ranges(session, &table, column, count).await,
+        None => ranges_of(session, relation, columns, column, count).await,
     }
 }
 
@@ -86,22 +92,36 @@ async fn pages(
     }
 }
 
-async fn keys(
+/// Ranges of a column, unless each of them would read everything again, without an index below.
+async fn ranges_of(
     session: &mut Session,
     relation: &Relation,
+    columns: &[SourceColumn],
     column: &SourceColumn,
     count: usize,
 ) -> Result<Vec<Part>, Error> {
-    let name = ident(&column.name);
-    let ends = format!(
-        "SELECT min(q.{name})::text, max(q.{name})::text FROM {} AS q",
-        from(relation)
-    );
-    let all = Sql.select(relation, std::slice::from_ref(column), &Filter::All);
-    // Without an index below, each range would read everything again.
+    let from = from(relation);
+    let all = Sql.select(relation, columns, &Filter::All);
+    let ends = ends(&from, column);
     if cost(session, &ends).await? * 4.0 > cost(session, &all).await? {
         return Ok(vec![Part::All]);
     }
+    ranges(session, &from, column, count).await
+}
+
+fn ends(from: &str, column: &SourceColumn) -> String {
+    let name = ident(&column.name);
+    format!("SELECT min(q.{name})::text, max(q.{name})::text FROM {from} AS q")
+}
+
+/// Ranges of the same width between the ends of a column. The first and the last have no end of their own.
+async fn ranges(
+    session: &mut Session,
+    from: &str,
+    column: &SourceColumn,
+    count: usize,
+) -> Result<Vec<Part>, Error> {
+    let ends = ends(from, column);
     let asked = session.texts(&ends).await?;
     let mut bounds = asked
         .into_iter()

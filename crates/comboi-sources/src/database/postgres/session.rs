@@ -132,7 +132,12 @@ impl Session {
 
     /// How a statement would be done.
     pub(super) async fn explained(&mut self, sql: &str) -> Result<serde_json::Value, Error> {
-        let rows = self.texts(&format!("EXPLAIN (FORMAT JSON) {sql}")).await?;
+        self.explained_by(&format!("(FORMAT JSON) {sql}")).await
+    }
+
+    /// The same with other options, which stand before the statement.
+    pub(super) async fn explained_by(&mut self, sql: &str) -> Result<serde_json::Value, Error> {
+        let rows = self.texts(&format!("EXPLAIN {sql}")).await?;
         let text: String = rows.into_iter().flatten().flatten().collect();
         let mut plans: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
         Ok(plans[0]["Plan"].take())

@@ -3,6 +3,7 @@
 use comboi_project::SqlType;
 
 use super::decode::Form;
+use crate::database::columns::is_converted;
 
 /// Digits behind the point of a coordinate: so many of the least number that `PostGIS` writes without an exponent (10^-8) tell it from any other.
 const GEOMETRY_DIGITS: u8 = 40;
@@ -21,10 +22,21 @@ pub(super) enum Kind {
     Base(String),
     Array(Box<PgType>),
     Enum,
+    Composite,
     /// A geometry of `PostGIS`, with the schema that `PostGIS` is in.
     Geometry(String),
-    /// Anything else: composites, ranges, types of extensions.
+    /// Anything else: ranges, types of extensions.
     Other,
+}
+
+impl PgType {
+    /// Whether values are composites, or arrays of them.
+    pub(super) fn is_composite(&self) -> bool {
+        match &self.kind {
+            Kind::Array(item) => item.is_composite(),
+            kind => *kind == Kind::Composite,
+        }
+    }
 }
 
 /// How a column is read.
@@ -54,21 +66,18 @@ impl Reading {
     }
 }
 
-/// How a column of a type is read; `said` is the type that is wanted instead. What can't be had from here is read as
-/// text, which DuckDB turns into the type that was said, or refuses.
+/// How a column of a type is read; `said` is the type that is wanted instead. What has no type that can become that one is read as
+/// text. DuckDB turns either into the type that was said, or refuses.
 pub(super) fn reading(of: &PgType, said: Option<&SqlType>) -> Reading {
     let natural = natural(of);
     let Some(said) = said else { return natural };
-    if natural.sent_as.is_none() && natural.sql_type == *said {
-        return natural;
-    }
+    let is_own = natural.sent_as.is_none();
     match (&of.kind, said) {
+        _ if is_own && natural.sql_type == *said => natural,
         (_, SqlType::Varchar(_)) => Reading::text(),
         (Kind::Base(base), SqlType::Decimal(..)) if base == "numeric" => Reading::own(said.clone()),
-        (Kind::Base(base), SqlType::Double) if base == "numeric" || base == "real" => {
-            Reading::sent(SqlType::Double, "({})::double precision")
-        }
         (Kind::Array(item), SqlType::List(_) | SqlType::Array(..)) => list(item, said),
+        _ if is_own && is_converted(&natural.sql_type, said) => natural,
         _ => Reading::text(),
     }
 }
@@ -76,21 +85,16 @@ pub(super) fn reading(of: &PgType, said: Option<&SqlType>) -> Reading {
 /// An array that is wanted as lists in lists: PostgreSQL does not say how many dimensions it has, each value does.
 fn list(item: &PgType, said: &SqlType) -> Reading {
     let (mut leaf, mut depth) = (said, 0);
-    while let SqlType::List(of) = leaf {
+    while let SqlType::List(of) | SqlType::Array(of, _) = leaf {
         (leaf, depth) = (of, depth + 1);
     }
     let nested = |leaf: SqlType| (0..depth).fold(leaf, |of, _| SqlType::List(Box::new(of)));
-    match (reading(item, Some(leaf)), leaf) {
-        (
-            Reading {
-                sql_type,
-                sent_as: None,
-            },
-            _,
-        ) if sql_type == *leaf => Reading::own(nested(sql_type)),
-        (_, SqlType::Varchar(_)) => Reading::sent(nested(SqlType::Varchar(None)), "({})::text[]"),
-        // DuckDB takes it apart, and refuses what is not as deep.
-        _ => Reading::sent(SqlType::Json, "array_to_json({})::text"),
+    match reading(item, Some(leaf)) {
+        Reading {
+            sql_type,
+            sent_as: None,
+        } => Reading::own(nested(sql_type)),
+        Reading { .. } => Reading::sent(nested(SqlType::Varchar(None)), "({})::text[]"),
     }
 }
 
@@ -108,7 +112,7 @@ fn natural(of: &PgType) -> Reading {
                 Reading { .. } => Reading::sent(List(Box::new(Varchar(None))), "({})::text[]"),
             };
         }
-        Kind::Enum => return Reading::text(),
+        Kind::Enum | Kind::Composite | Kind::Other => return Reading::text(),
         Kind::Geometry(schema) => {
             let schema = schema.replace('"', "\"\"");
             return Reading::sent(
@@ -116,7 +120,6 @@ fn natural(of: &PgType) -> Reading {
                 format!("\"{schema}\".ST_AsEWKT({{}}, {GEOMETRY_DIGITS})"),
             );
         }
-        Kind::Other => return Reading::text(),
     };
     Reading::own(match base {
         "boolean" => Boolean,
@@ -155,7 +158,6 @@ fn decimal(name: &str) -> Option<SqlType> {
 pub(super) fn form(source_type: &str, sql_type: &SqlType, sent_as: Option<&str>) -> Form {
     if sent_as.is_some() {
         return match sql_type {
-            SqlType::Double => Form::Float8,
             SqlType::List(item) => Form::List(Box::new(form("text", item, Some("")))),
             _ => Form::Text,
         };
@@ -238,13 +240,11 @@ mod tests {
         check(
             &base("numeric"),
             Some("DOUBLE"),
-            "DOUBLE by Float8 of ({})::double precision",
-        );
-        check(
-            &base("integer"),
-            Some("BIGINT"),
             "VARCHAR by Text of ({})::text",
         );
+        check(&base("integer"), Some("BIGINT"), "INTEGER by Int4");
+        check(&base("double precision"), Some("FLOAT"), "DOUBLE by Float8");
+        check(&base("real"), Some("DOUBLE"), "FLOAT by Float4");
         check(
             &base("date"),
             Some("VARCHAR"),
@@ -282,7 +282,17 @@ mod tests {
         check(
             &array(base("integer")),
             Some("BIGINT[][]"),
-            "JSON by Text of array_to_json({})::text",
+            "INTEGER[][] by List(List(Int4))",
+        );
+        check(
+            &array(base("double precision")),
+            Some("FLOAT[2]"),
+            "DOUBLE[] by List(Float8)",
+        );
+        check(
+            &array(base("numeric")),
+            Some("DOUBLE[]"),
+            "VARCHAR[] by List(Text) of ({})::text[]",
         );
         let range = PgType {
             name: "int4range".into(),

@@ -109,6 +109,7 @@ fn compare_lacking(
         known: &known,
         columns,
         lacking,
+        composites: &[],
         cursor,
         cut: Cut {
             file_bytes: 1 << 20,

@@ -118,6 +118,15 @@ impl Job<'_> {
                 named.place, named.value
             )));
         }
+        if let Some(lookback) = &self.reader.table.lookback
+            && *of != SqlType::Null
+            && let Err(hint) = lookback.value.fits(of)
+        {
+            return Err(Error::Configuration(format!(
+                "{}: the lookback `{}` can't be subtracted from `{}`, which is {of}; {hint}",
+                lookback.place, lookback.value, named.value
+            )));
+        }
         Ok(())
     }
 

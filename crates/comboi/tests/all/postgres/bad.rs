@@ -31,6 +31,16 @@ fn what_is_not_there() {
 }
 
 #[test]
+fn a_table_without_columns() {
+    let shop = Shop::new("CREATE TABLE t ()", &table(&["t"]));
+    let expected = "the table `t` has no columns, so there is nothing to load; nothing was read. Add a column in the database, name another table, or take `t` out of the configuration";
+    assert_eq!(shop.failure(), expected);
+    let planned = shop.world.comboi(&["plan"]);
+    let told = planned.out + &planned.err;
+    assert!(told.contains(expected), "{told}");
+}
+
+#[test]
 fn queries_that_are_none() {
     check(
         &table(&["t", "query: SELECT 1 AS a; DROP TABLE t"]),

@@ -166,6 +166,28 @@ fn views_partitions_and_names_of_all_kinds() {
 }
 
 #[test]
+fn tables_that_are_found_come_as_yaml_that_finds_their_changes() {
+    let shop = Shop::new(
+        "CREATE SCHEMA other; CREATE TABLE other.orders (id serial PRIMARY KEY, v text); \
+         CREATE TABLE orders (id serial PRIMARY KEY, v text); INSERT INTO orders (v) VALUES ('new'), ('new')",
+        &table(&["placeholder", "table: orders"]),
+    );
+    let discover = ["discover", "--source", "shop", "--yaml"];
+    let yaml = shop.world.expect(0, &discover).out;
+    shop.configure(&yaml);
+    shop.world.expect(0, &["validate"]);
+    let loaded = [
+        "bronze/shop/other_orders skipped 0",
+        "bronze/shop/public_orders succeeded 2",
+    ];
+    assert_eq!(shop.run(), loaded, "{yaml}");
+    shop.database
+        .run("UPDATE orders SET v = 'paid' WHERE id = 1");
+    shop.run();
+    assert_eq!(shop.world.rows("public_orders"), ["1,paid", "2,new"]);
+}
+
+#[test]
 fn queries_as_people_write_them() {
     for query in [
         "SELECT id, v FROM t ORDER BY v DESC",

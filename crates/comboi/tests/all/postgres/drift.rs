@@ -63,6 +63,98 @@ fn discard_leaves_new_columns_out() {
     assert_eq!(shop.world.rows("t"), ["1,10", "2,1"]);
 }
 
+/// 2^53 + 1 is no `DOUBLE`.
+#[test]
+fn values_that_the_table_s_type_does_not_have_are_refused() {
+    for (before, after, good, bad) in [
+        ("float8[]", "bigint[]", "{7}", "{9007199254740993}"),
+        ("float8", "bigint", "7", "9007199254740993"),
+    ] {
+        let sql = format!(
+            "CREATE TABLE t (id int PRIMARY KEY, v {before}); INSERT INTO t VALUES (1, '{good}')"
+        );
+        let shop = Shop::new(
+            &sql,
+            &table(&["t", "incremental_column: id", "primary_key: id"]),
+        );
+        shop.run();
+        shop.database.run(&format!(
+            "ALTER TABLE t DROP v; ALTER TABLE t ADD v {after}; INSERT INTO t VALUES (2, '{good}')"
+        ));
+        // The row that was there has lost its value, and is read again.
+        assert_eq!(shop.run(), ["bronze/shop/t succeeded 2"], "{after}");
+        let before = shop.world.rows("t");
+        shop.database
+            .run(&format!("INSERT INTO t VALUES (3, '{bad}')"));
+        let failure = shop.failure();
+        assert!(
+            failure.starts_with("some values do not fit the types"),
+            "{failure}"
+        );
+        assert_eq!(shop.world.rows("t"), before);
+    }
+}
+
+#[test]
+fn a_column_that_is_dropped() {
+    for (policy, more) in [
+        ("on_schema_change: discard", ""),
+        ("on_schema_change: {evolve: any}", ""),
+        ("on_schema_change: discard", "columns: {gone: VARCHAR}"),
+    ] {
+        let sql =
+            "CREATE TABLE t (id int PRIMARY KEY, gone int, v int); INSERT INTO t VALUES (1, 7, 8)";
+        let mut lines = vec!["t", "incremental_column: id", "primary_key: id", policy];
+        lines.extend(Some(more).filter(|it| !it.is_empty()));
+        let shop = Shop::new(sql, &table(&lines));
+        shop.run();
+        shop.database
+            .run("ALTER TABLE t DROP gone; INSERT INTO t VALUES (2, 9)");
+        let report = shop.world.json(&["run", "bronze"]);
+        let told = report["tasks"][0]["warnings"][0].as_str();
+        let told = told.unwrap_or_else(|| panic!("{report:#}"));
+        assert!(
+            told.starts_with("the source has no `gone` any more"),
+            "{told}"
+        );
+        assert_eq!(shop.world.rows("t"), ["1,7,8", "2,NULL,9"], "{policy}");
+        assert_eq!(shop.run(), ["bronze/shop/t skipped 0"], "{policy}");
+    }
+}
+
+#[test]
+fn discard_reads_texts_as_before() {
+    let sql = "CREATE EXTENSION postgis; CREATE TABLE t (id int, m money, g geometry); INSERT INTO t VALUES (1, '1.50', 'POINT(1 2)')";
+    let shop = Shop::new(
+        sql,
+        &table(&["t", "incremental_column: id", "on_schema_change: discard"]),
+    );
+    shop.run();
+    shop.database
+        .run("INSERT INTO t VALUES (2, '2.50', 'POINT(3 4)')");
+    shop.run();
+    assert_eq!(
+        shop.world.rows("t"),
+        ["1,1.50,POINT(1 2)", "2,2.50,POINT(3 4)"]
+    );
+}
+
+/// PostgreSQL does not write rows anew for a default, so their `xmin` stays.
+#[test]
+fn a_column_with_a_default_moves_no_row_for_xmin() {
+    let shop = Shop::new(
+        "CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1), (2)",
+        &table(&["t", "incremental: xmin", "primary_key: id"]),
+    );
+    shop.run();
+    shop.database.run("ALTER TABLE t ADD c int DEFAULT 7");
+    assert_eq!(shop.run(), ["bronze/shop/t succeeded 0"]);
+    assert_eq!(shop.world.rows("t"), ["1,NULL", "2,NULL"]);
+    shop.database.run("UPDATE t SET id = id WHERE id = 2");
+    assert_eq!(shop.run(), ["bronze/shop/t succeeded 1"]);
+    assert_eq!(shop.world.rows("t"), ["1,NULL", "2,7"]);
+}
+
 /// A table without a key whose rows at the lower bound are read again in every run.
 fn without_key(rows: &str) -> Shop {
     let shop = Shop::new(
@@ -111,6 +203,72 @@ fn a_column_with_a_default_doubles_no_row_without_a_key() {
         rows_after(&shop, "INSERT INTO t VALUES (3, 'c', 1), (3, 'c', NULL)")[6..],
         ["3,c,1,true", "3,c,1,true", "3,c,NULL,true"]
     );
+}
+
+#[test]
+fn a_field_that_a_struct_gets_doubles_no_row_without_a_key() {
+    let shop = Shop::new("CREATE TABLE t (id int, j jsonb, l jsonb)", "");
+    let declare = |fields: &str| {
+        let columns = format!(
+            "columns: {{j: \"STRUCT(a BIGINT{fields})\", l: \"STRUCT(a BIGINT{fields})[]\"}}"
+        );
+        shop.configure(&table(&["t", "incremental_column: id", &columns]));
+    };
+    let one = r#"{"a": 1, "b": 5}"#;
+    let loose = r#"{"a": 1, "b": 5, "c": {"d": 6}}"#;
+    declare("");
+    shop.database
+        .run(r#"INSERT INTO t VALUES (1, '{"a": 1}', '[{"a": 1}]'), (1, '{"a": 2}', '[]')"#);
+    shop.run();
+    declare(", b BIGINT");
+    let changed = format!(
+        "UPDATE t SET j = '{one}', l = '[{one}]' WHERE l <> '[]'; INSERT INTO t VALUES (2, '{one}', '[{one}]')"
+    );
+    let first = [
+        "1,{'a': 1, 'b': NULL},[{'a': 1, 'b': NULL}]",
+        "1,{'a': 2, 'b': NULL},[]",
+        "2,{'a': 1, 'b': 5},[{'a': 1, 'b': 5}]",
+    ];
+    assert_eq!(rows_after(&shop, &changed), first);
+    declare(", b BIGINT, c STRUCT(d BIGINT)");
+    let changed = format!(
+        "UPDATE t SET j = '{loose}', l = '[{loose}]' WHERE id = 2; INSERT INTO t VALUES (2, '{loose}', '[]')"
+    );
+    let rows = rows_after(&shop, &changed);
+    assert_eq!(rows.len(), 4, "{rows:?}");
+    assert_eq!(
+        rows[2],
+        "2,{'a': 1, 'b': 5, 'c': NULL},[{'a': 1, 'b': 5, 'c': NULL}]"
+    );
+}
+
+#[test]
+fn a_field_that_a_composite_gets_doubles_no_row_without_a_key() {
+    let shop = Shop::new(
+        "CREATE TYPE pair AS (a int, b text); CREATE TABLE t (id int, p pair, ps pair[])",
+        &table(&["t", "incremental_column: id"]),
+    );
+    shop.database.run(
+        r#"INSERT INTO t VALUES (1, '(1,"x,y")', ARRAY['(1,x)'::pair, NULL]), (1, '(2,)', NULL), (1, '(2,)', NULL)"#,
+    );
+    shop.run();
+    let doubled = [
+        r#"1,(1,"x,y"),['(1,x)', NULL]"#,
+        "1,(2,),NULL",
+        "1,(2,),NULL",
+    ];
+    assert_eq!(shop.world.rows("t"), doubled);
+    let rows = rows_after(
+        &shop,
+        "ALTER TYPE pair ADD ATTRIBUTE c int; INSERT INTO t VALUES (1, '(2,,)', NULL), (2, '(3,,4)', NULL)",
+    );
+    assert_eq!(rows.len(), 5, "{rows:?}");
+    assert_eq!(rows[3..], ["1,(2,,),NULL", "2,(3,,4),NULL"]);
+    let rows = rows_after(
+        &shop,
+        "ALTER TYPE pair ADD ATTRIBUTE d int, ADD ATTRIBUTE e int; UPDATE t SET p = '(3,,4,5,6)' WHERE id = 2",
+    );
+    assert_eq!(rows.len(), 5, "{rows:?}");
 }
 
 #[test]

@@ -102,12 +102,12 @@ fn a_first_load_that_was_killed_goes_on() {
             .stderr(std::process::Stdio::null())
             .spawn()
             .unwrap();
-        let before = versions(&shop);
+        let before = versions(&shop, "many");
         let ended = loop {
             if let Some(status) = child.try_wait().unwrap() {
                 break Some(status);
             }
-            if versions(&shop) > before + 1 {
+            if versions(&shop, "many") > before + 1 {
                 child.kill().unwrap();
                 child.wait().unwrap();
                 break None;
@@ -146,8 +146,148 @@ fn a_first_load_that_was_killed_goes_on() {
     assert_eq!(found, expected);
 }
 
-fn versions(shop: &Shop) -> usize {
-    let files = shop.world.read_folder("data/bronze/shop/many/_delta_log");
+/// Ways to read `many` without a key: by pages; by ranges of a column that no two rows of the query share.
+const KEYLESS: [&str; 3] = [
+    "table: many",
+    "query: SELECT id, at, filler FROM many WHERE id > 0",
+    "query: SELECT m.id, m.at, m.filler FROM many m LEFT JOIN kinds k ON k.id = m.id % 3 WHERE m.filler IS NOT NULL",
+];
+const KINDS: &str =
+    "CREATE TABLE kinds (id int PRIMARY KEY); INSERT INTO kinds VALUES (0), (1); ANALYZE kinds";
+
+fn keyless(way: &str) -> Shop {
+    let lines = [
+        "t",
+        way,
+        "incremental_column: at",
+        "commit_rows: 2000",
+        "parallelism: 1",
+    ];
+    Shop::new(&format!("{MANY}; {KINDS}"), &table(&lines))
+}
+
+/// The rows of the source, each as often as it is there.
+fn check_same(shop: &Shop, how: &str) {
+    let expected = shop
+        .database
+        .run("SELECT id || ',' || at || ',' || filler FROM many");
+    let mut expected: Vec<String> = expected.into_iter().flatten().flatten().collect();
+    expected.sort();
+    assert_eq!(shop.world.rows("t"), expected, "{how}");
+}
+
+#[test]
+fn a_first_load_without_a_key_goes_on() {
+    for way in KEYLESS {
+        let shop = keyless(way);
+        kill_a_run_after_commits(&shop, "t", 3);
+        shop.database
+            .run("UPDATE many SET filler = 'z', at = at + interval '1 year' WHERE id = 19990");
+        let report = shop.world.json(&["run", "bronze"]);
+        let task = &report["tasks"][0];
+        assert!(
+            task["rows"].as_u64().unwrap() <= 16_000,
+            "{way}: {report:#}"
+        );
+        assert_eq!(task["notes"], serde_json::json!([]), "{way}");
+        shop.run();
+        check_same(&shop, way);
+        assert_eq!(shop.run(), ["bronze/shop/t skipped 0"], "{way}");
+    }
+}
+
+/// Killed before or after any third change of the file system, and gone on with.
+#[test]
+fn a_first_load_without_a_key_that_is_killed_anywhere() {
+    let lines = [
+        "t",
+        KEYLESS[0],
+        "incremental_column: at",
+        "commit_rows: 6000",
+        "parallelism: 1",
+    ];
+    let shop = Shop::new(MANY, &table(&lines));
+    let calm = shop.world.copy();
+    calm.run();
+    let expected = calm.rows("t");
+    assert_eq!(expected.len(), 20_000);
+    for at in (1..).step_by(3) {
+        let when = ["before", "after"][at % 2];
+        let world = shop.world.copy();
+        if !crate::killed::dies(&world, at, when) {
+            assert!(at > 20, "only {at} changes");
+            return;
+        }
+        world.run();
+        assert_eq!(world.rows("t"), expected, "killed {when} change {at}");
+        let outcome = world.outcomes(&["run", "bronze"]);
+        assert_eq!(
+            outcome,
+            ["bronze/shop/t skipped 0"],
+            "killed {when} change {at}"
+        );
+    }
+}
+
+#[test]
+fn a_first_load_without_a_key_begins_anew_if_what_it_read_changed() {
+    for (way, why) in KEYLESS.iter().zip([
+        "everything was read anew: rows were written or deleted where its first load had read",
+        "everything was read anew: the rows that its first load had read last are not the same any more",
+        "everything was read anew: the rows that its first load had read last are not the same any more",
+    ]) {
+        let shop = keyless(way);
+        kill_a_run_after_commits(&shop, "t", 3);
+        shop.database.run("DELETE FROM many WHERE id % 100 = 7");
+        let report = shop.world.json(&["run", "bronze"]);
+        let task = &report["tasks"][0];
+        assert_eq!(task["rows"], 19_800, "{way}: {report:#}");
+        let note = task["notes"][0].as_str().unwrap();
+        assert!(note.starts_with(why), "{way}: {note}");
+        check_same(&shop, way);
+        // In parts again: a run that is killed now goes on.
+        let history = shop.world.json(&["history", "t"]);
+        assert!(history.as_array().unwrap().len() >= 8, "{way}: {history:#}");
+    }
+}
+
+/// Rows of such queries may share all their numbers, or be others each time.
+#[test]
+fn queries_whose_rows_nothing_tells_apart_are_read_in_one_piece() {
+    let sql = format!(
+        "{MANY}; {KINDS}; CREATE TABLE twice (id int, v text); INSERT INTO twice VALUES (1, 'a'), (1, 'b')"
+    );
+    for query in [
+        "SELECT id % 10000 AS id, at FROM many",
+        "SELECT m.id, m.at FROM many m JOIN twice t ON t.id = m.id % 2",
+        "SELECT b.id, a.at FROM many a JOIN many b ON b.id = a.id % 100 + 1",
+        "SELECT id, at FROM many UNION ALL SELECT id, at FROM many",
+        "SELECT m.id, m.at FROM many m, generate_series(1, 2) g",
+        "SELECT id, at, generate_series(1, 2) AS g FROM many",
+        "SELECT id, at FROM many TABLESAMPLE SYSTEM (100)",
+        "SELECT id, at FROM many LIMIT 20000",
+        "SELECT k.id, m.at FROM many m LEFT JOIN kinds k ON k.id = m.id % 3",
+    ] {
+        let query = format!("query: {}", serde_json::to_string(query).unwrap());
+        let lines = ["t", &query, "incremental_column: at", "commit_rows: 2000"];
+        let shop = Shop::new(&sql, &table(&lines));
+        let told = shop.world.expect(0, &["doctor"]).out;
+        let warning = "is read in one piece, and from the beginning again when that is interrupted or takes longer than a function may; name a `table:` instead of the `query`, or an indexed whole number as its `primary_key`";
+        assert!(told.contains(warning), "{query}: {told}");
+        shop.run();
+        let history = shop.world.json(&["history", "t"]);
+        assert_eq!(history.as_array().unwrap().len(), 1, "{query}: {history:#}");
+    }
+    for way in KEYLESS {
+        let told = keyless(way).world.expect(0, &["doctor"]).out;
+        assert!(!told.contains("in one piece"), "{way}: {told}");
+    }
+}
+
+fn versions(shop: &Shop, table: &str) -> usize {
+    let files = shop
+        .world
+        .read_folder(&format!("data/bronze/shop/{table}/_delta_log"));
     files.iter().filter(|name| name.ends_with(".json")).count()
 }
 
@@ -163,11 +303,11 @@ fn a_table_that_is_read_anew_is_there_before_or_after_never_in_between() {
         ]),
     );
     shop.run();
-    let before = versions(&shop);
+    let before = versions(&shop, "many");
     shop.world
         .expect(0, &["reset-checkpoint", "--source", "shop"]);
     assert_eq!(shop.run(), ["bronze/shop/many succeeded 20000"]);
-    assert_eq!(versions(&shop), before + 2);
+    assert_eq!(versions(&shop, "many"), before + 2);
     assert_eq!(shop.world.rows("many").len(), 20_000);
 }
 
@@ -182,7 +322,7 @@ fn a_table_that_was_rewritten_since_is_read_anew() {
             "parallelism: 1",
         ]),
     );
-    kill_a_run_after_commits(&shop, 2);
+    kill_a_run_after_commits(&shop, "many", 2);
     shop.database.run("VACUUM FULL many");
     shop.world.run();
     assert_eq!(shop.world.rows("many").len(), 20_000);
@@ -201,7 +341,7 @@ fn rows_that_moved_to_pages_that_were_read_are_not_missed() {
         ];
         lines.extend(key);
         let shop = Shop::new(MANY, &table(&lines));
-        kill_a_run_after_commits(&shop, 2);
+        kill_a_run_after_commits(&shop, "many", 2);
         shop.database.run("DELETE FROM many WHERE id <= 500");
         shop.database.run("VACUUM many");
         shop.database
@@ -227,14 +367,15 @@ fn rows_that_moved_to_pages_that_were_read_are_not_missed() {
 }
 
 /// The program is ended by SIGKILL when a table has so many versions.
-fn kill_a_run_after_commits(shop: &Shop, commits: usize) {
+fn kill_a_run_after_commits(shop: &Shop, table: &str, commits: usize) {
     let mut child = shop
         .world
         .command(&["run", "bronze"])
         .stdout(std::process::Stdio::null())
         .spawn()
         .unwrap();
-    while versions(shop) < commits {
+    while versions(shop, table) < commits {
+        assert_eq!(child.try_wait().unwrap(), None, "it ended before");
         std::thread::sleep(std::time::Duration::from_millis(1));
     }
     child.kill().unwrap();

@@ -266,6 +266,56 @@ fn values_in_the_future() {
     }
 }
 
+/// An infinity below all other values, which comes after them.
+#[test]
+fn values_below_all_others() {
+    for (of, value, more) in [
+        ("timestamptz", "-infinity", "\n  columns: {at: VARCHAR}"),
+        (
+            "timestamp",
+            "-infinity",
+            "\n  columns: {at: VARCHAR}\n  lookback: 1h",
+        ),
+        (
+            "date",
+            "-infinity",
+            "\n  columns: {at: VARCHAR}\n  on_null: skip",
+        ),
+        ("float8", "-Infinity", ""),
+        ("numeric", "-Infinity", "\n  columns: {at: VARCHAR}"),
+    ] {
+        let is_number = !more.contains("VARCHAR") || of == "numeric";
+        let at = |day: u32| {
+            if is_number {
+                day.to_string()
+            } else {
+                format!("2026-01-0{day}")
+            }
+        };
+        for key in ["", "\n  primary_key: id"] {
+            let sql = format!("CREATE TABLE t (id int, v text, at {of})");
+            let keys = format!("incremental_column: at{more}{key}");
+            let shop = Shop::new(&sql, &table(&["t", &keys]));
+            let insert = |id: u32, at: &str| {
+                shop.database
+                    .run(&format!("INSERT INTO t VALUES ({id}, 'v', '{at}')"));
+            };
+            insert(1, &at(1));
+            insert(2, &at(2));
+            shop.run();
+            insert(3, value);
+            shop.run();
+            assert!(is_same(&shop, "t"), "{of}{key}: {:?}", shop.world.rows("t"));
+            insert(4, &at(3));
+            insert(5, value);
+            shop.run();
+            assert!(is_same(&shop, "t"), "{of}{key}: {:?}", shop.world.rows("t"));
+            check_warned(&shop, "rows whose `at` is NaN or an infinity: 2.");
+            assert!(is_same(&shop, "t"), "{of}{key}: {:?}", shop.world.rows("t"));
+        }
+    }
+}
+
 /// In the night in which clocks go back, local times come a second time, below those that were read. The zone is made for the test:
 /// clocks go back in half an hour, then they have done so a minute ago.
 #[test]
@@ -276,7 +326,7 @@ fn local_times_that_come_twice() {
         let set_zone = |minutes: i32| {
             // In a zone's POSIX form, west of Greenwich is positive, and days count from 0.
             let zone = shop.database.value(&format!(
-                "SELECT 'XXX' || {} || 'YYY' || {} || ',0/0,' || extract(doy FROM at)::int - 1 || '/' || to_char(at, 'HH24:MI:SS') \
+                "SELECT 'STD' || {} || 'DST' || {} || ',0/0,' || extract(doy FROM at)::int - 1 || '/' || to_char(at, 'HH24:MI:SS') \
                  FROM (SELECT now() AT TIME ZONE 'UTC' + interval '{summer} hours {minutes} minutes' AS at) AS a",
                 -standard, -summer
             ));

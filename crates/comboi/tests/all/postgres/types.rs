@@ -430,6 +430,175 @@ fn types_that_are_said_are_kept_exactly_or_refused() {
     );
 }
 
+/// `said` is a type that some of the values do not have.
+fn check_said_refused(of: &str, said: &str, value: &str) {
+    let shop = Shop::new(
+        &format!("CREATE TABLE t (v {of}); INSERT INTO t VALUES ({value})"),
+        &table(&["t", &format!("columns: {{v: \"{said}\"}}")]),
+    );
+    let failure = shop.failure();
+    let expected = format!(
+        "some values do not fit the types that their columns have in the lake (`v` {said})"
+    );
+    assert!(failure.starts_with(&expected), "{of} {value}: {failure}");
+    assert!(shop.world.read_folder("data/bronze/shop").is_empty());
+}
+
+/// IEEE 754: 0.1 of 64 bits is not 0.1 of 32 bits, 2^53 + 1 is no number of 64 bits, 2^24 + 1 none of 32.
+#[test]
+fn numbers_of_other_types_that_are_said() {
+    check_said(
+        "float8",
+        Some("FLOAT"),
+        &["0.5", "-0.75", "'NaN'"],
+        "FLOAT",
+        &["0.5", "-0.75", "nan"],
+    );
+    check_said_refused("float8", "FLOAT", "0.1");
+    check_said_refused("float8", "FLOAT", "1e300");
+    check_said(
+        "float4",
+        Some("DOUBLE"),
+        &["0.5", "0.1"],
+        "DOUBLE",
+        &["0.5", "0.10000000149011612"],
+    );
+    check_said(
+        "float8",
+        Some("DECIMAL(9,2)"),
+        &["0.1"],
+        "DECIMAL(9,2)",
+        &["0.10"],
+    );
+    check_said_refused("float8", "DECIMAL(9,2)", "0.125");
+    check_said_refused("float8", "BIGINT", "1.5");
+    check_said(
+        "bigint",
+        Some("DOUBLE"),
+        &["9007199254740992"],
+        "DOUBLE",
+        &["9007199254740992.0"],
+    );
+    check_said_refused("bigint", "DOUBLE", "9007199254740993");
+    check_said_refused("integer", "FLOAT", "16777217");
+    check_said_refused("integer", "SMALLINT", "32768");
+    check_said(
+        "numeric(20,6)",
+        Some("DOUBLE"),
+        &["0.1", "'NaN'"],
+        "DOUBLE",
+        &["0.1", "nan"],
+    );
+    check_said_refused("numeric", "DOUBLE", "9007199254740993");
+    check_said_refused("numeric", "DOUBLE", "1e400");
+    check_said_refused("numeric(10,2)", "BIGINT", "1.50");
+    check_said("numeric(10,2)", Some("BIGINT"), &["5.00"], "BIGINT", &["5"]);
+    check_said("boolean", Some("INTEGER"), &["true"], "INTEGER", &["1"]);
+}
+
+#[test]
+fn times_of_other_types_that_are_said() {
+    check_said(
+        "timestamp",
+        Some("DATE"),
+        &["'2026-03-01 00:00:00'"],
+        "DATE",
+        &["2026-03-01"],
+    );
+    check_said_refused("timestamp", "DATE", "'2026-03-01 00:00:01'");
+    check_said(
+        "date",
+        Some("TIMESTAMP"),
+        &["'2026-03-01'"],
+        "TIMESTAMP",
+        &["2026-03-01 00:00:00"],
+    );
+    check_said(
+        "timestamptz",
+        Some("TIMESTAMP"),
+        &["'2026-03-01 02:00+02'"],
+        "TIMESTAMP",
+        &["2026-03-01 00:00:00"],
+    );
+    check_said_refused("timestamp", "TIMESTAMP_S", "'2026-03-01 00:00:00.5'");
+    check_said(
+        "text",
+        Some("TIME"),
+        &["'12:00:00.5'"],
+        "TIME",
+        &["12:00:00.5"],
+    );
+    for (of, value) in [
+        ("timetz", "'12:00+02'"),
+        ("text", "'12:00+02'"),
+        ("text", "'12:00Z'"),
+    ] {
+        check_said_refused(of, "TIME", value);
+    }
+}
+
+#[test]
+fn arrays_and_json_of_other_types_that_are_said() {
+    check_said(
+        "bigint[]",
+        Some("DOUBLE[]"),
+        &["'{5,NULL}'"],
+        "DOUBLE[]",
+        &["[5.0, NULL]"],
+    );
+    check_said_refused("bigint[]", "DOUBLE[]", "'{1,9007199254740993}'");
+    check_said_refused("float8[]", "FLOAT[]", "'{0.1}'");
+    check_said_refused("numeric[]", "DOUBLE[]", "'{9007199254740993}'");
+    check_said_refused(
+        "timestamp[]",
+        "DATE[]",
+        "ARRAY['2026-03-01 12:00'::timestamp]",
+    );
+    check_said(
+        "int[]",
+        Some("BIGINT[][]"),
+        &["'{{1},{NULL}}'"],
+        "BIGINT[][]",
+        &["[[1], [NULL]]"],
+    );
+    check_said(
+        "int[]",
+        Some("JSON"),
+        &["'{1,NULL}'"],
+        "JSON",
+        &["[1,null]"],
+    );
+    check_said_refused("float8[]", "JSON", "'{NaN}'");
+    check_said(
+        "text",
+        Some("JSON"),
+        &["'{\"a\": [1.10]}'"],
+        "JSON",
+        &["{\"a\": [1.10]}"],
+    );
+    for bad in ["[1,]", "{\"a\": NaN}", "\"\\ud800\"", ""] {
+        check_said_refused("text", "JSON", &format!("'{bad}'"));
+    }
+    check_said(
+        "jsonb",
+        Some("STRUCT(a BIGINT, b VARCHAR)"),
+        &["'{\"a\": 1}'"],
+        "STRUCT(a BIGINT, b VARCHAR)",
+        &["{'a': 1, 'b': NULL}"],
+    );
+    check_said_refused("jsonb", "STRUCT(a BIGINT)", "'{\"a\": 1.5}'");
+    check_said_refused("jsonb", "STRUCT(a DOUBLE)", "'{\"a\": 9007199254740993}'");
+    let half = "a value of column `v` can't be kept: it is JSON with half of a surrogate pair, which is not a character; write `VARCHAR` for the column under `columns:`; nothing of it was loaded";
+    check_refused("json", "'\"\\ud800\"'", half);
+    check_refused("json[]", "ARRAY['1', '{\"a\": \"\\udc00\"}']::json[]", half);
+    check(
+        "json",
+        &["'\"\\ud83d\\ude00\"'"],
+        "JSON",
+        &["\"\\ud83d\\ude00\""],
+    );
+}
+
 /// Coordinates are doubles: a text with fewer than 17 significant digits is another place.
 #[test]
 fn places_keep_every_digit() {

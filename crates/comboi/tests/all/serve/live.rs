@@ -21,6 +21,32 @@ gold:
 const ALL: &str =
     r#"{"config_path":"configs/default.yml","stage":"bronze","remaining":["silver","gold"]}"#;
 
+/// An app over a table of a database that has an `id` and a `v`.
+pub(super) fn app(database: &Postgres, table: &str, blobs: &str) -> App {
+    let app = App::small();
+    let config = format!(
+        "sources:\n  - name: shop\n    type: postgres\n    connection:\n      conn_str: \"{}\"\n    tables:\n      - {table}\n{}",
+        database.url(),
+        app.cloud.stages(blobs, ACCOUNT_KEY)
+    );
+    let world = app.world();
+    world.write("configs/default.yml", config);
+    world.write("configs/transformations.yml", TRANSFORMATIONS);
+    world.write("transformations/sql/kept.sql", "SELECT id, v FROM t\n");
+    world.write(
+        "transformations/sql/counted.sql",
+        "SELECT count(*) AS rows, count(DISTINCT id) AS ids FROM kept\n",
+    );
+    for unused in [
+        "contracts/orders_clean.yml",
+        "sql/orders_clean.sql",
+        "sql/daily.sql",
+    ] {
+        std::fs::remove_file(world.path(&format!("transformations/{unused}"))).unwrap();
+    }
+    app
+}
+
 /// A database that somebody writes into, and an app whose storage is behind the proxy.
 struct Live {
     database: Postgres,
@@ -35,28 +61,8 @@ impl Live {
             "CREATE TABLE t (id bigint PRIMARY KEY, v text, at timestamptz DEFAULT clock_timestamp()); CREATE INDEX ON t (at)",
         );
         let blobs = Proxy::before(&Azurite::blob_endpoint());
-        let app = App::small();
-        let config = format!(
-            "sources:\n  - name: shop\n    type: postgres\n    connection:\n      conn_str: \"{}\"\n    tables:\n      - {{name: t, incremental_column: at, primary_key: id}}\n{}",
-            database.url(),
-            app.cloud
-                .stages(&blobs.address(&Azurite::blob_endpoint()), ACCOUNT_KEY)
-        );
-        let world = app.world();
-        world.write("configs/default.yml", config);
-        world.write("configs/transformations.yml", TRANSFORMATIONS);
-        world.write("transformations/sql/kept.sql", "SELECT id, v FROM t\n");
-        world.write(
-            "transformations/sql/counted.sql",
-            "SELECT count(*) AS rows, count(DISTINCT id) AS ids FROM kept\n",
-        );
-        for unused in [
-            "contracts/orders_clean.yml",
-            "sql/orders_clean.sql",
-            "sql/daily.sql",
-        ] {
-            std::fs::remove_file(world.path(&format!("transformations/{unused}"))).unwrap();
-        }
+        let table = "{name: t, incremental_column: at, primary_key: id}";
+        let app = app(&database, table, &blobs.address(&Azurite::blob_endpoint()));
         Self {
             database,
             app,

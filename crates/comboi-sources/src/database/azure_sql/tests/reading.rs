@@ -15,6 +15,7 @@ fn window(column: &str, of: &str, from: Option<&str>, below: Option<&str>) -> Fi
         from: from.map(value),
         below: below.map(value),
         nulls: false,
+        lowest: false,
     }
 }
 
@@ -350,12 +351,8 @@ fn a_server_says_who_it_is_and_what_it_has() {
             ),
             ("SQL Server 16.0.4000", "shop", "reader", true)
         );
-        let yaml: String = crate::database::discover(&database)
-            .await
-            .unwrap()
-            .iter()
-            .map(|it| it.yaml())
-            .collect();
+        let found = crate::database::discover(&database).await.unwrap();
+        let yaml = crate::database::tables_yaml(&found);
         assert_eq!(
             yaml,
             "- name: orders\n  table: \"dbo.orders\"\n  primary_key: \"id\"\n  incremental: rowversion\n  incremental_column: \"rv\"\n"

@@ -215,6 +215,7 @@ fn queries_and_windows_on_a_real_server() {
                 from,
                 below,
                 nulls: false,
+                lowest: false,
             };
             for (filter, rows) in [
                 (window(Some(greatest.clone()), None), 1),
