@@ -117,7 +117,7 @@ impl Chunk {
     }
 
     /// Values were read in one type and are wanted in another: which columns have one that does not fit.
-    fn unfit(&self, raw: &read_files::Known, session: &Session, scratch: &Path) -> Error {
+    fn unfit(&self, raw: &read_files::Known, session: &Session, to: &To) -> Error {
         let wanted = self.decision.columns.iter().filter(|column| {
             let read = self.columns.get(&column.name);
             read.is_some_and(|read| read.sql_type != column.sql_type)
@@ -125,8 +125,8 @@ impl Chunk {
         let is_unfit = |(place, column): (usize, &Column)| {
             let alone = Columns(vec![column.clone()]);
             let to = To {
-                folder: scratch.join(format!("unfit-{place}")),
-                file_bytes: u64::MAX,
+                folder: to.folder.join(place.to_string()),
+                ..to.clone()
             };
             let fitted = read_files::rewrite(session, raw, &alone, &[], &to);
             let is_unfit = matches!(fitted, Err(read_files::Error::Unfit));
@@ -162,7 +162,9 @@ impl Chunk {
             let fitted = read_files::rewrite(session, &raw, &columns, &[], &to("fitted"));
             staged = match fitted {
                 Ok(fitted) => fitted.paths(),
-                Err(read_files::Error::Unfit) => return Err(self.unfit(&raw, session, scratch)),
+                Err(read_files::Error::Unfit) => {
+                    return Err(self.unfit(&raw, session, &to("unfit")));
+                }
                 Err(error) => return Err(error.into()),
             };
         }

@@ -283,13 +283,15 @@ impl<'a> DatabaseReader<'a> {
         let mut columns = connection.columns(&relation, &said).await?;
         self.check_columns(&columns, known)?;
         let mut notes = Vec::new();
+        let policy = self.source.on_schema_change(self.table);
         let texts = self.kept_as_text(&columns, known);
         if !texts.is_empty() {
             said.extend(texts.iter().map(|it| (it.clone(), SqlType::Varchar(None))));
             columns = connection.columns(&relation, &said).await?;
-            notes.push(Note::KeptAsText(texts));
+            if policy != SchemaChangePolicy::Discard {
+                notes.push(Note::KeptAsText(texts));
+            }
         }
-        let policy = self.source.on_schema_change(self.table);
         let mut found = Names::of(known).assign(columns.iter().map(|it| it.name.as_str()));
         for (found, column) in found.iter_mut().zip(&columns) {
             found.sql_type = column.sql_type.clone();
@@ -411,7 +413,7 @@ impl<'a> DatabaseReader<'a> {
                 let noted = column.source_name.clone().filter(|it| !it.is_empty());
                 noted.unwrap_or_else(|| column.name.clone())
             };
-            // What was read as text is read so again, by whichever expression.
+            // What is read as text by itself stays so, by whichever expression.
             let is_text = |column: &&Column| matches!(column.sql_type, SqlType::Varchar(_));
             let known = known.into_iter().flatten().filter(|it| !is_text(it));
             said.extend(known.map(|column| (name(column), column.sql_type.clone())));
@@ -553,16 +555,20 @@ impl<'a> DatabaseReader<'a> {
         declared.any(|(name, _)| name.value.eq_ignore_ascii_case(&column.name))
     }
 
-    /// Columns that an earlier comboi made VARCHAR, because their values have more digits than a type of the lake. They stay so.
+    /// Columns that are VARCHAR in the table, and not in the database, and that are read as text therefore: with `discard`, and where
+    /// values have more digits than a type of the lake, as an earlier comboi made them.
     fn kept_as_text(&self, columns: &[SourceColumn], known: Option<&Columns>) -> Vec<String> {
         let dialect = self.database.dialect();
-        let is_text = |column: &SourceColumn| {
+        let keeps_types = self.source.on_schema_change(self.table) == SchemaChangePolicy::Discard;
+        let is_text = |of: &SqlType| matches!(of, SqlType::Varchar(_));
+        let becomes_text = |column: &SourceColumn| {
             let known = known.and_then(|known| meant(known, &column.name));
-            known.is_some_and(|known| matches!(known.sql_type, SqlType::Varchar(_)))
+            known.is_some_and(|known| is_text(&known.sql_type)) && !is_text(&column.sql_type)
         };
         let columns = columns.iter();
         columns
-            .filter(|it| dialect.cuts(it) && is_text(it) && !self.is_declared(it))
+            .filter(|it| (keeps_types || dialect.cuts(it)) && becomes_text(it))
+            .filter(|it| !self.is_declared(it))
             .map(|it| it.name.clone())
             .collect()
     }

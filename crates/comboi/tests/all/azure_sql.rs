@@ -4,6 +4,7 @@
 //! new. In the end bronze is what the source is.
 
 mod digits;
+mod types;
 
 use std::process::Stdio;
 use std::sync::Arc;

@@ -78,7 +78,7 @@ fn keys_that_are_none() {
     );
     check(
         &table(&["t", "incremental_column: id", "primary_key: nr"]),
-        "there is no column `nr`, which `primary_key` or `incremental_column` names",
+        "there is no column `nr`, which `primary_key` or `incremental_column` names; there are id, v, created_at",
     );
 }
 

@@ -196,7 +196,7 @@ fn a_first_load_without_a_key_goes_on() {
     }
 }
 
-/// Killed before or after any third change of the file system, and gone on with.
+/// Killed before or after any fifth change of the file system, and gone on with.
 #[test]
 fn a_first_load_without_a_key_that_is_killed_anywhere() {
     let lines = [
@@ -211,7 +211,7 @@ fn a_first_load_without_a_key_that_is_killed_anywhere() {
     calm.run();
     let expected = calm.rows("t");
     assert_eq!(expected.len(), 20_000);
-    for at in (1..).step_by(3) {
+    for at in (1..).step_by(5) {
         let when = ["before", "after"][at % 2];
         let world = shop.world.copy();
         if !crate::killed::dies(&world, at, when) {
