@@ -212,11 +212,11 @@ fn lookbacks_that_the_column_s_type_does_not_have() {
               - { name: c, incremental_column: at, lookback: 3d, columns: { at: VARCHAR } }
         "#,
         "
-        configs/p.yml:5:72 the lookback `500` can't be subtracted from `at`, which is TIMESTAMP (write a span, such as `12h`)
-        configs/p.yml:6:72 the lookback `3d` can't be subtracted from `id`, which is BIGINT (write a plain number, such as `500`)
-        configs/p.yml:7:72 the lookback `3d` can't be subtracted from `id`, which is VARCHAR (leave it out, or name a column of a number, date or timestamp)
-        configs/p.yml:14:62 the lookback `500` can't be subtracted from `at`, which is DATE (write a span, such as `12h`)
-        configs/p.yml:15:62 the lookback `3d` can't be subtracted from `id`, which is DECIMAL(9,0) (write a plain number, such as `500`)
+        configs/p.yml:5:70 the lookback `500` can't be subtracted from `at`, which is TIMESTAMP (write a span, such as `12h`)
+        configs/p.yml:6:70 the lookback `3d` can't be subtracted from `id`, which is BIGINT (write a plain number, such as `500`)
+        configs/p.yml:7:70 the lookback `3d` can't be subtracted from `id`, which is VARCHAR (leave it out, or name a column of a number, date or timestamp)
+        configs/p.yml:14:60 the lookback `500` can't be subtracted from `at`, which is DATE (write a span, such as `12h`)
+        configs/p.yml:15:60 the lookback `3d` can't be subtracted from `id`, which is DECIMAL(9,0) (write a plain number, such as `500`)
         ",
     );
 }

@@ -202,7 +202,12 @@ fn text(value: &Value, style: i64) -> Option<String> {
             .iter()
             .fold("0x".to_owned(), |text, it| format!("{text}{it:02X}")),
         (Value::Date(days), 23) => day_text(*days)?,
+        (Value::Money(it), 2) => {
+            let (sign, it) = (if *it < 0 { "-" } else { "" }, it.unsigned_abs());
+            format!("{sign}{}.{:04}", it / 10_000, it % 10_000)
+        }
         (Value::DateTime2(ticks), 126) => moment_text(*ticks)?,
+        (Value::DateTime2(ticks), 121) => moment_text(*ticks)?.replace('T', " "),
         (Value::DateTimeOffset(ticks, zone), 126) => {
             let local = ticks + i64::from(*zone) * 600_000_000;
             let (sign, minutes) = if *zone < 0 {

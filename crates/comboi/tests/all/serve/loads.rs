@@ -6,7 +6,8 @@ use super::App;
 use super::live::app;
 
 const MANY: &str = "CREATE TABLE many (id bigint PRIMARY KEY, v text); \
-    INSERT INTO many SELECT i, 'v' || i FROM generate_series(1, 12000) i; ANALYZE many";
+    INSERT INTO many SELECT i, 'v' || i FROM generate_series(1, 12000) i; ANALYZE many; \
+    CREATE FUNCTION slow(v text) RETURNS text STABLE LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.001); RETURN v; END'";
 
 /// A database, and an app that reads it.
 fn over(table: &str, blobs: &str) -> (Postgres, App) {
@@ -39,7 +40,7 @@ fn limited(app: &App, seconds: &str) -> FunctionsHost {
 /// Each row takes more than a millisecond, and no two connections read.
 #[test]
 fn a_load_that_takes_longer_than_a_function_may() {
-    let table = "{name: t, query: 'SELECT id, v, pg_sleep(0.001)::text AS p FROM many', incremental_column: id, parallelism: 1}";
+    let table = "{name: t, query: 'SELECT id, slow(v) AS v FROM many', incremental_column: id, parallelism: 1}";
     let (_database, app) = over(table, &Azurite::blob_endpoint());
     let host = limited(&app, "3");
     assert!(host.fire("driver", Timer::First));
@@ -59,7 +60,7 @@ fn a_load_that_takes_longer_than_a_function_may() {
 
 #[test]
 fn a_load_that_never_ends_says_what_to_do() {
-    let table = "{name: t, query: 'SELECT max(id) AS id, v, pg_sleep(0.001)::text AS p FROM many GROUP BY v', incremental_column: id, parallelism: 1}";
+    let table = "{name: t, query: 'SELECT max(id) AS id, slow(v) AS v FROM many GROUP BY 2', incremental_column: id, parallelism: 1}";
     let (_database, app) = over(table, &Azurite::blob_endpoint());
     let host = limited(&app, "1");
     assert!(host.fire("driver", Timer::First));
