@@ -1,5 +1,5 @@
-//! Functions of other databases, and what DuckDB has in their place. From the function references of SQL Server, PostgreSQL, Oracle, MySQL,
-//! Snowflake, BigQuery and Spark.
+//! Functions of other databases, and what DuckDB has in their place. From the function references of SQL Server, PostgreSQL, Oracle, `MySQL`,
+//! Snowflake, `BigQuery` and Spark.
 
 /// What stands for a function that DuckDB does not have.
 pub(super) fn replacement(name: &str) -> Option<&'static str> {
