@@ -15,7 +15,7 @@ use super::ahead::{Ahead, Count};
 use super::bounds::{Asking, Bounds};
 use super::checkpoint::Position;
 use super::chunk::How;
-use super::client::{Connection, Database};
+use super::client::Database;
 use super::columns::SourceColumn;
 use super::cursor::CursorKind;
 use super::reading::{Reading, Work};
@@ -45,115 +45,7 @@ pub struct DatabaseReader<'a> {
     pub deadline: Option<Instant>,
 }
 
-/// What a run would read.
-#[derive(Clone, Debug)]
-pub struct DatabaseLook {
-    /// Which rows, for people.
-    pub filter: String,
-    /// About how many, where the database tells.
-    pub rows: Option<u64>,
-    /// Whether it has columns that the lake does not have.
-    pub new_columns: bool,
-    /// What people should know.
-    pub notes: Vec<Note>,
-}
-
 impl<'a> DatabaseReader<'a> {
-    /// Looks at what a run would read, and reads no row of the table. Without a checkpoint, everything is new.
-    ///
-    /// `known` are the columns that the table has in the lake, comboi's own among them.
-    pub async fn look(
-        &self,
-        checkpoint: Option<&Position>,
-        known: Option<&Columns>,
-    ) -> Result<DatabaseLook, Error> {
-        let relation = self.relation();
-        let position = self.position(checkpoint)?;
-        let mut connection = self.database.connect().await?;
-        let columns = connection.columns(&relation, &self.said(None)).await?;
-        let known = known.map(without_own);
-        self.check_columns(&columns, known.as_ref())?;
-        let cursor = self.cursor(&columns)?;
-        let found = Names::of(known.as_ref()).assign(columns.iter().map(|it| it.name.as_str()));
-        let has = |column: &Column| {
-            known
-                .as_ref()
-                .is_some_and(|it| it.get(&column.name).is_some())
-        };
-        let new_columns = !found.iter().all(has);
-        let gone = gone(known.as_ref(), &Columns(found));
-        let kinds = self.kinds(&cursor)?;
-        let asking = self.asking(&relation, &cursor, &kinds, false);
-        let mut notes: Vec<Note> = self.numbers_as_text(&columns).into_iter().collect();
-        if !gone.is_empty() {
-            notes.push(self.columns_gone(gone));
-        }
-        if checkpoint.is_none() || position.load.is_some() {
-            let known = asking.before_the_first(connection.as_mut(), position.mode);
-            notes.extend(known.await?);
-            let sql = self
-                .database
-                .dialect()
-                .select(&relation, &columns, &Filter::All);
-            let rows = connection.estimate(&sql).await?;
-            notes.extend(
-                self.not_resumed(connection.as_mut(), &columns, rows)
-                    .await?,
-            );
-            let filter = match &position.load {
-                Some(load) => format!(
-                    "a first load that goes on at part {} of {}",
-                    load.done + 1,
-                    load.parts.len()
-                ),
-                None => "everything".to_owned(),
-            };
-            return Ok(DatabaseLook {
-                filter,
-                rows,
-                new_columns,
-                notes,
-            });
-        }
-        let bounds = asking.bounds(connection.as_mut(), &position).await?;
-        let dialect = self.database.dialect();
-        let sql = dialect.select(&relation, &columns, &bounds.filter);
-        notes.extend(bounds.notes);
-        Ok(DatabaseLook {
-            filter: dialect.told(&bounds.filter),
-            rows: connection.estimate(&sql).await?,
-            new_columns,
-            notes,
-        })
-    }
-
-    /// What people should know of a first load that can't go on where it was interrupted.
-    async fn not_resumed(
-        &self,
-        connection: &mut dyn Connection,
-        columns: &[SourceColumn],
-        rows: Option<u64>,
-    ) -> Result<Option<Note>, Error> {
-        let Some(rows) = rows.filter(|rows| self.is_large(*rows)) else {
-            return Ok(None);
-        };
-        let is_full = self.table.incremental() == DatabaseIncremental::Full;
-        let (relation, key) = (self.relation(), self.table.key());
-        let wanted = self.parts_wanted(rows, is_full).max(2);
-        // As in `settled`: by row versions alone, a table without a key is one window.
-        let is_window =
-            self.table.incremental() == DatabaseIncremental::Rowversion && key.is_empty();
-        let is_divided = !is_full && !is_window && {
-            let parts = connection.parts(&relation, columns, &key, wanted).await?;
-            parts.len() > 1
-        };
-        Ok((!is_divided).then(|| Note::InOnePiece {
-            rows,
-            is_full,
-            is_query: self.table.query.is_some(),
-        }))
-    }
-
     /// Connects and settles what is to be read. `known` are the columns that the table has in the lake, comboi's own among them;
     /// `has_rows` says whether it has any rows.
     pub async fn open(
@@ -374,7 +266,7 @@ impl<'a> DatabaseReader<'a> {
         }
     }
 
-    fn position(&self, checkpoint: Option<&Position>) -> Result<Position, Error> {
+    pub(super) fn position(&self, checkpoint: Option<&Position>) -> Result<Position, Error> {
         let (mode, cursor) = (self.table.incremental(), self.table.cursor());
         let Some(before) = checkpoint else {
             return Ok(Position::new(mode, cursor));
@@ -406,7 +298,7 @@ impl<'a> DatabaseReader<'a> {
     }
 
     /// The types that are wanted instead of the database's, by the database's names.
-    fn said(&self, known: Option<&Columns>) -> BTreeMap<String, SqlType> {
+    pub(super) fn said(&self, known: Option<&Columns>) -> BTreeMap<String, SqlType> {
         let mut said = BTreeMap::new();
         if self.source.on_schema_change(self.table) == SchemaChangePolicy::Discard {
             let name = |column: &Column| {
@@ -428,7 +320,7 @@ impl<'a> DatabaseReader<'a> {
     }
 
     /// Whether there are columns, and every one that the configuration gives a type to is there, or was.
-    fn check_columns(
+    pub(super) fn check_columns(
         &self,
         columns: &[SourceColumn],
         known: Option<&Columns>,
@@ -449,7 +341,7 @@ impl<'a> DatabaseReader<'a> {
         Ok(())
     }
 
-    fn columns_gone(&self, columns: Vec<String>) -> Note {
+    pub(super) fn columns_gone(&self, columns: Vec<String>) -> Note {
         Note::ColumnsGone {
             columns,
             keyed: !self.table.key().is_empty(),
@@ -475,7 +367,7 @@ impl<'a> DatabaseReader<'a> {
         })
     }
 
-    fn cursor(&self, columns: &[SourceColumn]) -> Result<Cursor, Error> {
+    pub(super) fn cursor(&self, columns: &[SourceColumn]) -> Result<Cursor, Error> {
         let named = self.table.cursor();
         let columns = named.iter().map(|name| {
             let place = self.place(columns, name, "the `incremental_column`")?;
@@ -488,7 +380,7 @@ impl<'a> DatabaseReader<'a> {
     }
 
     /// What kinds of cursor the columns are. The error says why one can't be, or why it has no such lookback.
-    fn kinds(&self, cursor: &Cursor) -> Result<Vec<CursorKind>, Error> {
+    pub(super) fn kinds(&self, cursor: &Cursor) -> Result<Vec<CursorKind>, Error> {
         if self.table.incremental() != DatabaseIncremental::Watermark {
             return Ok(vec![CursorKind::Other; cursor.columns.len()]);
         }
@@ -510,7 +402,7 @@ impl<'a> DatabaseReader<'a> {
         Ok(kinds)
     }
 
-    fn asking<'b>(
+    pub(super) fn asking<'b>(
         &'b self,
         relation: &'b Relation,
         cursor: &'b Cursor,
@@ -584,7 +476,7 @@ impl<'a> DatabaseReader<'a> {
     }
 
     /// Columns of numbers that are kept as text because nobody gave them a type.
-    fn numbers_as_text(&self, columns: &[SourceColumn]) -> Option<Note> {
+    pub(super) fn numbers_as_text(&self, columns: &[SourceColumn]) -> Option<Note> {
         let columns = columns.iter().filter(|column| {
             column.source_type.starts_with("numeric")
                 && matches!(text_of(&column.sql_type), SqlType::Varchar(_))
@@ -613,7 +505,7 @@ impl<'a> DatabaseReader<'a> {
 }
 
 /// The table's columns that the database does not have any more.
-fn gone(known: Option<&Columns>, found: &Columns) -> Vec<String> {
+pub(super) fn gone(known: Option<&Columns>, found: &Columns) -> Vec<String> {
     let known = known.into_iter().flatten().map(|column| &column.name);
     known
         .filter(|name| found.get(name).is_none())
@@ -621,7 +513,7 @@ fn gone(known: Option<&Columns>, found: &Columns) -> Vec<String> {
         .collect()
 }
 
-fn without_own(known: &Columns) -> Columns {
+pub(super) fn without_own(known: &Columns) -> Columns {
     let known = known.iter();
     known
         .filter(|it| !it.name.starts_with("_comboi_"))

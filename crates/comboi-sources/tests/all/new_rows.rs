@@ -166,6 +166,34 @@ fn rows_without_a_value_by_policy() {
 }
 
 #[test]
+fn a_lookback_of_another_kind_is_told_in_the_first_run() {
+    for (lookback, value, told) in [
+        (
+            "2",
+            "2026-03-01",
+            "`2` can't be subtracted from `at`, which is DATE; write a span, such as `12h`",
+        ),
+        (
+            "3d",
+            "7",
+            "`3d` can't be subtracted from `at`, which is BIGINT; write a plain number, such as `500`",
+        ),
+        (
+            "3d",
+            "x",
+            "`3d` can't be subtracted from `at`, which is VARCHAR; leave it out",
+        ),
+    ] {
+        let mut shop = Shop::new(&format!(
+            "files: '*.csv'\nincremental_column: at\nlookback: {lookback}"
+        ));
+        shop.put("1.csv", &format!("at,v\n{value},a\n"));
+        let said = shop.run();
+        assert!(said.starts_with("error: ") && said.contains(told), "{said}");
+    }
+}
+
+#[test]
 fn late_rows_within_the_lookback_are_found() {
     check_column(
         "lookback: 3d\ncolumns: {at: TIMESTAMP}",
