@@ -187,7 +187,7 @@ fn a_lookback_of_another_kind_is_told_in_the_first_run() {
         let mut shop = Shop::new(&format!(
             "files: '*.csv'\nincremental_column: at\nlookback: {lookback}"
         ));
-        shop.put("1.csv", &format!("at,v\n{value},a\n"));
+        shop.put("1.csv", format!("at,v\n{value},a\n"));
         let said = shop.run();
         assert!(said.starts_with("error: ") && said.contains(told), "{said}");
     }
