@@ -21,7 +21,7 @@ const MISTAKES: [Mistake; 10] = [
             world.write(
                 "configs/default.yml",
                 format!("{SMALL_CONFIG}\nnonsense: 1\n"),
-            )
+            );
         },
         stage: "all",
         code: 2,
@@ -33,7 +33,7 @@ const MISTAKES: [Mistake; 10] = [
             world.write(
                 "transformations/sql/daily.sql",
                 "DELETE FROM orders_clean\n",
-            )
+            );
         },
         stage: "all",
         code: 2,
@@ -45,7 +45,7 @@ const MISTAKES: [Mistake; 10] = [
             contract(
                 world,
                 "  - {name: odd, type: expression, expression: 'amount >'}\n",
-            )
+            );
         },
         stage: "all",
         code: 2,
@@ -80,7 +80,7 @@ const MISTAKES: [Mistake; 10] = [
             world.write(
                 "transformations/sql/orders_clean.sql",
                 "SELECT id, day FROM orders\n",
-            )
+            );
         },
         stage: "silver",
         code: 3,
@@ -92,7 +92,7 @@ const MISTAKES: [Mistake; 10] = [
             contract(
                 world,
                 "  - {name: odd, type: expression, expression: 'amuont > 0'}\n",
-            )
+            );
         },
         stage: "all",
         code: 3,
