@@ -50,7 +50,9 @@ def comboi_daily():
         _, begun = comboi("trigger", "all")
         return begun["run"]
 
-    @task.sensor(poke_interval=30, timeout=timedelta(hours=6).total_seconds(), mode="reschedule")
+    # A look that fails (the lake or the network did not answer) says nothing about the run: the sensor looks again until its timeout. Mistakes
+    # in the configuration end it at once. Without `silent_fail` each such look would use up one of the retries, over all the hours.
+    @task.sensor(poke_interval=30, timeout=timedelta(hours=6).total_seconds(), mode="reschedule", silent_fail=True)
     def wait(run):
         code, view = comboi("status", str(run))
         if view["status"] == "open":
