@@ -39,7 +39,7 @@ pub use catalog::{Answer, FoundColumn, FoundTable, Suggestion, ask, discover, ta
 pub use checkpoint::{Load, Pending, Position};
 pub use chunk::{Chunk, Compared, How};
 pub use look::DatabaseLook;
-pub use open::{Databases, NoIdentity};
+pub use open::{Databases, NoIdentity, certificates};
 pub use postgres::Postgres;
 pub use ranges::split_range;
 pub use reader::DatabaseReader;

@@ -236,6 +236,12 @@ pub(crate) enum Command {
         #[arg(long, value_enum, default_value = "text")]
         output: Output,
     },
+    /// List the files that the project consists of, and what it names that is not a part of it. Environment variables need not be set.
+    Files {
+        /// How the list is told.
+        #[arg(long, value_enum, default_value = "text")]
+        output: Output,
+    },
     /// List the project's datasets and what the lake has of them.
     Ls {
         /// How the list is told.
@@ -430,6 +436,7 @@ impl Command {
         match self {
             Self::Validate { output, .. }
             | Self::Plan { output, .. }
+            | Self::Files { output }
             | Self::Ls { output }
             | Self::TestConnection { output, .. }
             | Self::Discover { output, .. }

@@ -7,6 +7,7 @@ mod database;
 mod doctor;
 mod evolution;
 mod exchange;
+mod files;
 mod generate;
 mod init;
 mod linkage;
@@ -124,6 +125,7 @@ pub(crate) fn dispatch(cli: Cli, out: &mut dyn Write) -> anyhow::Result<Exit> {
             ranges,
             output,
         } => database::reconcile(&global, &source, &table, ranges, output, out),
+        Command::Files { output } => files::files(&global, output, out),
         Command::Ls { output } => look::ls(&global, output, out),
         Command::Show {
             dataset,

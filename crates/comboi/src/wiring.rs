@@ -42,6 +42,7 @@ pub(crate) fn partial_project(global: &Global) -> anyhow::Result<PartialProject>
                 doubtful: BTreeSet::new(),
                 problems,
                 unused: Vec::new(),
+                files: Vec::new(),
             })
         }
     }

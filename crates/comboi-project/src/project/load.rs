@@ -36,6 +36,8 @@ pub struct PartialProject {
     pub problems: Vec<Problem>,
     /// Queries and contracts that no dataset refers to.
     pub unused: Vec<Problem>,
+    /// The files that it consists of, in the order of reading, those that are missing included; relative to its folder if they are below it.
+    pub files: Vec<PathBuf>,
 }
 
 impl PartialProject {
@@ -62,6 +64,7 @@ impl PartialProject {
             doubtful,
             problems,
             unused,
+            files: loader.files_read,
         }
     }
 }
@@ -273,9 +276,15 @@ impl<'a> Loader<'a> {
         Some(node)
     }
 
-    pub(super) fn text(&mut self, path: &Path) -> Option<String> {
+    /// A file that the project names, whether it is there or not.
+    pub(super) fn named(&mut self, path: &Path) -> Place {
         let place = self.place(path);
         self.files_read.push(place.file.to_path_buf());
+        place
+    }
+
+    pub(super) fn text(&mut self, path: &Path) -> Option<String> {
+        let place = self.named(path);
         match yaml::read_text(path, &place) {
             Ok(text) => Some(text),
             Err(problem) => self.reader.report(problem),
@@ -306,6 +315,7 @@ impl<'a> Loader<'a> {
             Some(written) => {
                 let file = self.folder.join(&written.value);
                 if !file.exists() {
+                    self.named(&file);
                     let message =
                         format!("there is no transformations file `{}`", written.display());
                     self.reader.problems.push(

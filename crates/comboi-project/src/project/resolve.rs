@@ -249,6 +249,7 @@ impl Resolver<'_, '_> {
             (None, Some(written)) => {
                 let path = self.loader.folder.join(&written.value);
                 if !path.exists() {
+                    self.loader.named(&path);
                     let message = format!("there is no model `{}`", written.display());
                     let hint = "paths are relative to the project's folder; `comboi linkage train` makes a model of `comparisons`";
                     self.report(&written.place, message, Some(hint.to_owned()));

@@ -21,6 +21,7 @@ mod wire;
 mod tests;
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -61,6 +62,15 @@ impl AzureSql {
         let (settings, warnings) = Settings::new(connection, secrets)?;
         let way = Arc::new(Way { settings, tokens });
         Ok((Self { way, idle: IDLE }, warnings))
+    }
+
+    /// The file of a certificate that a connection names, if it can be understood.
+    pub(super) fn certificates(
+        connection: &comboi_project::Connection,
+        secrets: &dyn Secrets,
+    ) -> Option<PathBuf> {
+        let (settings, _) = Settings::new(connection, secrets).ok()?;
+        settings.certificate().map(PathBuf::from)
     }
 
     async fn once(&self) -> Result<Session, Error> {

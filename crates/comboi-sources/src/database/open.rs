@@ -1,10 +1,13 @@
 //! From what people write to a database.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use comboi_project::{NoVault, Secret, Secrets, Setting, Source, UnresolvedSetting};
+use comboi_project::{
+    NoVault, Secret, SecretName, Secrets, SecretsError, Setting, Source, UnresolvedSetting,
+};
 
 use super::azure_sql::AzureSql;
 use super::client::{Database, Identity, Tokens};
@@ -58,6 +61,28 @@ impl Databases {
             }
             Source::Files(_) => Err(Error::Configuration("it is no database".into())),
         }
+    }
+}
+
+/// The file of certificates that a source's connection names. None where the connection can't be understood either.
+pub fn certificates(source: &Source) -> Option<PathBuf> {
+    match source {
+        Source::Postgres(database) => Postgres::certificates(&database.connection, &AnySecret),
+        Source::AzureSql(database) => AzureSql::certificates(&database.connection, &AnySecret),
+        Source::Files(_) => None,
+    }
+}
+
+/// Stands in for secrets that nobody has to know yet.
+struct AnySecret;
+
+impl Secrets for AnySecret {
+    fn secret(&self, _: &SecretName) -> Result<Secret, SecretsError> {
+        Ok(Secret::new("secret"))
+    }
+
+    fn secret_anew(&self, name: &SecretName) -> Result<Secret, SecretsError> {
+        self.secret(name)
     }
 }
 

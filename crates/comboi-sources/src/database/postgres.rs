@@ -18,6 +18,7 @@ mod unique;
 mod wire;
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -75,6 +76,15 @@ impl Postgres {
             tokens,
             idle: IDLE,
         })
+    }
+
+    /// The file of certificates that a connection names, if it can be understood.
+    pub(super) fn certificates(
+        connection: &comboi_project::Connection,
+        secrets: &dyn Secrets,
+    ) -> Option<PathBuf> {
+        let settings = Settings::new(connection, secrets).ok()?;
+        settings.encryption.root_certificates.map(PathBuf::from)
     }
 
     async fn once(&self) -> Result<Session, Error> {

@@ -27,6 +27,7 @@ pub(crate) fn validate(
         doubtful,
         mut problems,
         unused,
+        files: _,
     } = wiring::partial_project(global)?;
     let mut found = match &project {
         Some(project) => look(project, &doubtful, update_schemas)?,

@@ -1,6 +1,6 @@
 //! How a server is reached: what people write, understood.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use comboi_project::{Authentication, Connection, Secrets, Setting, SslMode};
 use mssql_tds::connection::client_context::{ClientContext, TdsAuthenticationMethod};
@@ -159,6 +159,11 @@ impl Settings {
         let mut context = self.context(token);
         context.packet_size = 8000;
         context
+    }
+
+    /// The file of the one certificate to trust, where the connection string names it.
+    pub(super) fn certificate(&self) -> Option<&Path> {
+        self.encryption.server_certificate.as_deref()
     }
 
     pub(super) fn data_source(&self) -> &str {
