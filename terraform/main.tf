@@ -6,8 +6,9 @@ data "azurerm_client_config" "current" {}
 locals {
   name = "${var.prefix}-comboi-${var.environment}"
 
-  # Names of storage accounts and vaults are taken worldwide: five characters of our own keep them apart.
-  unique = substr(sha1("${var.subscription_id}/${local.name}"), 0, 5)
+  # Names of storage accounts, vaults and function apps are taken worldwide: five characters of our own keep them apart.
+  unique   = substr(sha1("${var.subscription_id}/${local.name}"), 0, 5)
+  app_name = "${local.name}-${local.unique}"
 
   tags   = merge({ application = "comboi", environment = var.environment }, var.tags)
   stages = toset(["bronze", "silver", "gold"])

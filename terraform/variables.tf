@@ -124,19 +124,41 @@ variable "operators" {
 }
 
 variable "alert_emails" {
-  description = "Who is told about poison messages, stale datasets and a silent timer. Without anyone the alerts are in the portal only."
+  description = "Who is told when an alert rings. Without anyone the alerts are in the portal only."
   type        = set(string)
   default     = []
 }
 
 variable "silence_hours" {
-  description = "How long the timer may go without a good invocation before that is an alert: 1, 2, 3, 4, 5, 6, 24 or 48. Longer than the schedule's longest pause."
+  description = "An alert rings when no run has ended for so many hours, 1 to 48: two periods of `schedule` and the time that a run takes, 26 for a daily one."
   type        = number
   default     = 3
 
   validation {
-    condition     = contains([1, 2, 3, 4, 5, 6, 24, 48], var.silence_hours)
-    error_message = "Azure Monitor looks back over 1, 2, 3, 4, 5, 6, 24 or 48 hours."
+    condition     = var.silence_hours >= 1 && var.silence_hours <= 48 && floor(var.silence_hours) == var.silence_hours
+    error_message = "silence_hours is a whole number, 1 to 48: Azure Monitor looks back over two days at most."
+  }
+}
+
+variable "backlog_minutes" {
+  description = "An alert rings when a message has waited in the queue for so many minutes without anybody at work on it."
+  type        = number
+  default     = 60
+
+  validation {
+    condition     = var.backlog_minutes >= 15 && floor(var.backlog_minutes) == var.backlog_minutes
+    error_message = "backlog_minutes is a whole number, 15 or more: a message that failed waits up to ten minutes by design."
+  }
+}
+
+variable "backlog_messages" {
+  description = "An alert rings when so many messages are in the queue. With `fan_out: task` there is one for each dataset."
+  type        = number
+  default     = 500
+
+  validation {
+    condition     = var.backlog_messages >= 1 && floor(var.backlog_messages) == var.backlog_messages
+    error_message = "backlog_messages is a whole number, 1 or more."
   }
 }
 
@@ -176,6 +198,8 @@ variable "job" {
       registry_server     the registry's login server; null for a public image
       cpu, memory         processors, and memory such as "4Gi" (twice the processors)
       schedule            five fields in UTC (minute hour day month weekday); null: started by hand with `az containerapp job start`
+      silence_hours       an alert rings when no run of a scheduled job has ended for so many hours, 1 to 48; 0: no alert, for a job
+                          that runs less often than daily
       timeout_seconds     after which a run is ended; `comboi retry`, or the next run, goes on from there
       arguments           what it runs
   END
@@ -186,6 +210,7 @@ variable "job" {
     cpu             = optional(number, 2)
     memory          = optional(string, "4Gi")
     schedule        = optional(string)
+    silence_hours   = optional(number, 26)
     timeout_seconds = optional(number, 21600)
     arguments       = optional(list(string), ["run", "all", "--log-format", "json"])
   })
@@ -194,5 +219,10 @@ variable "job" {
   validation {
     condition     = var.job == null ? true : (var.job.registry_id == null) == (var.job.registry_server == null)
     error_message = "registry_id and registry_server go together: one gives the right to pull, the other is where to."
+  }
+
+  validation {
+    condition     = var.job == null ? true : contains(range(49), var.job.silence_hours)
+    error_message = "job.silence_hours is a whole number, 0 to 48."
   }
 }

@@ -22,6 +22,14 @@ resource "azurerm_key_vault" "this" {
   }
 }
 
+# A vault learns of a role some minutes after it was given, and refuses who has it until then.
+resource "time_sleep" "deployer_secrets" {
+  count = length(azurerm_role_assignment.deployer_secrets)
+
+  create_duration = "5m"
+  triggers        = { role = azurerm_role_assignment.deployer_secrets[0].id }
+}
+
 # azure-sql-password, postgres-password, and whatever else the configuration names with {{keyvault:…}}.
 resource "azurerm_key_vault_secret" "source" {
   #checkov:skip=CKV_AZURE_41:A password ends when its database says so; a date here would stop the pipeline without protecting anything.
@@ -34,7 +42,7 @@ resource "azurerm_key_vault_secret" "source" {
   content_type     = "password"
   tags             = local.tags
 
-  depends_on = [azurerm_role_assignment.deployer_secrets]
+  depends_on = [time_sleep.deployer_secrets]
 }
 
 resource "azurerm_key_vault_secret" "adls_storage_key" {
@@ -47,7 +55,7 @@ resource "azurerm_key_vault_secret" "adls_storage_key" {
   content_type = "account key"
   tags         = local.tags
 
-  depends_on = [azurerm_role_assignment.deployer_secrets]
+  depends_on = [time_sleep.deployer_secrets]
 }
 
 resource "azurerm_key_vault_secret" "queue_connection_string" {
@@ -60,5 +68,5 @@ resource "azurerm_key_vault_secret" "queue_connection_string" {
   content_type = "connection string"
   tags         = local.tags
 
-  depends_on = [azurerm_role_assignment.deployer_secrets]
+  depends_on = [time_sleep.deployer_secrets]
 }

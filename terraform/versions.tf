@@ -11,7 +11,12 @@ terraform {
     # For the one thing that azurerm gets wrong; see functions.tf.
     azapi = {
       source  = "azure/azapi"
-      version = "~> 2.4"
+      version = "2.8.0"
+    }
+    # To wait until a role is known everywhere; see vault.tf.
+    time = {
+      source  = "hashicorp/time"
+      version = "0.13.1"
     }
   }
 }
@@ -24,6 +29,11 @@ provider "azurerm" {
     key_vault {
       # A vault with purge protection can't be purged; Terraform is not to try.
       purge_soft_delete_on_destroy = false
+    }
+    storage {
+      # The provider would wait for the accounts' own addresses, which `private_networking` closes before there are endpoints. All that is made
+      # here goes through the management API.
+      data_plane_available = false
     }
   }
 }

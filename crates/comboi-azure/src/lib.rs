@@ -20,5 +20,5 @@ mod queue;
 
 pub use identity::{Identities, NoToken};
 pub use machine::Machine;
-pub use queue::{Connection, QueueError, TaskQueue};
+pub use queue::{Connection, QueueError, Seen, TaskQueue};
 pub use vault::Vault;

@@ -2,12 +2,15 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use async_trait::async_trait;
 use azure_core::credentials::TokenCredential;
 use azure_core::http::policies::{Policy, PolicyResult};
 use azure_core::http::{Context, Request, StatusCode, Url};
-use azure_storage_queue::models::{QueueClientGetPropertiesResultHeaders as _, QueueMessage};
+use azure_storage_queue::models::{
+    QueueClientGetPropertiesResultHeaders as _, QueueClientPeekMessagesOptions, QueueMessage,
+};
 use azure_storage_queue::{QueueClient, QueueClientOptions};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -41,6 +44,17 @@ pub struct TaskQueue {
     poison: Arc<QueueClient>,
     name: String,
     place: String,
+}
+
+/// What is in a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// About how many messages there are, those included that somebody is at work on.
+    pub waiting: i64,
+    /// When the oldest of those was sent that nobody is at work on.
+    pub oldest: Option<SystemTime>,
+    /// How many messages are among the poison.
+    pub poison: i64,
 }
 
 impl Connection {
@@ -180,6 +194,32 @@ impl TaskQueue {
             .await
             .map_err(unavailable)?;
         Ok(())
+    }
+
+    /// What is in the queue and among its poison.
+    pub async fn seen(&self) -> Result<Seen, QueueError> {
+        /// As many as the service shows at once, from the front.
+        const FRONT: i32 = 32;
+        let properties = self.client.get_properties(None).await;
+        let waiting = properties
+            .and_then(|properties| properties.approximate_messages_count())
+            .map_err(|e| self.explained(&e))?;
+        let options = QueueClientPeekMessagesOptions {
+            number_of_messages: Some(FRONT),
+            ..Default::default()
+        };
+        let front = async { self.client.peek_messages(Some(options)).await?.into_model() };
+        let front = front.await.map_err(|e| self.explained(&e))?;
+        let sent = front
+            .items
+            .into_iter()
+            .flatten()
+            .filter_map(|it| it.insertion_time);
+        Ok(Seen {
+            waiting: waiting.unwrap_or(0),
+            oldest: sent.min().map(SystemTime::from),
+            poison: self.poison().await?.1,
+        })
     }
 
     /// The name of the queue where the host puts what failed too often, and how many messages are in it, those included that somebody has

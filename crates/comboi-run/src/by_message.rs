@@ -56,7 +56,7 @@ impl Runner {
         let mut answer = Answer::default();
         self.ledger().take_over_schedule().await?;
         if let Some(other) = self.other_app().await? {
-            error!(run = other.run.0, "{other}");
+            error!(event = "other_app", run = other.run.0, "{other}");
             answer.said.push(other.to_string());
         }
         let mut busy = false;
@@ -82,7 +82,11 @@ impl Runner {
                 Err(RunError::Ledger(e @ LedgerError::Damaged { .. })) => {
                     self.ledger().set_aside(run).await?;
                     let why = chain(&e);
-                    error!(run = run.0, "run {run} can't go on and is set aside: {why}");
+                    error!(
+                        event = "run_set_aside",
+                        run = run.0,
+                        "run {run} can't go on and is set aside: {why}"
+                    );
                     let text = format!("run {run} can't go on and is set aside: {why}");
                     answer.said.push(text);
                 }
@@ -104,7 +108,12 @@ impl Runner {
                 answer
                     .send
                     .extend(self.after(config, run, &open.left).await?);
-                info!(run = run.0, slot, "run {run} begins by the timer");
+                info!(
+                    event = "run_by_timer",
+                    run = run.0,
+                    slot,
+                    "run {run} begins by the timer"
+                );
                 answer.said.push(format!("run {run} begins"));
             }
             None => {
@@ -126,7 +135,7 @@ impl Runner {
         let Some(open) = self.open_run(run).await? else {
             self.ledger().set_aside(run).await?;
             let text = format!("run {run} left no plan and is set aside");
-            warn!(run = run.0, "{text}");
+            warn!(event = "run_set_aside", run = run.0, "{text}");
             answer.said.push(text);
             return Ok(false);
         };
@@ -143,6 +152,7 @@ impl Runner {
             return Ok(true);
         }
         warn!(
+            event = "message_lost",
             run = run.0,
             "run {run} has lost its message and is asked to go on"
         );
@@ -221,7 +231,7 @@ impl Runner {
                 poisoned: message.poisoned + 1,
                 ..message
             };
-            warn!(%stage, "a message failed too often and is tried anew, one task at a time");
+            warn!(event = "message_poisoned", %stage, "a message failed too often and is tried anew, one task at a time");
             let text = format!("{stage} is tried anew, one task at a time");
             return Ok(Answer::said(text).with([again]));
         }
@@ -233,7 +243,7 @@ impl Runner {
         let why = "the function that did it failed or was killed ten times; its log says why, and if it says nothing, the instance has too little memory or time";
         let left = self.tasks_left(run, stage).await?;
         self.give_up(run, &left, why).await?;
-        error!(run = run.0, %stage, "run {run}: {stage} was given up: {why}");
+        error!(event = "stage_given_up", run = run.0, %stage, "run {run}: {stage} was given up: {why}");
         let mut answer = Answer::said(format!("run {run}: {stage} was given up"));
         // Nothing is left to do there; this tells whether the run is still open.
         if self.step(run, stage, None).await? == Step::Done {
@@ -245,7 +255,11 @@ impl Runner {
 
     /// Puts a message on record that nobody can ever do.
     pub async fn refuse(&self, name: &str, why: &str) -> Result<(), RunError> {
-        error!(message_id = name, "the message {name} is refused: {why}");
+        error!(
+            event = "message_refused",
+            message_id = name,
+            "the message {name} is refused: {why}"
+        );
         self.ledger().refuse(name, why, self.clock.now()).await?;
         Ok(())
     }
@@ -323,7 +337,7 @@ impl Runner {
                 self.give_up(run, &[dataset], &format!("{why}; {more}"))
                     .await?;
             }
-            error!(run = run.0, %stage, "run {run}: {stage} was given up: {why}");
+            error!(event = "stage_given_up", run = run.0, %stage, "run {run}: {stage} was given up: {why}");
             return self.through(run, message, config).await;
         }
         let again = TaskMessage {
@@ -331,7 +345,7 @@ impl Runner {
             stuck,
             ..message.clone()
         };
-        info!(run = run.0, %stage, advanced, "run {run}: {stage} goes on in another invocation");
+        info!(event = "stage_continued", run = run.0, %stage, advanced, "run {run}: {stage} goes on in another invocation");
         let text = format!("run {run}: {stage} goes on in another invocation after {limit}");
         Ok(Answer::said(text).with([again]))
     }
@@ -383,6 +397,7 @@ impl Runner {
             let why = "the run had not ended within a day, so it was given up; what it committed stays, and the next run does the rest";
             let left = self.tasks_left(open.run, *stage).await?;
             self.give_up(open.run, &left, why).await?;
+            error!(event = "stage_given_up", run = open.run.0, %stage, "run {}: {stage} was given up: {why}", open.run);
         }
         self.end(open.run).await?;
         Ok(())

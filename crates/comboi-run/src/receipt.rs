@@ -180,6 +180,21 @@ impl RunReport {
         (self.ended_at - self.begun_at).to_std().unwrap_or_default()
     }
 
+    /// How the run ended: the word by which logs and alerts go.
+    pub fn ending(&self) -> &'static str {
+        let ended = |outcome: Outcome| self.count(outcome) > 0;
+        if self.interrupted {
+            "interrupted"
+        } else if self.failure.is_some() || ended(Outcome::Failed) || ended(Outcome::UpstreamFailed)
+        {
+            "failed"
+        } else if self.stopped || ended(Outcome::Stopped) {
+            "stopped"
+        } else {
+            "succeeded"
+        }
+    }
+
     /// Whether everything that was planned is done and good.
     pub fn is_good(&self) -> bool {
         !self.stopped

@@ -12,7 +12,7 @@ use comboi_plan::Plan;
 use comboi_project::{Companion, DatasetId, Project, RunId, Stage};
 use comboi_sources::database::Databases;
 use tokio::task::JoinSet;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::clock::Clock;
 use crate::event::{Event, Listener, Phase};
@@ -254,6 +254,7 @@ impl Runner {
         let run = order.run;
         self.sweep_scratch();
         info!(
+            event = "run_began",
             run = run.0,
             task_count = order.plan.tasks.len(),
             "run {run} begins: {} tasks",
@@ -269,6 +270,7 @@ impl Runner {
         let mut report = self.report(&order, &receipts);
         report.stopped = self.stop.requested();
         self.put_on_record(&mut report).await;
+        log_end(&report);
         if !self.ledger().close(&report).await? {
             let text = format!(
                 "another process took run {run} for interrupted and closed it as such, because it saw no sign of life of it; what the run did is in the lake"
@@ -325,17 +327,6 @@ impl Runner {
     }
 
     pub(crate) fn tell_end(&self, report: &RunReport) {
-        let run = report.run;
-        info!(
-            run = run.0,
-            succeeded = report.count(Outcome::Succeeded),
-            failed = report.count(Outcome::Failed),
-            elapsed_ms = millis(report.took()),
-            "run {run} ended: {} succeeded, {} skipped, {} failed",
-            report.count(Outcome::Succeeded),
-            report.count(Outcome::Skipped),
-            report.count(Outcome::Failed) + report.count(Outcome::UpstreamFailed),
-        );
         (self.listener)(Event::RunEnded { report });
     }
 
@@ -402,4 +393,47 @@ pub(crate) fn written_by(plan: &Plan) -> Vec<DatasetId> {
 
 pub(crate) fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// One line for the end of each run, numbers only: alerts go by its fields, and a line that is too long is cut off on the way to them. It is
+/// written before the run is closed: a process that is killed in between is followed by one that writes it again.
+pub(crate) fn log_end(report: &RunReport) {
+    let (run, outcome) = (report.run, report.ending());
+    let [succeeded, skipped, failed, upstream_failed, stopped] = [
+        Outcome::Succeeded,
+        Outcome::Skipped,
+        Outcome::Failed,
+        Outcome::UpstreamFailed,
+        Outcome::Stopped,
+    ]
+    .map(|outcome| report.count(outcome));
+    let late = report.tasks.iter().filter(|task| task.late).count();
+    let warnings: usize = report.tasks.iter().map(|task| task.warnings.len()).sum();
+    let quarantined_rows: u64 = report.tasks.iter().map(|task| task.quarantined_rows).sum();
+    let elapsed_ms = millis(report.took());
+    macro_rules! log {
+        ($level:ident) => {
+            $level!(
+                event = "run_ended",
+                run = run.0,
+                pipeline = report.pipeline,
+                outcome,
+                succeeded,
+                skipped,
+                failed,
+                upstream_failed,
+                stopped,
+                late,
+                warnings,
+                quarantined_rows,
+                elapsed_ms,
+                "run {run} {outcome}: {succeeded} succeeded, {skipped} skipped, {failed} failed, {upstream_failed} not begun after a failure, {stopped} stopped"
+            )
+        };
+    }
+    match outcome {
+        "succeeded" if late == 0 && warnings == 0 && quarantined_rows == 0 => log!(info),
+        "succeeded" | "stopped" => log!(warn),
+        _ => log!(error),
+    }
 }

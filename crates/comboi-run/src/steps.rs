@@ -16,7 +16,7 @@ use tracing::info;
 use crate::event::Event;
 use crate::ledger::{LedgerError, Order, RunKind};
 use crate::receipt::{Failure, Outcome, Receipt, RunReport};
-use crate::runner::{RunError, Runner, written_by};
+use crate::runner::{RunError, Runner, log_end, written_by};
 use crate::under_way::HEARTBEAT;
 
 /// What a step came to.
@@ -69,6 +69,7 @@ impl Runner {
         self.close_interrupted(&open, order.run).await;
         let (run, tasks) = (order.run, order.plan.tasks.len());
         info!(
+            event = "run_began",
             run = run.0,
             request,
             task_count = tasks,
@@ -186,6 +187,7 @@ impl Runner {
         }
         let mut report = self.report(&order, &receipts);
         self.put_on_record(&mut report).await;
+        log_end(&report);
         ledger.close_open(&report).await?;
         self.forget_old(run).await;
         self.tell_end(&report);

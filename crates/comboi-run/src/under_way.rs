@@ -10,7 +10,7 @@ use tracing::warn;
 use crate::ledger::{Ledger, LedgerError, Order};
 use crate::process::Process;
 use crate::receipt::RunReport;
-use crate::runner::{RunError, Runner};
+use crate::runner::{RunError, Runner, log_end};
 use crate::task::chain;
 
 /// How often whoever works on a run says so.
@@ -180,12 +180,10 @@ impl Runner {
             self.put_on_record(&mut report).await;
             report.ended_at = ended_at;
         }
-        ledger.close(&report).await?;
-        let run = order.run;
-        warn!(
-            run = run.0,
-            "run {run} was interrupted: nobody is at work on it, and it is closed as such"
-        );
+        if ledger.close(&report).await? {
+            // Nobody is at work on it, so nobody else says so.
+            log_end(&report);
+        }
         Ok(())
     }
 

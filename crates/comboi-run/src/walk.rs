@@ -101,7 +101,7 @@ impl Runner {
     async fn one(&self, job: &Arc<Job>) -> Receipt {
         let (order, dataset) = (&job.order, &job.task.dataset);
         let begun_at = self.clock.now();
-        info!(run = order.run.0, %dataset, "`{dataset}` begins");
+        info!(event = "task_began", run = order.run.0, %dataset, "`{dataset}` begins");
         (self.listener)(Event::TaskBegan { dataset });
         let mut tries = 0;
         let done = loop {
@@ -109,7 +109,7 @@ impl Runner {
             match self.work.task(job).await {
                 Err(e) if e.worth_retrying() && tries < TRIES && !self.stop.requested() => {
                     let error = chain(&e);
-                    warn!(run = order.run.0, %dataset, error, "`{dataset}` is tried again: {error}");
+                    warn!(event = "task_tried_again", run = order.run.0, %dataset, error, "`{dataset}` is tried again: {error}");
                     let pause = Duration::from_millis(250 * u64::from(tries * tries));
                     self.clock.wait(pause).await;
                 }
@@ -184,6 +184,7 @@ impl Runner {
     pub(crate) fn unbegun(&self, run: RunId, task: &Task, outcome: Outcome) -> Receipt {
         let mut receipt = self.receipt(run, &task.dataset, self.clock.now(), Ok(Done::default()));
         receipt.outcome = outcome;
+        log_end(&receipt);
         (self.listener)(Event::TaskEnded { receipt: &receipt });
         receipt
     }
@@ -230,25 +231,27 @@ fn log_end(receipt: &Receipt) {
     let elapsed_ms = millis(receipt.took());
     match &receipt.failure {
         Some(failure) => {
-            error!(run, %dataset, %outcome, elapsed_ms, error = failure.message, "`{dataset}` failed: {}", failure.message);
+            error!(event = "task_ended", run, %dataset, %outcome, elapsed_ms, error = failure.message, "`{dataset}` failed: {}", failure.message);
         }
         None if receipt.outcome == Outcome::Skipped => {
             let reason = receipt.reason.as_deref().unwrap_or_default();
-            info!(run, %dataset, %outcome, reason, elapsed_ms, version = receipt.version, "`{dataset}` skipped: {reason}");
+            info!(event = "task_ended", run, %dataset, %outcome, reason, elapsed_ms, version = receipt.version, "`{dataset}` skipped: {reason}");
+        }
+        None if !receipt.outcome.is_good() => {
+            warn!(event = "task_ended", run, %dataset, %outcome, elapsed_ms, "`{dataset}` {outcome}");
         }
         None => {
             let row_count = receipt.rows;
-            info!(run, %dataset, %outcome, row_count, elapsed_ms, version = receipt.version, "`{dataset}` {outcome}: {row_count} rows");
+            info!(event = "task_ended", run, %dataset, %outcome, row_count, elapsed_ms, version = receipt.version, "`{dataset}` {outcome}: {row_count} rows");
         }
     }
     if receipt.late {
-        // terraform/monitoring.tf looks for these words.
-        warn!(run, %dataset, "`{dataset}` is older than its SLA allows");
+        warn!(event = "dataset_late", run, %dataset, "`{dataset}` is older than its SLA allows");
     }
     for note in &receipt.notes {
-        info!(run, %dataset, "`{dataset}`: {note}");
+        info!(event = "note", run, %dataset, "`{dataset}`: {note}");
     }
     for warning in &receipt.warnings {
-        warn!(run, %dataset, "`{dataset}`: {warning}");
+        warn!(event = "warning", run, %dataset, "`{dataset}`: {warning}");
     }
 }

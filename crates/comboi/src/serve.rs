@@ -112,7 +112,7 @@ async fn invoke(
         Err(e) => {
             let told = crate::exit::told(&e);
             let told = told.strip_prefix("error: ").unwrap_or(&told);
-            error!(function, "{told}");
+            error!(event = "invocation_failed", function, "{told}");
             let answer = Json(json!({"Outputs": {}, "Logs": [told]}));
             (StatusCode::INTERNAL_SERVER_ERROR, answer).into_response()
         }

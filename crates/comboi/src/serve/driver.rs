@@ -1,12 +1,13 @@
 //! The timer has fired: go on with what has not ended, else begin a run.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use comboi_azure::{Seen, TaskQueue};
 use comboi_plan::Plan;
 use serde_json::Value;
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::Said;
-use super::app::{App, Loaded};
+use super::app::App;
 use super::message::name_of;
 
 pub(super) async fn drive(app: &App, body: &Value) -> Said {
@@ -19,18 +20,39 @@ pub(super) async fn drive(app: &App, body: &Value) -> Said {
     let config = config.display().to_string();
     let answer = runner.on_timer(&slot, &config, plan).await?;
     let mut said = loaded.send(answer).await?;
-    said.extend(left_in_poison(&loaded).await);
+    said.extend(look_at_queue(&loaded.queue, runner.clock.now()).await);
     Ok(said)
 }
 
-/// Whether messages lie where nobody is asked to do them. What keeps us from looking is no reason for a timer to fail.
-async fn left_in_poison(loaded: &Loaded) -> Option<String> {
-    let told = match loaded.queue.poison().await {
-        Ok((_, 0)) => return None,
-        Ok((name, count)) => poison_told(&name, count),
-        Err(e) => format!("nobody could look for messages that can't be done: {e}"),
+/// Logs what is in the queue, for alerts: whether anybody takes messages, and whether some lie where nobody is asked to do them. What keeps us
+/// from looking is no reason for a timer to fail.
+async fn look_at_queue(queue: &TaskQueue, now: DateTime<Utc>) -> Option<String> {
+    let Seen {
+        waiting,
+        oldest,
+        poison,
+    } = match queue.seen().await {
+        Ok(seen) => seen,
+        Err(e) => {
+            let told = format!(
+                "nobody could look into the queue for messages that wait or can't be done: {e}"
+            );
+            warn!(event = "queue_unseen", "{told}");
+            return Some(told);
+        }
     };
-    warn!("{told}");
+    let age = |sent| (now - DateTime::<Utc>::from(sent)).num_seconds().max(0);
+    let oldest_seconds = oldest.map_or(0, age);
+    let name = queue.name();
+    info!(
+        event = "queue_seen",
+        waiting,
+        oldest_seconds,
+        poison,
+        "`{name}` has {waiting} messages; {poison} are in `{name}-poison`"
+    );
+    let told = (poison > 0).then(|| poison_told(&format!("{name}-poison"), poison))?;
+    warn!(event = "poison_left", poison, "{told}");
     Some(told)
 }
 

@@ -30,6 +30,7 @@
 //!
 //! The bodies that the stand-in sends are held to a real host's, byte for byte, where they are made (`comboi-test`, `functions_host/body.rs`).
 
+mod alerts;
 mod bad;
 mod contract;
 mod deployments;

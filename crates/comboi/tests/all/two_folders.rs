@@ -39,12 +39,17 @@ fn statuses(world: &World) -> Vec<String> {
 
 /// A run that is in the middle of a query.
 fn slow_run(world: &World) -> Child {
+    slow_run_that_logs(world, &[])
+}
+
+/// The same with options for its log.
+pub(crate) fn slow_run_that_logs(world: &World, options: &[&str]) -> Child {
     let quick = world.read("transformations/sql/daily.sql");
     world.write("transformations/sql/daily.sql", SLOW);
     let run = world
-        .command(&["run", "gold"])
+        .command(&[&["run", "gold"], options].concat())
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
+        .stderr(Stdio::piped())
         .spawn()
         .unwrap();
     while world.read_folder(".comboi/scratch").is_empty() {
