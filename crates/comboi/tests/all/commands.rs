@@ -316,13 +316,13 @@ fn a_dataset_that_is_too_old_is_published_and_told_whether_it_is_built_or_not() 
         "transformations/contracts/orders_clean.yml",
         format!("{contract}sla:\n  freshness: {{max_age_hours: 24, column: day}}\n"),
     );
-    // The words are what the alert in terraform/monitoring.tf looks for.
+    // The event is what the alert `late` in terraform/ looks for.
     let told = |times: usize| {
         world.expect(4, &["run", "all"]);
         assert_eq!(world.rows("orders_clean").len(), 2);
         let log = world.read("logs/pipeline.log");
-        let words = "`silver/orders_clean` is older than its SLA allows";
-        assert_eq!(log.matches(words).count(), times, "{log}");
+        let event = "\"event\":\"dataset_late\"";
+        assert_eq!(log.matches(event).count(), times, "{log}");
     };
     told(1);
     told(2);

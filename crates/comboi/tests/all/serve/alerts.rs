@@ -131,7 +131,7 @@ fn a_run_that_sets_rows_aside() {
     );
     app.world().write("configs/default.yml", config);
     app.world()
-        .write("in/orders/bad.csv", "id,day,amount\nnine,2024-05-01,1\n");
+        .write("in/orders/bad.csv", "id,day,amount\nnine,2024-05-01,1\n4,2024-05-01,1\n");
     check_run("rows_set_aside", &app);
 }
 
