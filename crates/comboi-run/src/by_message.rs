@@ -65,7 +65,7 @@ impl Runner {
             && let Some(open) = self.open_run(run).await?
         {
             let text = format!("run {run} was planned and not begun, and begins now");
-            warn!(run = run.0, "{text}");
+            warn!(event = "run_adopted", run = run.0, "{text}");
             answer.said.push(text);
             answer
                 .send
