@@ -130,7 +130,7 @@ variable "alert_emails" {
 }
 
 variable "silence_hours" {
-  description = "An alert rings when no run has ended for so many hours, 1 to 48: two periods of `schedule` and the time that a run takes, 26 for a daily one."
+  description = "An alert rings when no run has ended for so many hours, 1 to 48: two periods of an hourly `schedule` and the time that a run takes; 26 for a daily one."
   type        = number
   default     = 3
 
