@@ -105,8 +105,14 @@ pub enum Error {
     },
 }
 
+/// What stands behind a table's name in that of the table of the files that it was read from.
+pub(crate) const FILES_READ: &str = "__files_read";
+
 /// What works: without its log a dataset has no history to go back in.
 fn way_out(dataset: &str, file: &str) -> String {
+    if let Some(table) = dataset.strip_suffix(FILES_READ) {
+        return way_out_without_files_read(table, file);
+    }
     if file.ends_with(".checkpoint.parquet") || file.ends_with("_last_checkpoint") {
         return "`comboi repair` takes it away if all entries of the log are there; else bring the file back from a backup, or move the dataset's folder away: the next run makes it anew, without its earlier versions".to_owned();
     }
@@ -130,10 +136,31 @@ fn way_out(dataset: &str, file: &str) -> String {
     }
 }
 
-/// The dataset that a quarantine, or what a deduplication keeps, is beside.
+/// What works when nobody knows which files a table was read from.
+fn way_out_without_files_read(table: &str, file: &str) -> String {
+    let again = match table.parse() {
+        Ok(DatasetId::Extracted(source, name)) => format!(
+            "read the source again as a whole: `comboi reset-checkpoint --source {source} --table {name}` and `comboi run all`"
+        ),
+        _ => "read the source again as a whole".to_owned(),
+    };
+    let backup = "bring the file back from a backup";
+    if !file.starts_with("_delta_log") {
+        return format!("{backup}; without one, {again}");
+    }
+    let repair = match file.ends_with(".checkpoint.parquet") || file.ends_with("_last_checkpoint") {
+        true => "`comboi repair` takes it away if all entries of the log are there; else ",
+        false => "",
+    };
+    format!(
+        "{repair}{backup}; without one, move the folder `_files_read` in that of `{table}` away and {again}"
+    )
+}
+
+/// The dataset that a table is beside.
 fn without_suffix(name: &str) -> &str {
     let suffixes = Companion::ALL.map(Companion::suffix).into_iter();
-    let mut suffixes = suffixes.chain(["__quarantine"]);
+    let mut suffixes = suffixes.chain(["__quarantine", FILES_READ]);
     let dataset = suffixes.find_map(|suffix| name.strip_suffix(suffix));
     dataset.unwrap_or(name)
 }

@@ -8,7 +8,7 @@ use futures::future::try_join_all;
 use object_store::path::Path as Key;
 use object_store::{ListResult, ObjectStoreExt as _, PutMode, PutOptions};
 
-use crate::error::Error;
+use crate::error::{Error, FILES_READ};
 use crate::layout::{BadLayout, Layout};
 use crate::root::{NoLinks, Root};
 use crate::table::Table;
@@ -57,6 +57,16 @@ impl Lake {
             layout.quarantine(id),
             None,
         )
+    }
+
+    /// Which files a table of files was read from.
+    ///
+    /// # Panics
+    /// When the lake was made without the dataset's stage.
+    pub fn files_read(&self, id: &DatasetId) -> Table {
+        let (root, layout) = self.stage(id.stage());
+        let name = format!("{id}{FILES_READ}");
+        Table::new(name, root.clone(), layout.files_read(id), None)
     }
 
     /// What a deduplication keeps beside a dataset.

@@ -6,6 +6,7 @@
 //! <root>/<table>.parquet                 the published file, if the template ends in `.parquet`
 //! <root>/<table>__quarantine/…           rows that a rule kept out
 //! <root>/<table>__clusters/…             what a deduplication keeps beside it
+//! <root>/<table>/_files_read/…           which files a table of files was read from
 //! <root of bronze>/_comboi/<record>/…    comboi's own tables
 //! ```
 
@@ -16,6 +17,8 @@ use object_store::path::Path as Key;
 const PARQUET: &str = ".parquet";
 /// What the name of a dataset's quarantine ends in.
 const QUARANTINE: &str = "__quarantine";
+/// The folder, within that of a table of files, of the table of the files that it was read from. Readers of Delta tables pass over names with `_`.
+const FILES_READ: &str = "_files_read";
 /// What the names of objects begin with that a publication is about to move into place.
 pub(crate) const PUBLICATION: &str = "_publication-";
 
@@ -169,6 +172,11 @@ impl Layout {
     /// Where the rows of a dataset are kept that a rule kept out.
     pub(crate) fn quarantine(&self, id: &DatasetId) -> Key {
         with_suffix(&self.table(id), QUARANTINE)
+    }
+
+    /// Which files a table of files was read from. Within its folder, because neither is of use without the other.
+    pub(crate) fn files_read(&self, id: &DatasetId) -> Key {
+        self.table(id).join(FILES_READ)
     }
 
     /// What a deduplication keeps beside a dataset.

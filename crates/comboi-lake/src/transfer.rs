@@ -4,6 +4,7 @@ use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path as Key;
 use object_store::{ObjectStoreExt, WriteMultipart};
@@ -97,6 +98,24 @@ impl Table {
             .await
     }
 
+    /// The bytes of a small file of a version, as they were written.
+    pub async fn bytes_of(&self, file: &DataFile) -> Result<Bytes, Error> {
+        let key = self.key_of(&file.name)?;
+        let unavailable = |e: object_store::Error| self.unavailable("fetch a file of", e.into());
+        let bytes = match self.store().get(&key).await {
+            Ok(answer) => answer.bytes().await.map_err(unavailable)?,
+            Err(object_store::Error::NotFound { .. }) => {
+                return self.check_size(file, None).map(|()| Bytes::new());
+            }
+            Err(error) => return Err(unavailable(error)),
+        };
+        self.check_size(file, Some(bytes.len() as u64))?;
+        let mut digester = Digester::new();
+        digester.add(&bytes);
+        self.check_digest(file, digester.finish())?;
+        Ok(bytes)
+    }
+
     async fn local_file(&self, file: &DataFile, scratch: &Path) -> Result<PathBuf, Error> {
         let key = self.key_of(&file.name)?;
         if let Some(path) = self.root.file(&key) {
@@ -145,7 +164,7 @@ impl Table {
 }
 
 /// The next bytes of a file: `PART` of them, fewer at its end.
-async fn chunk(from: &Arc<std::fs::File>) -> io::Result<bytes::Bytes> {
+async fn chunk(from: &Arc<std::fs::File>) -> io::Result<Bytes> {
     let from = Arc::clone(from);
     // Not by tokio's own file, which copies each byte once more.
     let read = tokio::task::spawn_blocking(move || {
@@ -174,7 +193,7 @@ async fn place(from: &Path, to: &Path) -> io::Result<()> {
 
 /// Writes what comes, a [`PART`] at a time, while the next one comes, and answers its digest.
 async fn receive(
-    bytes: impl futures::Stream<Item = io::Result<bytes::Bytes>> + Unpin,
+    bytes: impl futures::Stream<Item = io::Result<Bytes>> + Unpin,
     to: &Path,
 ) -> io::Result<Digest> {
     if let Some(folder) = to.parent() {

@@ -404,16 +404,10 @@ impl Build<'_> {
         }
         let pipeline = &self.runner.project.name;
         // What a dead attempt of this run had put there goes with the rest.
-        let before = newest
-            .as_ref()
-            .and_then(|newest| newest.last_commit(pipeline));
-        let chunk = before
-            .filter(|(run, _)| *run == self.order.run)
-            .map_or(0, |(_, chunk)| chunk + 1);
         let change = Change {
             pipeline: pipeline.clone(),
             run: self.order.run,
-            chunk,
+            chunk: writer::next_chunk(newest.as_ref(), pipeline, self.order.run),
             operation: Operation::Replace,
             columns: quarantine_columns(columns),
             add: file.into_iter().collect(),

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::runner::Runner;
 use crate::task::TaskError;
+use crate::writer;
 
 /// Which versions go with a version of the dataset. Kept in the dataset's commit.
 pub(crate) const DEDUPE: &str = "dedupe";
@@ -203,14 +204,8 @@ async fn put(
         (None, None, Some(newest)) => (newest.columns.clone(), Vec::new()),
         (None, None, None) => return Ok(None),
     };
-    let before = newest
-        .as_ref()
-        .and_then(|newest| newest.last_commit(&change.pipeline));
-    let chunk = before
-        .filter(|(run, _)| *run == change.run)
-        .map_or(0, |(_, chunk)| chunk + 1);
     let change = Change {
-        chunk,
+        chunk: writer::next_chunk(newest.as_ref(), &change.pipeline, change.run),
         operation: Operation::Replace,
         columns,
         add,

@@ -2,6 +2,7 @@
 
 mod databases;
 mod files;
+mod files_read;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -19,6 +20,8 @@ use crate::writer::{self, Standing};
 
 pub(crate) use databases::{Range, look as look_at_database, open};
 pub(crate) use files::look as look_at_files;
+pub use files_read::checkpoint_of;
+pub(crate) use files_read::{FilesRead, files_version};
 
 /// How far the table has been read. Kept in the commit of the rows that it stands for.
 pub(crate) const CHECKPOINT: &str = "checkpoint";

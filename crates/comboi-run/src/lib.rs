@@ -26,6 +26,7 @@ mod task;
 mod work;
 mod writer;
 
+mod beside;
 mod build;
 mod dedupe;
 mod extract;
@@ -40,6 +41,7 @@ mod history;
 mod maintenance;
 mod reconcile;
 mod record;
+mod rows;
 mod vacuum;
 mod verify;
 
@@ -53,6 +55,7 @@ pub use by_message::Answer;
 pub use clock::Clock;
 pub use comboi_plan::FailureKind;
 pub use event::{Event, Listener, Phase};
+pub use extract::checkpoint_of;
 pub use history::{RunStatus, RunView, TaskView, run, runs};
 pub use ledger::LedgerError;
 pub use link::{Learn, Link, LinkReport, check_settings, save as save_model};

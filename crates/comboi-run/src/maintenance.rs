@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use comboi_lake::{Change, Operation, Remove, Snapshot};
 use comboi_plan::Plan;
 use comboi_project::{Columns, DatasetId, RunId};
-use comboi_sources::Checkpoint;
 use tracing::warn;
 
-use crate::extract::CHECKPOINT;
+use crate::extract::{CHECKPOINT, checkpoint_of};
 use crate::ledger::{Order, RunKind};
 use crate::quarantine::{QUARANTINE, quarantined};
 use crate::receipt::RunReport;
@@ -113,9 +112,11 @@ impl Runner {
     /// Whether a table of files can be read anew as a whole: all the files that its rows came from are still there. Answers the names of those
     /// that are not.
     pub async fn gone_files(&self, id: &DatasetId) -> Result<Vec<String>, RunError> {
-        let latest = self.lake.table(id).latest().await?;
-        let checkpoint = latest.as_ref().and_then(|it| it.properties.get(CHECKPOINT));
-        let checkpoint = checkpoint.and_then(|text| text.parse::<Checkpoint>().ok());
+        if self.project.files_table(id).is_none() {
+            return Ok(Vec::new());
+        }
+        let checkpoint = checkpoint_of(&self.lake, id).await;
+        let checkpoint = checkpoint.map_err(|e| RunError::ByHand(chain(e.as_ref())))?;
         let files = checkpoint.map(|it| it.files).unwrap_or_default();
         let gone = files.into_iter().filter(|(_, seen)| seen.gone);
         Ok(gone.map(|(name, _)| name).collect())

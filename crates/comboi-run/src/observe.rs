@@ -12,7 +12,7 @@ use comboi_sources::{Checkpoint, Look};
 use crate::binding::Bound;
 use crate::build::{made_anew, why_build};
 use crate::clock::Clock;
-use crate::extract::{CHECKPOINT, look_at_database, look_at_files};
+use crate::extract::{FilesRead, look_at_database, look_at_files};
 use crate::promises;
 use crate::task::{TaskError, chain, texts};
 
@@ -31,7 +31,7 @@ pub async fn observe(
             TaskKind::Extract => {
                 observed.tables.insert(
                     id.clone(),
-                    table(project, databases, id, base.as_ref()).await,
+                    table(project, databases, lake, id, base.as_ref()).await,
                 );
             }
             TaskKind::Build => {
@@ -48,6 +48,7 @@ pub async fn observe(
 async fn table(
     project: &Arc<Project>,
     databases: &Databases,
+    lake: &Lake,
     id: &DatasetId,
     base: Option<&Latest>,
 ) -> ObservedTable {
@@ -69,16 +70,22 @@ async fn table(
         }
         return observed;
     }
-    match look_at_files(project, id, base, Clock::system().now()).await {
-        Ok(Look::NothingNew { notes }) => {
+    let looked = async {
+        let read = FilesRead::of(lake, id, base.map(|base| &base.properties)).await?;
+        let read = read.checkpoint;
+        let look = look_at_files(project, id, read.as_ref(), Clock::system().now()).await?;
+        Ok((look, read))
+    };
+    match looked.await {
+        Ok((Look::NothingNew { notes }, _)) => {
             observed.filter = "nothing new".to_owned();
             (observed.warnings, observed.notes) = texts(&notes);
         }
-        Ok(Look::Work(work)) => {
+        Ok((Look::Work(work), read)) => {
             observed.new = true;
             observed.new_columns = true;
             observed.bytes = Some(work.estimated_bytes);
-            observed.rows = estimate(work.estimated_bytes, base);
+            observed.rows = estimate(work.estimated_bytes, base, read.as_ref());
             observed.filter = work.filter.clone();
             (observed.warnings, observed.notes) = texts(work.notes());
         }
@@ -94,10 +101,9 @@ fn cant_be_looked_at(observed: &mut ObservedTable, error: &TaskError) {
 }
 
 /// Rows in so many bytes of source, if they are like those that were read before.
-fn estimate(bytes: u64, base: Option<&Latest>) -> Option<u64> {
+fn estimate(bytes: u64, base: Option<&Latest>, read: Option<&Checkpoint>) -> Option<u64> {
     let base = base?;
-    let checkpoint: Checkpoint = base.properties.get(CHECKPOINT)?.parse().ok()?;
-    let read: u64 = checkpoint.files.values().map(|seen| seen.size).sum();
+    let read: u64 = read?.files.values().map(|seen| seen.size).sum();
     (read > 0).then(|| {
         u64::try_from(u128::from(bytes) * u128::from(base.row_count) / u128::from(read))
             .unwrap_or(u64::MAX)

@@ -13,6 +13,7 @@ use comboi_sources::{Extract, ExtractChange};
 
 use crate::runner::Runner;
 use crate::task::{TaskError, with_session};
+use crate::writer;
 
 /// The version of the quarantine that goes with the rows of a table. Kept in the table's commit.
 pub(crate) const QUARANTINE: &str = "quarantine";
@@ -87,14 +88,8 @@ impl Quarantine<'_> {
         if add.is_empty() && gone.is_empty() {
             return Ok(newest.map(|newest| newest.version));
         }
-        let before = newest
-            .as_ref()
-            .and_then(|newest| newest.last_commit(&change.pipeline));
-        let chunk = before
-            .filter(|(run, _)| *run == change.run)
-            .map_or(0, |(_, chunk)| chunk + 1);
         let change = Change {
-            chunk,
+            chunk: writer::next_chunk(newest.as_ref(), &change.pipeline, change.run),
             operation: if gone.is_empty() {
                 Operation::Append
             } else {

@@ -1,17 +1,16 @@
 //! The record of runs, kept in the lake as two Delta tables below bronze's root that anyone can query:
 //! `_comboi/tasks` has a row for each task of each run, `_comboi/verdicts` one for each rule that was checked.
 
-mod rows;
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use comboi_engine::VerdictOutcome;
 use comboi_lake::{Change, Operation, Remove};
-use comboi_project::{Column, Columns, PipelineName, RunId, SqlType};
+use comboi_project::{Columns, PipelineName, RunId, SqlType};
 use serde_json::{Value, json};
 
 use crate::ledger::KEPT_RUNS;
 use crate::receipt::RunReport;
+use crate::rows::{self, columns};
 use crate::runner::Runner;
 use crate::task::{Scratch, TaskError};
 
@@ -131,15 +130,6 @@ impl Recorded {
         let numbers: Vec<String> = numbers.map(|run| run.0.to_string()).collect();
         BTreeMap::from([(Self::key(pipeline), numbers.join(","))])
     }
-}
-
-fn columns(columns: &[(&str, SqlType)]) -> Columns {
-    Columns(
-        columns
-            .iter()
-            .map(|(name, sql_type)| Column::new(*name, sql_type.clone()))
-            .collect(),
-    )
 }
 
 fn task_columns() -> Columns {

@@ -9,11 +9,12 @@ use std::time::Duration;
 use comboi_engine::Limits;
 use comboi_lake::{Lake, State, Table};
 use comboi_plan::Plan;
-use comboi_project::{Companion, DatasetId, Project, RunId, Stage};
+use comboi_project::{DatasetId, Project, RunId};
 use comboi_sources::database::Databases;
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
+use crate::beside::Beside;
 use crate::clock::Clock;
 use crate::event::{Event, Listener, Phase};
 use crate::ledger::{Ledger, LedgerError, Order, RunKind};
@@ -221,11 +222,9 @@ impl Runner {
         }
         let mut tables = vec![self.lake.record("verdicts")];
         for id in self.project.dataset_ids() {
-            tables.extend([self.lake.table(&id), self.lake.quarantine(&id)]);
-            if id.stage() != Stage::Bronze {
-                let beside = Companion::ALL.into_iter();
-                tables.extend(beside.map(|which| self.lake.companion(&id, which)));
-            }
+            tables.push(self.lake.table(&id));
+            let beside = Beside::of(&id).into_iter();
+            tables.extend(beside.map(|kind| kind.table(&self.lake, &id)));
         }
         last.max(self.last_run_of(tables).await)
     }

@@ -1,14 +1,13 @@
-//! Deleting files that nobody needs any more, of a dataset and of what is kept beside it: its quarantine, its clusters.
+//! Deleting files that nobody needs any more, of a dataset and of what is kept beside it: its quarantine, its clusters, the files that it was read from.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use comboi_lake::{Error, Lake, Table, Vacuumed};
-use comboi_project::{Companion, DatasetId};
+use comboi_project::DatasetId;
 
-use crate::dedupe::Noted;
-use crate::quarantine::QUARANTINE;
+use crate::beside::Beside;
 
 /// Deletes what no version of a dataset needs which was current since `keep` before `now`, and what the tables
 /// beside it do not need for those: by the name of the table.
@@ -51,16 +50,12 @@ async fn beside(
 ) -> Result<Vec<(String, Vacuumed)>, Error> {
     let table = lake.table(id);
     let mut done = Vec::new();
-    let companions = Companion::ALL.map(|which| (lake.companion(id, which), Some(which)));
-    for (other, which) in [(lake.quarantine(id), None)].into_iter().chain(companions) {
+    for kind in Beside::of(id) {
+        let other = kind.table(lake, id);
         if other.latest().await?.is_none() {
             continue;
         }
-        let noted = |properties: &Properties| match which {
-            None => properties.get(QUARANTINE)?.parse().ok(),
-            Some(which) => Noted::of(properties)?.version(which),
-        };
-        let needed = first_noted(&table, oldest, noted).await?;
+        let needed = first_noted(&table, oldest, |it| kind.noted(it)).await?;
         let needed = needed.unwrap_or(u64::MAX);
         let vacuumed = other.vacuum_before(needed, keep, now, dry_run).await?;
         done.push((other.name().to_owned(), vacuumed));

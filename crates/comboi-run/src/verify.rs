@@ -1,9 +1,11 @@
 //! Whether a lake and the state of its runs are sound, and mending what can be mended.
 
-use comboi_lake::{Lake, Snapshot, Table};
-use comboi_project::{Companion, DatasetId, RunId};
+use comboi_lake::{Snapshot, Table};
+use comboi_project::{DatasetId, RunId};
+use comboi_sources::BadCheckpoint;
 use serde::Serialize;
 
+use crate::beside::Beside;
 use crate::ledger::LedgerError;
 use crate::receipt::Outcome;
 use crate::runner::Runner;
@@ -53,7 +55,7 @@ enum Mend {
     /// To write the end of a run whose tasks have all ended.
     End(RunId),
     /// To take away the checkpoints of a log whose entries are all there.
-    ForgetCheckpoints(DatasetId),
+    ForgetCheckpoints(Table),
 }
 
 impl Runner {
@@ -79,13 +81,11 @@ impl Runner {
                     let published = self.lake.table(&id).publish(&snapshot).await;
                     published.map(|_| ()).map_err(|e| Some(chain(&e)))
                 }
-                Mend::ForgetCheckpoints(id) => {
-                    match self.lake.table(&id).forget_checkpoints().await {
-                        Ok(true) => Ok(()),
-                        Ok(false) => Err(None),
-                        Err(e) => Err(Some(chain(&e))),
-                    }
-                }
+                Mend::ForgetCheckpoints(table) => match table.forget_checkpoints().await {
+                    Ok(true) => Ok(()),
+                    Ok(false) => Err(None),
+                    Err(e) => Err(Some(chain(&e))),
+                },
                 Mend::End(run) => self.end(run).await.map(|_| ()).map_err(|e| Some(chain(&e))),
             };
             match mended {
@@ -106,13 +106,10 @@ impl Runner {
         found.verified.digests = in_depth.then(Digests::default);
         for id in self.project.dataset_ids() {
             self.look_at_dataset(&id, &mut found).await;
-            if in_depth {
-                look_beside(&self.lake, &id, &mut found).await;
-            }
         }
         if in_depth {
             for name in ["tasks", "verdicts"] {
-                look_in_depth(&self.lake.record(name), &mut found).await;
+                look_at_table(&self.lake.record(name), None, &mut found).await;
             }
         }
         self.look_at_runs(&mut found).await;
@@ -125,6 +122,7 @@ impl Runner {
             let Some(snapshot) = table.snapshot().await? else {
                 return Ok(());
             };
+            let properties = snapshot.properties.clone();
             found.verified.datasets += 1;
             found.verified.files += snapshot.files.len();
             let flaws = match found.verified.digests {
@@ -143,15 +141,14 @@ impl Runner {
                     Mend::Publish(id.clone(), Box::new(snapshot)),
                 );
             }
+            for kind in Beside::of(id) {
+                let noted = kind.noted(&properties);
+                look_beside(kind, &kind.table(&self.lake, id), noted, found).await;
+            }
             Ok::<(), comboi_lake::Error>(())
         };
         if let Err(e) = looked.await {
-            let damaged = matches!(e, comboi_lake::Error::Damaged { .. });
-            let mend = match damaged && table.can_do_without_checkpoint().await.unwrap_or(false) {
-                true => Mend::ForgetCheckpoints(id.clone()),
-                false => Mend::Nothing,
-            };
-            found.add(id.to_string(), chain(&e), mend);
+            found.add_unreadable(table, &e).await;
         }
     }
 
@@ -216,24 +213,47 @@ impl Runner {
     }
 }
 
-/// Reads what is kept beside a dataset.
-async fn look_beside(lake: &Lake, id: &DatasetId, found: &mut Found) {
-    look_in_depth(&lake.quarantine(id), found).await;
-    for which in Companion::ALL {
-        look_in_depth(&lake.companion(id, which), found).await;
+/// Looks at a table beside a dataset, of which this version goes with the dataset.
+async fn look_beside(kind: Beside, table: &Table, noted: Option<u64>, found: &mut Found) {
+    look_at_table(table, noted, found).await;
+    let (Beside::FilesRead, Some(version)) = (kind, noted) else {
+        // Of the others, somebody may have cleared them away by hand.
+        return;
+    };
+    let gone = match table.snapshot_at(version).await {
+        Err(comboi_lake::Error::NoSuchVersion { .. } | comboi_lake::Error::Missing(_)) => true,
+        // Another error has been told.
+        _ => false,
+    };
+    if gone {
+        let lost = BadCheckpoint::FilesLost(version);
+        found.add(table.name().to_owned(), chain(&lost), Mend::Nothing);
     }
 }
 
-async fn look_in_depth(table: &Table, found: &mut Found) {
+/// Looks at the files of a version; in depth, at those of all versions.
+async fn look_at_table(table: &Table, version: Option<u64>, found: &mut Found) {
     let looked = async {
-        match table.snapshot().await? {
-            Some(snapshot) => in_depth(table, &snapshot, found).await,
-            None => Ok(Vec::new()),
+        let Some(newest) = table.snapshot().await? else {
+            return Ok(Vec::new());
+        };
+        if found.verified.digests.is_some() {
+            return in_depth(table, &newest, found).await;
+        }
+        match version {
+            Some(version) if version <= newest.version && version >= newest.oldest_version() => {
+                table.flaws(&table.snapshot_at(version).await?).await
+            }
+            _ => Ok(Vec::new()),
         }
     };
-    let flaws = looked.await.unwrap_or_else(|e| vec![e]);
-    for flaw in flaws {
-        found.add(table.name().to_owned(), chain(&flaw), Mend::Nothing);
+    match looked.await {
+        Ok(flaws) => {
+            for flaw in flaws {
+                found.add(table.name().to_owned(), chain(&flaw), Mend::Nothing);
+            }
+        }
+        Err(e) => found.add_unreadable(table.clone(), &e).await,
     }
 }
 
@@ -264,5 +284,17 @@ impl Found {
             can_be_mended,
         });
         self.mends.push(mend);
+    }
+
+    /// A table that can't be read.
+    async fn add_unreadable(&mut self, table: Table, error: &comboi_lake::Error) {
+        let damaged = matches!(error, comboi_lake::Error::Damaged { .. });
+        let mendable = damaged && table.can_do_without_checkpoint().await.unwrap_or(false);
+        let of = table.name().to_owned();
+        let mend = match mendable {
+            true => Mend::ForgetCheckpoints(table),
+            false => Mend::Nothing,
+        };
+        self.add(of, chain(error), mend);
     }
 }

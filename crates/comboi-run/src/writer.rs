@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use comboi_lake::Snapshot;
 use comboi_project::{PipelineName, RunId};
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +36,13 @@ pub(crate) fn note(pipeline: &PipelineName, order: &Order) -> BTreeMap<String, S
         .map(|text| (WRITER.to_owned(), text))
         .into_iter()
         .collect()
+}
+
+/// The number of the next commit of a run to a table that it may have committed to before, in an attempt that died.
+pub(crate) fn next_chunk(newest: Option<&Snapshot>, pipeline: &PipelineName, run: RunId) -> u32 {
+    let last = newest.and_then(|newest| newest.last_commit(pipeline));
+    last.filter(|(last, _)| *last == run)
+        .map_or(0, |(_, chunk)| chunk + 1)
 }
 
 /// What tells the run apart that wrote a version; `None` of an earlier comboi.

@@ -415,6 +415,10 @@ pub(crate) fn table(
                 beside.filter_map(|which| Some((text.strip_suffix(which.suffix())?, which)));
             match (text.strip_suffix("__quarantine"), beside.next()) {
                 (Some(of), _) => Ok(lake.quarantine(&dataset(project, of)?)),
+                (None, None) if text.ends_with("__files_read") => {
+                    let of = text.trim_end_matches("__files_read");
+                    Ok(lake.files_read(&dataset(project, of)?))
+                }
                 (None, Some((of, which))) => Ok(lake.companion(&dataset(project, of)?, which)),
                 (None, None) => Ok(lake.table(&dataset(project, text)?)),
             }

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use comboi_lake::{Latest, Operation, Snapshot};
+use comboi_lake::{Operation, Snapshot};
 use comboi_project::{DatasetId, Project, Stage};
 use comboi_sources::{Checkpoint, Extract, FilesReader, Known, Look, Stamp, Work};
 
-use super::{CHECKPOINT, Extraction, TableHere, as_it_is, why_skip};
+use super::{Extraction, FilesRead, TableHere, as_it_is, why_skip};
 use crate::event::Phase;
 use crate::quarantine::{QUARANTINE, Quarantine};
-use crate::task::{Done, Scratch, TaskError, with_session};
+use crate::task::{Done, Scratch, TaskError, chain, with_session};
 
 /// An extract, and what people should know of rows that were left out of it.
 type Read = (Extract, Option<String>);
@@ -22,14 +22,10 @@ impl Extraction<'_> {
         if let Some(why) = why_skip(self.standing(latest.as_ref()), self.id)? {
             return Ok(as_it_is(latest.as_ref(), &why, &[]));
         }
-        let work = match look(
-            &self.runner.project,
-            self.id,
-            latest.as_ref(),
-            self.runner.clock.now(),
-        )
-        .await?
-        {
+        let properties = latest.as_ref().map(|latest| &latest.properties);
+        let before = FilesRead::of(&self.runner.lake, self.id, properties).await?;
+        let (project, now) = (&self.runner.project, self.runner.clock.now());
+        let work = match look(project, self.id, before.checkpoint.as_ref(), now).await? {
             Look::NothingNew { notes } => {
                 return Ok(as_it_is(latest.as_ref(), "nothing new", &notes));
             }
@@ -45,7 +41,7 @@ impl Extraction<'_> {
         let scratch = Scratch::make(self.runner, self.order.run, &self.id.to_string())?;
         let files = work.files.iter().map(|file| file.name.clone()).collect();
         let (read, here) = self.read(work, base.as_ref(), &scratch).await?;
-        let (extract, left_out) = read;
+        let (mut extract, left_out) = read;
 
         self.runner.phase(self.id, Phase::Publishing);
         let quarantine = Quarantine {
@@ -56,8 +52,12 @@ impl Extraction<'_> {
         };
         let by_this_run = self.empty(Operation::Append);
         let put_aside = quarantine
-            .put(base.as_ref(), files, &extract, by_this_run)
+            .put(base.as_ref(), files, &extract, by_this_run.clone())
             .await?;
+        let checkpoint: Checkpoint = extract.checkpoint.parse().map_err(bad_checkpoint)?;
+        let table = self.runner.lake.files_read(self.id);
+        let noted = before.put(&table, checkpoint, by_this_run, scratch.path());
+        extract.checkpoint = noted.await?.to_string();
         let mut done = Done {
             rows: extract.row_count,
             quarantined_rows: extract.quarantined_count(),
@@ -136,20 +136,19 @@ impl Extraction<'_> {
     }
 }
 
-/// What is new in a table since the checkpoint of this version.
+fn bad_checkpoint(error: comboi_sources::BadCheckpoint) -> TaskError {
+    TaskError::Defect(format!("an extract gave no checkpoint: {}", chain(&error)))
+}
+
+/// What is new in a table since this checkpoint.
 pub(crate) async fn look(
     project: &Arc<Project>,
     id: &DatasetId,
-    latest: Option<&Latest>,
+    checkpoint: Option<&Checkpoint>,
     now: DateTime<Utc>,
 ) -> Result<Look, TaskError> {
-    let checkpoint = latest
-        .and_then(|latest| latest.properties.get(CHECKPOINT))
-        .map(|text| text.parse::<Checkpoint>());
-    let checkpoint = checkpoint
-        .transpose()
-        .map_err(|e| TaskError::Damaged(id.clone(), e))?;
     let (project, id) = (Arc::clone(project), id.clone());
+    let checkpoint = checkpoint.cloned();
     let looking = tokio::task::spawn_blocking(move || {
         Ok(reader(&project, &id)?.look(checkpoint.as_ref(), now)?)
     });

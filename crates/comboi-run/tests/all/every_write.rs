@@ -8,6 +8,7 @@ use comboi_test::{Fault, Faulty, Store, copy, memory};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use crate::files_read::older;
 use crate::shop::{Shop, outcomes, state};
 
 /// Cases that are tried at once: many of them sleep before they try again.
@@ -97,6 +98,19 @@ impl Before {
     async fn rows_aside() -> Arc<Self> {
         let (shop, store) = (Shop::strict(1), memory());
         shop.run(&store).await;
+        shop.add_day(2);
+        Arc::new(Self {
+            shop,
+            store,
+            rebuild: false,
+        })
+    }
+
+    /// An earlier comboi kept the names of the files that were read in the checkpoint.
+    async fn an_older_table() -> Arc<Self> {
+        let (shop, store) = (Shop::by_file(1), memory());
+        shop.run(&store).await;
+        older(&store).await;
         shop.add_day(2);
         Arc::new(Self {
             shop,
@@ -290,6 +304,17 @@ async fn of_an_increment_by_a_refusal() {
         Then::Run,
     )
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_an_older_table_by_death() {
+    let before = Before::an_older_table().await;
+    check(before, &[Fault::DiesAfter], Then::Run).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_an_older_table_by_a_wrong_answer() {
+    check(Before::an_older_table().await, &[Fault::Lies], Then::Retry).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -11,6 +11,7 @@ mod damage;
 mod damaged_lake;
 mod deduplicated;
 mod every_write;
+mod files_read;
 mod linked;
 mod reread;
 mod retention;

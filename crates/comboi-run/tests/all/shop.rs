@@ -416,15 +416,8 @@ pub(crate) async fn state(store: &Store) -> String {
     if !aside.is_empty() {
         text.push_str(&format!("{CLEAN}__quarantine\n  {}\n", aside.join("\n  ")));
     }
-    let checkpoint = lake
-        .table(&id(ORDERS))
-        .snapshot()
-        .await
-        .unwrap()
-        .unwrap()
-        .properties["checkpoint"]
-        .clone();
-    text.push_str(&format!("checkpoint: {checkpoint}\n"));
+    let checkpoint = comboi_run::checkpoint_of(&lake, &id(ORDERS)).await.unwrap();
+    text.push_str(&format!("checkpoint: {}\n", checkpoint.unwrap()));
     for (dataset, folder) in [
         (ORDERS, "bronze/shop/orders"),
         (CLEAN, "silver/refined/orders_clean"),
@@ -453,7 +446,7 @@ async fn files(store: &Store, dataset: &str, folder: &str) -> String {
     let there: Vec<&str> = all
         .keys()
         .filter_map(|name| name.strip_prefix(folder)?.strip_prefix('/'))
-        .filter(|name| name.ends_with(".parquet") && !name.starts_with("_delta_log/"))
+        .filter(|name| name.ends_with(".parquet") && !name.starts_with('_'))
         .filter(|name| !vacuumed.files.iter().any(|file| file == name))
         .collect();
     let known: Vec<&str> = snapshot

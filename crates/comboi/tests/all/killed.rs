@@ -70,7 +70,13 @@ fn state(world: &World) -> String {
         .files("data/bronze/shop/orders")
         .into_iter()
         .filter(|file| !file.contains("_delta_log/"));
-    text.push_str(&format!("bronze: {} files\n", bronze.count()));
+    let (names, rows): (Vec<_>, Vec<_>) = bronze.partition(|file| file.starts_with("_files_read/"));
+    text.push_str(&format!(
+        "bronze: {} files, {} of names\n",
+        rows.len(),
+        names.len()
+    ));
+    text.push_str(&world.rows("shop/orders__files_read").len().to_string());
     text.push_str(&format!("scratch: {:?}\n", world.files(".comboi/scratch")));
     text
 }
@@ -120,7 +126,7 @@ fn check(first: usize) {
     calm.run();
     let expected = state(&calm);
     assert!(
-        expected.contains("5,2024-05-02,1.00") && expected.contains("bronze: 2 files"),
+        expected.contains("5,2024-05-02,1.00") && expected.contains("bronze: 2 files, 1 of names\n2"),
         "{expected}"
     );
 

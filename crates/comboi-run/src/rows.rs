@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::builder::{
-    ArrayBuilder, Float64Builder, Int64Builder, StringBuilder, TimestampMicrosecondBuilder,
+    ArrayBuilder, BooleanBuilder, Float64Builder, Int64Builder, StringBuilder, TimestampMicrosecondBuilder,
 };
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, TimeUnit};
@@ -18,8 +18,16 @@ use serde_json::Value;
 
 use crate::task::TaskError;
 
-/// Writes rows to one Parquet file. Columns are `VARCHAR`, `BIGINT`, `DOUBLE` or `TIMESTAMPTZ`; a moment is a text of RFC 3339.
-pub(super) fn write(columns: &Columns, rows: &[Vec<Value>], to: &Path) -> Result<(), TaskError> {
+/// Columns of these names and types.
+pub(crate) fn columns(columns: &[(&str, SqlType)]) -> Columns {
+    let columns = columns.iter();
+    columns
+        .map(|(name, sql_type)| Column::new(*name, sql_type.clone()))
+        .collect()
+}
+
+/// Writes rows to one Parquet file. Columns are `VARCHAR`, `BIGINT`, `DOUBLE`, `BOOLEAN` or `TIMESTAMPTZ`; a moment is a text of RFC 3339.
+pub(crate) fn write(columns: &Columns, rows: &[Vec<Value>], to: &Path) -> Result<(), TaskError> {
     let arrays: Result<Vec<(Field, ArrayRef)>, TaskError> = columns
         .iter()
         .enumerate()
@@ -44,7 +52,7 @@ pub(super) fn write(columns: &Columns, rows: &[Vec<Value>], to: &Path) -> Result
     };
     let file = File::create(to).map_err(|e| TaskError::Scratch(to.to_owned(), e))?;
     let batch = RecordBatch::try_new(Arc::clone(&schema), arrays)
-        .map_err(|e| TaskError::Defect(format!("rows of the record do not fit: {e}")))?;
+        .map_err(|e| TaskError::Defect(format!("rows do not fit their columns: {e}")))?;
     let mut writer = ArrowWriter::try_new(file, schema, Some(properties)).map_err(failed)?;
     writer.write(&batch).map_err(failed)?;
     writer.close().map_err(failed)?;
@@ -63,6 +71,10 @@ fn array<'a>(
         }),
         SqlType::BigInt => filled(Int64Builder::new(), values, |to, value| {
             to.append_option(given(value, Value::as_i64).ok_or_else(unfit)?);
+            Ok(())
+        }),
+        SqlType::Boolean => filled(BooleanBuilder::new(), values, |to, value| {
+            to.append_option(given(value, Value::as_bool).ok_or_else(unfit)?);
             Ok(())
         }),
         SqlType::Double => filled(Float64Builder::new(), values, |to, value| {
