@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use serde_json::Value;
 
-use crate::damage::first_readable;
+use crate::damage::Log;
 use crate::error::Error;
 use crate::history::path;
 use crate::snapshot::{DataFile, Snapshot};
@@ -86,7 +86,7 @@ impl Snapshot {
 impl Table {
     /// The first version that can be read.
     pub async fn oldest_readable(&self, newest: &Snapshot) -> Result<u64, Error> {
-        Ok(newest.oldest.max(first_readable(self).await?))
+        Ok(Log::of(self).await?.oldest_readable(newest))
     }
 
     /// The first version from which on no version but the newest has a file that may hold a row of any of these kinds, as far

@@ -50,6 +50,10 @@ pub enum Operation {
     Purge,
     /// Takes rows away that are past their age.
     Retention,
+    /// Notes that the dataset is about to be deleted.
+    Drop,
+    /// Notes that the dataset is about to get another name.
+    Rename,
 }
 
 impl Operation {
@@ -64,6 +68,8 @@ impl Operation {
             Self::Vacuum => "vacuum",
             Self::Purge => "purge",
             Self::Retention => "retention",
+            Self::Drop => "drop",
+            Self::Rename => "rename",
         }
     }
 
@@ -73,7 +79,7 @@ impl Operation {
             Self::Append | Self::Replace => "WRITE",
             Self::Purge | Self::Retention => "DELETE",
             Self::Rewrite => "OPTIMIZE",
-            Self::ResetCheckpoint => "SET TBLPROPERTIES",
+            Self::ResetCheckpoint | Self::Drop | Self::Rename => "SET TBLPROPERTIES",
             Self::Restore => "RESTORE",
             Self::Vacuum => "VACUUM START",
         }
@@ -138,6 +144,9 @@ impl Table {
             .await?;
         if let Some(key) = change.properties.keys().find(|key| reserved(key)) {
             return Err(self.refused(format!("the note `{key}` is the lake's own")));
+        }
+        if let Some(going) = base.and_then(|base| self.going(&base.properties)) {
+            return Err(self.refused(format!("{going}; nothing was written to it")));
         }
         let remove = self.removed(base, &change)?;
         let staged = self.looked_through(&change).await?;

@@ -1,7 +1,9 @@
 //! Finding out which object of a log is damaged, once reading it has failed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::{Range, RangeInclusive};
 
+use chrono::{DateTime, TimeDelta};
 use deltalake::kernel::EagerSnapshot;
 use futures::TryStreamExt;
 use object_store::{ObjectMeta, ObjectStoreExt};
@@ -12,6 +14,7 @@ use crate::error::Error;
 use crate::layout::{self, LogObject};
 use crate::snapshot::Snapshot;
 use crate::table::Table;
+use crate::upkeep::LOG_RETENTION;
 
 /// What a log consists of.
 #[derive(Default)]
@@ -55,6 +58,58 @@ impl Log {
         self.entries.is_empty() && self.any_checkpoint().next().is_none() && self.others == 0
     }
 
+    /// The first version that is kept and can be put together.
+    pub(crate) fn oldest_readable(&self, newest: &Snapshot) -> u64 {
+        let first = newest.oldest.max(self.first_readable());
+        let gaps = self.gaps(first..newest.version);
+        let lost = |version: &u64| gaps.iter().any(|gap| gap.versions.contains(version));
+        (first..newest.version)
+            .find(|version| !lost(version))
+            .unwrap_or(newest.version)
+    }
+
+    /// Those of these versions that can't be put together, for an entry of the log is missing.
+    pub(crate) fn gaps(&self, kept: Range<u64>) -> Vec<Gap> {
+        let checkpoints: BTreeSet<u64> = self.any_checkpoint().collect();
+        let mut gaps: Vec<Gap> = Vec::new();
+        let mut missing = None;
+        for version in 0..kept.end {
+            if checkpoints.contains(&version) {
+                missing = None;
+            } else if !self.entries.contains_key(&version) {
+                missing.get_or_insert(version);
+            }
+            let Some(missing) = missing.filter(|_| kept.contains(&version)) else {
+                continue;
+            };
+            match gaps.last_mut().filter(|gap| gap.missing == missing) {
+                Some(gap) => gap.versions = *gap.versions.start()..=version,
+                None => gaps.push(Gap {
+                    versions: version..=version,
+                    missing,
+                }),
+            }
+        }
+        gaps
+    }
+
+    /// The versions that should be kept: those that nobody has vacuumed, nor the log's own clean-up taken away.
+    pub(crate) fn kept(&self, newest: &Snapshot) -> Range<u64> {
+        let created = newest.state.metadata().created_time();
+        let created = created.and_then(DateTime::from_timestamp_millis);
+        let is_young = created.is_some_and(|at| newest.committed_at - at < LOG_RETENTION);
+        // Entries are cleaned up by the storage's clock.
+        let written = self.entries.values().next_back().map(|it| it.last_modified);
+        let one_clock =
+            written.is_some_and(|at| (at - newest.committed_at).abs() < TimeDelta::days(1));
+        let cleaned_by_others = newest.setting("delta.logRetentionDuration").is_some();
+        match is_young && one_clock && !cleaned_by_others {
+            // Nothing of its log is old enough to have been cleaned up.
+            true => newest.oldest..newest.version,
+            false => newest.oldest.max(self.first_readable())..newest.version,
+        }
+    }
+
     fn any_checkpoint(&self) -> impl Iterator<Item = u64> {
         self.checkpoints
             .keys()
@@ -67,6 +122,32 @@ impl Log {
         match self.entries.keys().next() {
             Some(0) => 0,
             _ => self.any_checkpoint().min().unwrap_or(0),
+        }
+    }
+}
+
+/// Versions that can't be put together.
+pub(crate) struct Gap {
+    pub(crate) versions: RangeInclusive<u64>,
+    /// The first entry of those that are missing.
+    pub(crate) missing: u64,
+}
+
+impl Gap {
+    /// As an error of earlier versions.
+    pub(crate) fn told(&self, table: &Table) -> Error {
+        let (first, last) = (self.versions.start(), self.versions.end());
+        let versions = match first == last {
+            true => format!("version {first}"),
+            false => format!("versions {first} to {last}"),
+        };
+        let missing = self.missing;
+        Error::DamagedBefore {
+            dataset: table.name().to_owned(),
+            file: format!("_delta_log/{missing:020}.json"),
+            what: format!(
+                "{versions}, because the log has no entry for version {missing} that can be read"
+            ),
         }
     }
 }

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use comboi_project::RunId;
+use comboi_project::{PipelineName, RunId};
 use object_store::path::Path as Key;
 use serde_json::Value;
 
+use crate::damage::Log;
 use crate::error::Error;
 use crate::notes::Notes;
 use crate::table::Table;
@@ -123,24 +124,34 @@ pub(crate) fn path(file: &Value) -> Option<String> {
 }
 
 impl Table {
+    /// Who committed a version; `None` if that is not known: its entry is not kept, or another program's.
+    pub async fn committed_by(&self, version: u64) -> Result<Option<(PipelineName, RunId)>, Error> {
+        let entry = self.log_entry(version).await?;
+        let entry = entry.and_then(|bytes| Entry::parse(&bytes));
+        let by = entry.map(|entry| entry.info["comboi"]["by"].clone());
+        let by = by.unwrap_or_default();
+        let run = by["run"].as_u64().and_then(|run| u32::try_from(run).ok());
+        let pipeline = by["pipeline"].as_str().and_then(|name| name.parse().ok());
+        Ok(pipeline.zip(run.map(RunId)))
+    }
+
     /// The last versions, newest first, as far back as the log goes.
     pub async fn history(&self, limit: usize) -> Result<Vec<Version>, Error> {
         let newest = self.snapshot().await?.ok_or_else(|| self.missing())?;
-        let first_readable = crate::damage::first_readable(self)
-            .await?
-            .max(newest.oldest);
+        let log = Log::of(self).await?;
+        let first = newest.oldest.max(log.first_readable());
+        let gaps = log.gaps(first..newest.version);
+        let is_readable = |version: &u64| {
+            *version >= first && !gaps.iter().any(|gap| gap.versions.contains(version))
+        };
+        let versions = log.entries.keys().copied().rev();
+        let versions = versions.filter(|version| *version <= newest.version);
         let mut history = Vec::new();
-        for version in (0..=newest.version).rev().take(limit) {
-            let Some(bytes) = self.log_entry(version).await? else {
-                break;
-            };
-            let entry = Entry::parse(&bytes).ok_or_else(|| {
-                self.damaged(
-                    &format!("_delta_log/{version:020}.json"),
-                    "the log entry can't be read",
-                )
-            })?;
-            history.push(entry.version(version, version >= first_readable));
+        for version in versions.take(limit) {
+            let bytes = self.log_entry(version).await?.unwrap_or_default();
+            // An earlier one that can't be read has no operation.
+            let entry = Entry::parse(&bytes).unwrap_or_default();
+            history.push(entry.version(version, is_readable(&version)));
         }
         Ok(history)
     }

@@ -99,6 +99,18 @@ impl Lake {
 
     /// The datasets that are there, in the order of stages and names.
     pub async fn datasets(&self) -> Result<Vec<DatasetId>, Error> {
+        self.owners(Layout::dataset).await
+    }
+
+    /// The datasets of which anything is there: they themselves, or only what is kept beside them.
+    pub async fn everything(&self) -> Result<Vec<DatasetId>, Error> {
+        self.owners(Layout::owner).await
+    }
+
+    async fn owners(
+        &self,
+        of: impl Fn(&Layout, &Key) -> Option<DatasetId>,
+    ) -> Result<Vec<DatasetId>, Error> {
         let mut datasets = Vec::new();
         for (root, layout) in self.stages.values() {
             let mut folders = vec![layout.base().clone()];
@@ -112,7 +124,7 @@ impl Lake {
             }
             let candidates = folders
                 .iter()
-                .filter_map(|folder| Some((layout.dataset(folder)?, folder)));
+                .filter_map(|folder| Some((of(layout, folder)?, folder)));
             for (id, folder) in candidates {
                 let log = crate::layout::log(folder);
                 if list(root, folder).await?.common_prefixes.contains(&log) {

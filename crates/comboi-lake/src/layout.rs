@@ -18,7 +18,9 @@ const PARQUET: &str = ".parquet";
 /// What the name of a dataset's quarantine ends in.
 const QUARANTINE: &str = "__quarantine";
 /// The folder, within that of a table of files, of the table of the files that it was read from. Readers of Delta tables pass over names with `_`.
-const FILES_READ: &str = "_files_read";
+pub(crate) const FILES_READ: &str = "_files_read";
+/// The note of which file a publication is a copy of.
+pub(crate) const PUBLISHED: &str = "_published.json";
 /// What the names of objects begin with that a publication is about to move into place.
 pub(crate) const PUBLICATION: &str = "_publication-";
 
@@ -204,6 +206,20 @@ impl Layout {
         self.segments.len()
     }
 
+    /// Which dataset a folder holds, or holds something beside; `None` when it is none of this stage.
+    pub(crate) fn owner(&self, folder: &Key) -> Option<DatasetId> {
+        if let Some(id) = self.dataset(folder) {
+            return Some(id);
+        }
+        let mut suffixes = vec![QUARANTINE];
+        if self.stage != Stage::Bronze {
+            suffixes.extend(Companion::ALL.map(Companion::suffix));
+        }
+        let mut suffixes = suffixes.into_iter();
+        let table = suffixes.find_map(|suffix| folder.as_ref().strip_suffix(suffix))?;
+        self.dataset(&Key::parse(table).ok()?)
+    }
+
     /// Which dataset a folder holds; `None` when it is none of this stage.
     pub(crate) fn dataset(&self, table: &Key) -> Option<DatasetId> {
         let parts: Vec<_> = table.prefix_match(&self.base)?.collect();
@@ -276,7 +292,7 @@ pub(crate) fn below(table: &Key, name: &str) -> Option<Key> {
 
 /// Where it is noted which file a publication is a copy of.
 pub(crate) fn publication_note(table: &Key) -> Key {
-    table.clone().join("_published.json")
+    table.clone().join(PUBLISHED)
 }
 
 /// The log entry of a version.
@@ -388,6 +404,9 @@ mod tests {
             None,
             "a quarantine is no dataset"
         );
+        for folder in [layout.table(&id), layout.quarantine(&id)] {
+            assert_eq!(layout.owner(&folder), Some(id.clone()));
+        }
     }
 
     #[test]

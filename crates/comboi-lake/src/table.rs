@@ -97,6 +97,16 @@ impl Table {
                     newest: newest.version,
                 })
             }
+            // The newest version can be read.
+            Err(Error::Damaged {
+                dataset,
+                file,
+                what,
+            }) => Err(Error::DamagedBefore {
+                dataset,
+                file,
+                what,
+            }),
             Err(error) => Err(error),
         }
     }

@@ -12,7 +12,7 @@ use crate::table::Table;
 /// A reader opens one checkpoint and at most this many entries.
 const CHECKPOINT_EVERY: u64 = 10;
 /// Delta's own default.
-const LOG_RETENTION: Duration = Duration::days(30);
+pub(crate) const LOG_RETENTION: Duration = Duration::days(30);
 
 impl Table {
     /// Writes a checkpoint when one is due, and drops log entries that are out of their time. The

@@ -68,7 +68,8 @@ impl Table {
             .checked_sub_signed(keep)
             .unwrap_or(DateTime::<Utc>::MIN_UTC);
         let entries = self.entries(newest.version).await?;
-        let oldest = self.oldest_kept(&newest, &entries, cutoff, version).await?;
+        let log = self.log_of(&entries).await?;
+        let oldest = oldest_kept(&newest, &entries, &log, cutoff, version);
         let needed = self.needed(&newest, &entries, oldest).await?;
         let mentioned: BTreeSet<String> = entries.values().flat_map(names).collect();
         let garbage = self.garbage(&newest, &needed, &mentioned, now).await?;
@@ -84,12 +85,12 @@ impl Table {
         if dry_run {
             return Ok(vacuumed);
         }
-        let first_readable = newest
-            .oldest
-            .max(crate::damage::first_readable(self).await?);
+        let first_readable = log.oldest_readable(&newest);
         let readable = self.needed(&newest, &entries, first_readable).await?;
         let mut current = newest.version;
-        if vacuumed.files.iter().any(|file| readable.contains(file)) {
+        // Versions that can't be read need not be told of again.
+        let any_lost = !log.gaps(log.kept(&newest).start..oldest).is_empty();
+        if any_lost || vacuumed.files.iter().any(|file| readable.contains(file)) {
             current = self.give_up_earlier_versions(&newest, oldest, now).await?;
         }
         self.delete(garbage).await?;
@@ -97,7 +98,7 @@ impl Table {
         Ok(vacuumed)
     }
 
-    /// All log entries that are there, up to a version.
+    /// All log entries that are there and can be read, up to a version.
     pub(crate) async fn entries(&self, newest: u64) -> Result<BTreeMap<u64, Entry>, Error> {
         let log = Log::of(self).await?;
         let mut entries = BTreeMap::new();
@@ -108,36 +109,21 @@ impl Table {
             .filter(|version| *version <= newest)
         {
             let bytes = self.log_entry(version).await?.unwrap_or_default();
-            let entry = Entry::parse(&bytes).ok_or_else(|| {
-                self.damaged(
-                    &format!("_delta_log/{version:020}.json"),
-                    "the log entry can't be read",
-                )
-            })?;
-            entries.insert(version, entry);
+            // One that the newest version does not need; `verify` tells of it.
+            if let Some(entry) = Entry::parse(&bytes) {
+                entries.insert(version, entry);
+            }
         }
         Ok(entries)
     }
 
-    /// The version that was current at the cutoff or is wanted anyway, or the first one that can be read.
-    async fn oldest_kept(
-        &self,
-        newest: &Snapshot,
-        entries: &BTreeMap<u64, Entry>,
-        cutoff: DateTime<Utc>,
-        wanted: u64,
-    ) -> Result<u64, Error> {
-        // Who does not say when it committed may have done so just now. Clocks may go back, so it is the
-        // first version after the cutoff that counts, not the last one before it.
-        let after = entries
-            .iter()
-            .find(|(_, entry)| entry.committed_at().is_none_or(|at| at > cutoff));
-        let current = after.map_or(newest.version, |(version, _)| version.saturating_sub(1));
-        Ok(current
-            .min(wanted)
-            .max(newest.oldest)
-            .max(crate::damage::first_readable(self).await?)
-            .min(newest.version))
+    /// The log as far as its entries can be read.
+    pub(crate) async fn log_of(&self, readable: &BTreeMap<u64, Entry>) -> Result<Log, Error> {
+        let mut log = Log::of(self).await?;
+        let newest = readable.keys().next_back().copied();
+        log.entries
+            .retain(|version, _| readable.contains_key(version) || Some(*version) > newest);
+        Ok(log)
     }
 
     /// The names of all files that the versions since `oldest` have.
@@ -228,13 +214,37 @@ impl Table {
         Ok(())
     }
 
-    fn name_below(&self, key: &Key) -> String {
+    pub(crate) fn name_below(&self, key: &Key) -> String {
         let below = key.prefix_match(&self.key).into_iter().flatten();
         below
             .map(|part| part.as_ref().to_owned())
             .collect::<Vec<_>>()
             .join("/")
     }
+}
+
+/// The version that was current at the cutoff or is wanted anyway, or the first one that can be read.
+fn oldest_kept(
+    newest: &Snapshot,
+    entries: &BTreeMap<u64, Entry>,
+    log: &Log,
+    cutoff: DateTime<Utc>,
+    wanted: u64,
+) -> u64 {
+    // Who does not say when it committed may have done so just now. Clocks may go back, so it is the
+    // first version after the cutoff that counts, not the last one before it.
+    let after = entries
+        .iter()
+        .find(|(_, entry)| entry.committed_at().is_none_or(|at| at > cutoff));
+    let current = after.map_or(newest.version, |(version, _)| version.saturating_sub(1));
+    let first = log.oldest_readable(newest);
+    let oldest = current.min(wanted).max(first).min(newest.version);
+    let gaps = log.gaps(first..newest.version);
+    let lost = |version: &u64| gaps.iter().any(|gap| gap.versions.contains(version));
+    (first..=oldest)
+        .rev()
+        .find(|version| !lost(version))
+        .unwrap_or(first)
 }
 
 fn names(entry: &Entry) -> impl Iterator<Item = String> + '_ {

@@ -6,6 +6,7 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use object_store::path::Path as Key;
 use object_store::{ObjectStoreExt as _, Result as StoreResult};
 
+use crate::damage::Log;
 use crate::digest::{Digest, Digester, Tags};
 use crate::error::Error;
 use crate::history::{path, row_count};
@@ -57,7 +58,20 @@ impl Table {
         depth.checked = files.iter().filter(|it| it.digest.is_some()).count();
         depth.not_checked = files.len() - depth.checked;
         depth.flaws.extend(self.flaw_of_copy(newest).await?);
+        let entries = self.entries(newest.version).await?;
+        let log = self.log_of(&entries).await?;
+        depth.flaws.extend(self.flaws_of(&log, newest));
         Ok(depth)
+    }
+
+    /// Earlier versions that can't be read, because entries of the log are missing: one error for each gap.
+    pub async fn flaws_of_log(&self, newest: &Snapshot) -> Result<Vec<Error>, Error> {
+        Ok(self.flaws_of(&Log::of(self).await?, newest))
+    }
+
+    fn flaws_of(&self, log: &Log, newest: &Snapshot) -> Vec<Error> {
+        let gaps = log.gaps(log.kept(newest));
+        gaps.iter().map(|gap| gap.told(self)).collect()
     }
 
     async fn flaw(&self, file: &DataFile) -> Result<Option<Error>, Error> {
@@ -124,12 +138,12 @@ impl Table {
 
     /// The files of all versions that can be read, by name.
     async fn kept_files(&self, newest: &Snapshot) -> Result<Vec<DataFile>, Error> {
-        let oldest = self.oldest_readable(newest).await?;
+        let entries = self.entries(newest.version).await?;
+        let oldest = self.log_of(&entries).await?.oldest_readable(newest);
         let mut files = BTreeMap::new();
         if oldest < newest.version {
             let first = self.snapshot_at(oldest).await?;
             files.extend(first.files.into_iter().map(|it| (it.name.clone(), it)));
-            let entries = self.entries(newest.version).await?;
             let later = entries.range(oldest + 1..);
             let added = later.flat_map(|(_, entry)| &entry.added).filter_map(logged);
             files.extend(added.map(|it| (it.name.clone(), it)));
@@ -139,12 +153,31 @@ impl Table {
         Ok(files.into_values().collect())
     }
 
-    /// Whether the version's file is where readers that know no Delta look for it. True where nothing is published.
+    /// Whether the version's file is where readers that know no Delta look for it, be it another file with the same bytes: a backup that was
+    /// brought back has no links. True where nothing is published.
     pub async fn is_in_place(&self, snapshot: &Snapshot) -> Result<bool, Error> {
-        match &self.published {
-            Some(place) => self.is_published(snapshot, place).await,
-            None => Ok(true),
+        let Some(place) = &self.published else {
+            return Ok(true);
+        };
+        if self.is_published(snapshot, place).await? {
+            return Ok(true);
         }
+        let [file] = snapshot.files.as_slice() else {
+            return Ok(false);
+        };
+        let size = match self.store().head(place).await {
+            Ok(found) => found.size,
+            Err(object_store::Error::NotFound { .. }) => return Ok(false),
+            Err(e) => return Err(self.unavailable("look at the published file of", e.into())),
+        };
+        if size != file.size_bytes {
+            return Ok(false);
+        }
+        let expected = match file.digest {
+            Some(digest) => digest,
+            None => self.digest_far(&self.key_of(&file.name)?).await?,
+        };
+        Ok(self.digest_far(place).await? == expected)
     }
 }
 

@@ -135,6 +135,16 @@ pub(crate) fn made_anew(
     another || run(input) > run(built)
 }
 
+/// What was wrong with a file that was made again.
+fn made_again(flaw: &comboi_lake::Error) -> Option<String> {
+    match flaw {
+        comboi_lake::Error::Damaged { file, what, .. } => Some(format!(
+            "{what} (`{file}`): the dataset was built again from its inputs"
+        )),
+        _ => None,
+    }
+}
+
 fn present(
     id: &DatasetId,
     inputs: &BTreeMap<DatasetId, Option<u64>>,
@@ -228,8 +238,13 @@ fn one_of_each(
 impl Build<'_> {
     async fn once(&self) -> Result<Done, TaskError> {
         let base = self.table.snapshot().await?;
+        // Files that are gone, or cut short, are made again: all that they were built of is still there.
+        let lost = match &base {
+            Some(base) => self.table.flaws(base).await?,
+            None => Vec::new(),
+        };
         if let Some(base) = &base
-            && let Some(why) = self.why_skip(base).await?
+            && let Some(why) = self.why_skip(base, !lost.is_empty()).await?
         {
             let mut done = self.finished(base).await?;
             if let Some(built) = BuiltFrom::of(&base.properties) {
@@ -294,12 +309,13 @@ impl Build<'_> {
         }
         done.late = is_late(&verdicts);
         done.verdicts = verdicts;
+        done.warnings.extend(lost.iter().filter_map(made_again));
         Ok(done)
     }
 
     /// Why there is nothing to build: judged by who built what is there, and of what. An error, when a later run changed it, which this one
     /// can't undo, and what is there is not what this run would build, or newer.
-    async fn why_skip(&self, base: &Snapshot) -> Result<Option<String>, TaskError> {
+    async fn why_skip(&self, base: &Snapshot, lost: bool) -> Result<Option<String>, TaskError> {
         let pipeline = &self.runner.project.name;
         let last = base.last_commit(pipeline).map(|(run, _)| run);
         let standing = Standing::of(self.order, pipeline, &base.properties, last);
@@ -310,7 +326,7 @@ impl Build<'_> {
             }
             Standing::Later(_) | Standing::Fenced(_) | Standing::Free => {}
         }
-        if !self.order.rebuild && self.is_unchanged(base).await? {
+        if !self.order.rebuild && !lost && self.is_unchanged(base).await? {
             return Ok(Some("nothing that shapes it has changed".to_owned()));
         }
         match standing {

@@ -113,6 +113,8 @@ async fn view(
             RunKind::Purge => "purge".to_owned(),
             RunKind::Backfill => "backfill".to_owned(),
             RunKind::Retention => "retention".to_owned(),
+            RunKind::Drop => "drop".to_owned(),
+            RunKind::Rename => "rename".to_owned(),
         },
         status,
         begun_at,

@@ -79,6 +79,10 @@ pub(crate) enum RunKind {
     Purge,
     /// Rows were removed that were past their age.
     Retention,
+    /// A dataset that is no longer in the project was deleted.
+    Drop,
+    /// A dataset got another name.
+    Rename,
 }
 
 /// What a run is to do. Written once, before anything is done.

@@ -132,6 +132,14 @@ async fn dataset(
         }
         versions.insert(input.clone(), newest.map(|newest| newest.version));
     }
+    let mut why = why_build(project, id, &versions, base).or(anew);
+    let table = lake.table(id);
+    if why.is_none()
+        && let Some(snapshot) = table.snapshot().await?
+        && !table.flaws(&snapshot).await?.is_empty()
+    {
+        why = Some("its file is missing or cut short".to_owned());
+    }
     let planned = |input: &DatasetId| plan.tasks.iter().any(|task| task.dataset == *input);
     let mut missing = versions
         .iter()
@@ -150,7 +158,7 @@ async fn dataset(
     Ok(ObservedDataset {
         version: base.map(|base| base.version),
         rows: base.map(|base| base.row_count),
-        why: why_build(project, id, &versions, base).or(anew),
+        why,
         failed: no_input.or_else(unpublishable),
         warnings: Vec::new(),
     })

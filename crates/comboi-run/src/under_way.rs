@@ -79,6 +79,23 @@ impl Runner {
         Ok(None)
     }
 
+    /// Refuses to delete what a run may be reading: here, on another machine, or by the queue.
+    pub(crate) async fn refuse_under_way(&self) -> Result<(), RunError> {
+        let ledger = self.ledger();
+        ledger.take_over_schedule().await?;
+        let by_messages = ledger.open_runs().await?.first().copied();
+        let open = match by_messages {
+            Some(run) => Some(run),
+            None => self.another_under_way().await?,
+        };
+        match open {
+            None => Ok(()),
+            Some(run) => Err(RunError::ByHand(format!(
+                "run {run} is under way, and may be reading what would go; `comboi status {run}` tells how far it is"
+            ))),
+        }
+    }
+
     /// Writes the end of those of these runs whose processes are gone. `by` is a run that has just got its number. What keeps us from it is
     /// left to the next one.
     pub(crate) async fn close_interrupted(&self, open: &[RunId], by: RunId) {

@@ -1,15 +1,21 @@
 //! Whether a lake and the state of its runs are sound, and mending what can be mended.
 
-use comboi_lake::{Snapshot, Table};
-use comboi_project::{DatasetId, RunId};
+use std::collections::BTreeMap;
+
+use comboi_lake::{Latest, Operation, Snapshot, Table};
+use comboi_project::{DatasetId, RunId, Stage};
 use comboi_sources::BadCheckpoint;
 use serde::Serialize;
 
 use crate::beside::Beside;
+use crate::build::BUILT_FROM;
+use crate::extract::CHECKPOINT;
+use crate::going::not_in_project;
 use crate::ledger::LedgerError;
 use crate::receipt::Outcome;
 use crate::runner::Runner;
 use crate::task::chain;
+use crate::writer;
 
 /// Something that is not as it should be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -34,6 +40,8 @@ pub struct Verified {
     /// What reading whole files came to; `None` if none was read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub digests: Option<Digests>,
+    /// Datasets in the lake that no file of the project names. They are looked at too.
+    pub not_in_project: Vec<DatasetId>,
     /// What is not as it should be.
     pub flaws: Vec<Flaw>,
 }
@@ -104,7 +112,13 @@ impl Runner {
     async fn look_over(&self, in_depth: bool) -> (Verified, Vec<Mend>) {
         let mut found = Found::default();
         found.verified.digests = in_depth.then(Digests::default);
-        for id in self.project.dataset_ids() {
+        match not_in_project(&self.lake, &self.project).await {
+            Ok(others) => found.verified.not_in_project = others,
+            Err(e) => found.add("lake".to_owned(), chain(&e), Mend::Nothing),
+        }
+        let mut all = self.project.dataset_ids();
+        all.extend(found.verified.not_in_project.clone());
+        for id in all {
             self.look_at_dataset(&id, &mut found).await;
         }
         if in_depth {
@@ -123,6 +137,10 @@ impl Runner {
                 return Ok(());
             };
             let properties = snapshot.properties.clone();
+            if let Some(going) = table.going(&properties) {
+                found.add(id.to_string(), going.to_string(), Mend::Nothing);
+                return Ok(());
+            }
             found.verified.datasets += 1;
             found.verified.files += snapshot.files.len();
             let flaws = match found.verified.digests {
@@ -130,6 +148,11 @@ impl Runner {
                 None => table.flaws(&snapshot).await?,
             };
             let sound = flaws.is_empty();
+            let of_log = match found.verified.digests {
+                Some(_) => Vec::new(),
+                None => table.flaws_of_log(&snapshot).await?,
+            };
+            let flaws = flaws.into_iter().chain(of_log);
             for flaw in flaws {
                 found.add(id.to_string(), chain(&flaw), Mend::Nothing);
             }
@@ -158,14 +181,24 @@ impl Runner {
             Ok(kept) => kept,
             Err(e) => return found.add("runs".to_owned(), chain(&e), Mend::Nothing),
         };
+        let mut committed = BTreeMap::new();
         for run in kept.into_iter().take(crate::ledger::KEPT_RUNS as usize) {
-            if let Err(e) = self.look_at_run(run, found).await {
+            if let Err(e) = self.look_at_run(run, &mut committed, found).await {
                 found.add(format!("run {run}"), chain(&e), Mend::Nothing);
             }
         }
+        for (id, (run, version)) in committed {
+            self.look_at_committed(&id, run, version, found).await;
+        }
     }
 
-    async fn look_at_run(&self, run: RunId, found: &mut Found) -> Result<(), LedgerError> {
+    /// Adds what the run committed last, unless a later run is known to have committed more.
+    async fn look_at_run(
+        &self,
+        run: RunId,
+        committed: &mut BTreeMap<DatasetId, (RunId, u64)>,
+        found: &mut Found,
+    ) -> Result<(), LedgerError> {
         let ledger = self.ledger();
         let Some(order) = ledger.order(run).await? else {
             return Ok(());
@@ -191,25 +224,92 @@ impl Runner {
             .values()
             .filter(|it| it.outcome == Outcome::Succeeded)
         {
-            // What can't be read is told of the dataset.
-            let (Some(committed), Ok(latest)) = (
-                receipt.version,
-                self.lake.table(&receipt.dataset).latest().await,
-            ) else {
-                continue;
-            };
-            let what = match latest.map(|latest| latest.version) {
-                None => format!(
-                    "run {run} committed version {committed}, and the lake has nothing of it: its folder or its log was taken away; the next run reads its source from the beginning, rows of sources that are gone since are lost"
-                ),
-                Some(version) if version < committed => format!(
-                    "run {run} committed version {committed}, and the lake has {version} only: it was brought back from an older copy, or its log was cut; rows of sources that are gone since are lost, `comboi reset-checkpoint` reads the others again"
-                ),
-                Some(_) => continue,
-            };
-            found.add(receipt.dataset.to_string(), what, Mend::Nothing);
+            if let Some(version) = receipt.version {
+                let dataset = receipt.dataset.clone();
+                let last = committed.entry(dataset).or_insert((run, version));
+                *last = (*last).max((run, version));
+            }
         }
         Ok(())
+    }
+
+    /// Whether the lake still has the last version that a run committed to a dataset.
+    async fn look_at_committed(
+        &self,
+        id: &DatasetId,
+        run: RunId,
+        committed: u64,
+        found: &mut Found,
+    ) {
+        let table = self.lake.table(id);
+        // What can't be read is told of the dataset.
+        let Ok(latest) = table.latest().await else {
+            return;
+        };
+        let is_built = id.stage() != Stage::Bronze;
+        let what = match latest {
+            // It was dropped, or has another name.
+            None if !self.project.dataset_ids().contains(id) => return,
+            None if is_built => format!(
+                "run {run} committed version {committed}, and the lake has nothing of it: its folder or its log was taken away; the next run builds it again"
+            ),
+            None => format!(
+                "run {run} committed version {committed}, and the lake has nothing of it: its folder or its log was taken away; the next run reads its source from the beginning, rows of sources that are gone since are lost"
+            ),
+            Some(latest) => {
+                let there = self.instead_of(&table, &latest, run, committed).await;
+                let Some(there) = there else { return };
+                if self.is_made_anew(&table, &latest, run).await {
+                    return;
+                }
+                let remedy = match is_built {
+                    true => format!("`comboi run all --rebuild --select {id}` builds it again"),
+                    false => "rows of sources that are gone since are lost, `comboi reset-checkpoint` and `comboi run` read the others again".to_owned(),
+                };
+                format!(
+                    "run {run} committed version {committed}, and {there}: it was brought back from an older copy, or its log was cut; {remedy}"
+                )
+            }
+        };
+        found.add(id.to_string(), what, Mend::Nothing);
+    }
+
+    /// What is there instead of a version that a run committed; `None` if that is there.
+    async fn instead_of(
+        &self,
+        table: &Table,
+        latest: &Latest,
+        run: RunId,
+        committed: u64,
+    ) -> Option<String> {
+        if latest.version < committed {
+            return Some(format!("the lake has {} only", latest.version));
+        }
+        let (pipeline, by) = table.committed_by(committed).await.ok()??;
+        // An earlier run's was current when this one found nothing to commit.
+        let is_later = pipeline == self.project.name && by > run;
+        is_later.then(|| format!("run {by} committed another one"))
+    }
+
+    /// Whether a run after this one has made a dataset anew: built it, or read its source from the beginning. Then it lacks nothing, though its
+    /// versions are counted from a lower number.
+    async fn is_made_anew(&self, table: &Table, latest: &Latest, run: RunId) -> bool {
+        let pipeline = &self.project.name;
+        let built = latest.properties.contains_key(BUILT_FROM);
+        if built {
+            let last = latest.last_commit(pipeline).map(|(last, _)| last);
+            return writer::run_of(&latest.properties).or(last) > Some(run);
+        }
+        if !latest.properties.contains_key(CHECKPOINT) {
+            return false;
+        }
+        let anew = [Operation::ResetCheckpoint, Operation::Rename].map(Operation::as_str);
+        let history = table.history(usize::MAX).await.unwrap_or_default();
+        let mut history = history.into_iter();
+        history.any(|version| {
+            let begins = version.version == 0 || anew.contains(&version.operation.as_str());
+            begins && version.run > Some(run)
+        })
     }
 }
 

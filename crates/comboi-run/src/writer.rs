@@ -50,6 +50,16 @@ pub(crate) fn id_of(properties: &BTreeMap<String, String>) -> Option<String> {
     of(properties).map(|writer| writer.id)
 }
 
+/// The run that wrote a version; `None` of an earlier comboi.
+pub(crate) fn run_of(properties: &BTreeMap<String, String>) -> Option<RunId> {
+    of(properties).map(|writer| writer.run)
+}
+
+/// The pipeline that wrote the rows of a version, by what that notes; `None` if it is not noted.
+pub fn pipeline_of(properties: &BTreeMap<String, String>) -> Option<PipelineName> {
+    of(properties).map(|writer| writer.pipeline)
+}
+
 fn of(properties: &BTreeMap<String, String>) -> Option<Writer> {
     // What another comboi wrote there may not be understood.
     serde_json::from_str(properties.get(WRITER)?).ok()

@@ -292,6 +292,27 @@ pub(crate) enum Command {
         #[arg(long)]
         dry_run: bool,
     },
+    /// Delete a dataset that is no longer in the project: all its versions and everything beside it, for good.
+    Drop {
+        /// The dataset.
+        dataset: String,
+        /// Delete it. Without this option the command only says what would be deleted.
+        #[arg(long)]
+        yes: bool,
+        /// How it is told.
+        #[arg(long, value_enum, default_value = "text")]
+        output: Output,
+    },
+    /// Give a dataset in the lake the name that it has in the project now, with all its versions and its checkpoint.
+    Rename {
+        /// The dataset as the lake has it.
+        old: String,
+        /// The dataset as the project has it.
+        new: String,
+        /// How it is told.
+        #[arg(long, value_enum, default_value = "text")]
+        output: Output,
+    },
     /// Remove the rows that are past their age (`data_retention`), and the files of the versions that still have them. Says what would go, unless `--apply`.
     Retention {
         /// The dataset. Default: all.
@@ -448,6 +469,8 @@ impl Command {
             | Self::Verify { output, .. }
             | Self::Repair { output }
             | Self::Retention { output, .. }
+            | Self::Drop { output, .. }
+            | Self::Rename { output, .. }
             | Self::Runs { output, .. }
             | Self::Status { output, .. }
             | Self::History { output, .. } => *output,

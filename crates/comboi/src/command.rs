@@ -9,6 +9,7 @@ mod evolution;
 mod exchange;
 mod files;
 mod generate;
+mod going;
 mod init;
 mod linkage;
 mod look;
@@ -48,6 +49,8 @@ pub(crate) fn dispatch(cli: Cli, out: &mut dyn Write) -> anyhow::Result<Exit> {
             | Command::Vacuum { .. }
             | Command::Repair { .. }
             | Command::Retention { .. }
+            | Command::Drop { .. }
+            | Command::Rename { .. }
             | Command::Quarantine(
                 QuarantineCommand::Replay { .. } | QuarantineCommand::Purge { .. }
             )
@@ -153,6 +156,12 @@ pub(crate) fn dispatch(cli: Cli, out: &mut dyn Write) -> anyhow::Result<Exit> {
             let apply = apply.then_some(keep);
             retention::retention(&global, dataset.as_deref(), apply, output, out)
         }
+        Command::Drop {
+            dataset,
+            yes,
+            output,
+        } => going::drop(&global, &dataset, yes, output, out),
+        Command::Rename { old, new, output } => going::rename(&global, &old, &new, output, out),
         Command::Serve { .. } => Ok(Exit::Good),
         Command::Quarantine(command) => quarantine::quarantine(&global, command, out),
         Command::Verify { deep, output } => verify::verify(&global, deep, output, out),

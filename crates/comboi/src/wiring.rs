@@ -353,6 +353,38 @@ pub(crate) fn dataset(project: &Project, text: &str) -> anyhow::Result<DatasetId
     Ok(comboi_plan::find_dataset(project, text)?)
 }
 
+/// The same, or else a dataset that is in the lake only.
+pub(crate) fn dataset_in_lake(
+    project: &Project,
+    lake: &Lake,
+    text: &str,
+) -> anyhow::Result<DatasetId> {
+    let unknown = match dataset(project, text) {
+        Ok(id) => return Ok(id),
+        Err(unknown) => unknown,
+    };
+    // What keeps us from looking is told where the lake is needed.
+    let others = block_on(comboi_run::not_in_project(lake, project))?.unwrap_or_default();
+    let is_meant = |id: &&DatasetId| {
+        let id = id.to_string();
+        let end = id.strip_suffix(text);
+        end.is_some_and(|start| start.is_empty() || start.ends_with('/'))
+    };
+    let meant: Vec<&DatasetId> = others.iter().filter(is_meant).collect();
+    match meant.as_slice() {
+        [one] => Ok((*one).clone()),
+        [] => Err(unknown),
+        several => {
+            let listed: Vec<String> = several.iter().map(|id| format!("`{id}`")).collect();
+            Err(Usage(format!(
+                "`{text}` may be {}: say which",
+                listed.join(" or ")
+            ))
+            .into())
+        }
+    }
+}
+
 /// An asynchronous runtime for one command.
 pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -400,7 +432,7 @@ pub(crate) async fn asked_to_stop() {
     drop(interrupted.await);
 }
 
-/// A table of the lake that a person named: a dataset, its quarantine (`…__quarantine`), or a record of runs (`_comboi/tasks`).
+/// A table of the lake that a person named: a dataset, its quarantine (`…__quarantine`), the files that it was read from (`…__files_read`), or a record of runs (`_comboi/tasks`).
 pub(crate) fn table(
     project: &Project,
     lake: &Lake,
@@ -410,17 +442,19 @@ pub(crate) fn table(
         "_comboi/tasks" => Ok(lake.record("tasks")),
         "_comboi/verdicts" => Ok(lake.record("verdicts")),
         _ => {
-            let beside = Companion::ALL.into_iter();
-            let mut beside =
-                beside.filter_map(|which| Some((text.strip_suffix(which.suffix())?, which)));
-            match (text.strip_suffix("__quarantine"), beside.next()) {
-                (Some(of), _) => Ok(lake.quarantine(&dataset(project, of)?)),
-                (None, None) if text.ends_with("__files_read") => {
-                    let of = text.trim_end_matches("__files_read");
-                    Ok(lake.files_read(&dataset(project, of)?))
-                }
-                (None, Some((of, which))) => Ok(lake.companion(&dataset(project, of)?, which)),
-                (None, None) => Ok(lake.table(&dataset(project, text)?)),
+            let id = |of: &str| dataset_in_lake(project, lake, of);
+            let mut beside = Companion::ALL
+                .into_iter()
+                .filter_map(|which| Some((text.strip_suffix(which.suffix())?, which)));
+            if let Some(of) = text.strip_suffix("__quarantine") {
+                return Ok(lake.quarantine(&id(of)?));
+            }
+            if let Some((of, which)) = beside.next() {
+                return Ok(lake.companion(&id(of)?, which));
+            }
+            match text.strip_suffix("__files_read").map(id) {
+                Some(Ok(of)) => Ok(lake.files_read(&of)),
+                _ => Ok(lake.table(&id(text)?)),
             }
         }
     }

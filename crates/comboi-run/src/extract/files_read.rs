@@ -147,7 +147,9 @@ impl FilesRead {
         }
         let current = self.current();
         let is_new = |(file, seen): &(&String, &Seen)| {
-            current.get(file.as_str()).is_none_or(|row| row.seen != **seen)
+            current
+                .get(file.as_str())
+                .is_none_or(|row| row.seen != **seen)
         };
         let new: BTreeMap<&String, &Seen> = checkpoint.files.iter().filter(is_new).collect();
         if let Some(version) = self.version.filter(|_| new.is_empty()) {
@@ -193,8 +195,7 @@ impl FilesRead {
     /// the newest version does not have.
     fn divide(&self, newest: Option<&Snapshot>, new: usize) -> (Vec<&Part>, Vec<&Part>) {
         let is_there = |part: &&Part| newest.is_some_and(|it| it.files.contains(&part.file));
-        let (mut stay, mut again): (Vec<&Part>, Vec<&Part>) =
-            self.parts.iter().partition(is_there);
+        let (mut stay, mut again): (Vec<&Part>, Vec<&Part>) = self.parts.iter().partition(is_there);
         stay.sort_by_key(|part| part.rows.len());
         let mut rows = new + again.iter().map(|part| part.rows.len()).sum::<usize>();
         let smaller = stay.iter().take_while(|part| {

@@ -103,18 +103,7 @@ impl Runner {
         id: &DatasetId,
         keep: Duration,
     ) -> Result<Option<PastAge>, RunError> {
-        let ledger = self.ledger();
-        ledger.take_over_schedule().await?;
-        let by_messages = ledger.open_runs().await?.first().copied();
-        let open = match by_messages {
-            Some(run) => Some(run),
-            None => self.another_under_way().await?,
-        };
-        if let Some(run) = open {
-            return Err(RunError::ByHand(format!(
-                "run {run} is under way, and may be reading what would go; `comboi status {run}` tells how far it is"
-            )));
-        }
+        self.refuse_under_way().await?;
         loop {
             let scratch = self.age_scratch(RunId(0), id)?;
             let Some((mut told, dataset, quarantine)) = self.look_at_ages(id, &scratch).await?

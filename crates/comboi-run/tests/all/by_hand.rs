@@ -144,7 +144,10 @@ async fn bad_rows_of_a_kept_version_outlive_a_vacuum() {
         .await
         .unwrap();
     let names: Vec<&str> = vacuumed.iter().map(|(name, _)| name.as_str()).collect();
-    assert_eq!(names, [ORDERS, quarantine, "bronze/shop/orders__files_read"]);
+    assert_eq!(
+        names,
+        [ORDERS, quarantine, "bronze/shop/orders__files_read"]
+    );
     shop.run(&store).await;
     assert_eq!(
         files_of_rows(&store, quarantine).await,

@@ -181,8 +181,14 @@ async fn of_the_log() {
             "committed version 11, and the lake has 10 only",
             false,
         ),
-        // Nobody reads what a checkpoint stands for.
-        (entry(5), &[Gone], Run::Well, "", false),
+        // Nobody but a restoration reads what a checkpoint stands for.
+        (
+            entry(5),
+            &[Gone],
+            Run::Well,
+            "versions 5 to 9, because the log has no entry for version 5",
+            false,
+        ),
         (
             format!("{LOG}00000000000000000010.checkpoint.parquet"),
             ALL,
@@ -237,7 +243,7 @@ async fn of_the_data() {
             false,
         ),
         (orders, &[Gone], Run::Tells(missing), missing, false),
-        // It is made anew of what came, and nobody reads the old one.
+        // It is made anew, and nobody reads the old one.
         (
             clean.clone(),
             &[CutShort, Emptied],
@@ -256,6 +262,126 @@ async fn of_the_data() {
         ),
     ] {
         before.check(&case).await;
+    }
+}
+
+/// Versions that need an entry of the log that is lost: they are named, and no more once they are given up.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_entries_that_only_earlier_versions_need() {
+    let before = Before::new().await;
+    let later = "2024-05-05T00:00:00Z".parse().unwrap();
+    for damage in [Gone, CutShort] {
+        let store = copy(before.store.as_ref()).await;
+        damage.does(&store, &format!("{LOG}{:020}.json", 5)).await;
+        let runner = before.shop.runner(Arc::clone(&store));
+        let flaws = match damage {
+            Gone => runner.verify().await.flaws,
+            // `verify` reads no entry that the current version does not need.
+            _ => runner.verify_in_depth().await.flaws,
+        };
+        let [flaw] = &flaws[..] else {
+            panic!("{flaws:?}");
+        };
+        for told in [
+            "versions 5 to 9",
+            "`comboi vacuum bronze/shop/orders --keep 0d`",
+        ] {
+            assert!(flaw.what.contains(told), "{flaw:?}");
+        }
+        let refused = runner
+            .restore(&id(ORDERS), 7)
+            .await
+            .unwrap_err()
+            .to_string();
+        assert!(
+            refused.contains("earlier versions of `bronze/shop/orders` are damaged"),
+            "{refused}"
+        );
+        let again = copy(store.as_ref()).await;
+        let runner = before.shop.runner(Arc::clone(&again));
+        runner.restore(&id(ORDERS), 4).await.unwrap();
+        let keep = std::time::Duration::ZERO;
+        comboi_run::vacuum(&lake(&store), &id(ORDERS), keep, later, false)
+            .await
+            .unwrap();
+        let runner = before.shop.runner(Arc::clone(&store));
+        assert_eq!(runner.verify_in_depth().await.flaws, [], "{damage:?}");
+        before.ends_calm(&store, "vacuumed").await;
+    }
+}
+
+/// What was lost and is made again is no flaw any more, however the versions are counted.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_made_again_is_sound() {
+    let (shop, store) = (Shop::with_days(1), memory());
+    shop.run(&store).await;
+    let older = copy(store.as_ref()).await;
+    for _ in 0..2 {
+        let runner = shop.runner(Arc::clone(&store));
+        let plan = comboi_plan::Plan::of_everything(&runner.project);
+        assert!(runner.run(plan, true).await.unwrap().is_good());
+    }
+    shop.add_day(2);
+    shop.run(&store).await;
+    let told = async |store: &Store| {
+        let flaws = shop.runner(Arc::clone(store)).verify().await.flaws;
+        flaws.into_iter().map(|it| it.what).collect::<Vec<_>>()
+    };
+    let take_away = async |folder: &str| {
+        let store = copy(store.as_ref()).await;
+        for name in comboi_test::names(store.as_ref()).await {
+            if name.starts_with(folder) {
+                remove(store.as_ref(), &name).await;
+            }
+        }
+        store
+    };
+    // A file of a dataset that is built.
+    let lost = copy(store.as_ref()).await;
+    let file = lake(&lost)
+        .table(&id(DAILY))
+        .snapshot()
+        .await
+        .unwrap()
+        .unwrap();
+    let file = format!("gold/metrics/daily/{}", file.files[0].name);
+    remove(lost.as_ref(), &file).await;
+    // All of it.
+    let taken = take_away("gold/metrics/daily").await;
+    for (store, flaw) in [
+        (&lost, "a file is missing"),
+        (&taken, "the next run builds it again"),
+    ] {
+        let flaws = told(store).await;
+        assert!(flaws.len() == 1 && flaws[0].contains(flaw), "{flaws:?}");
+        shop.run(store).await;
+        assert_eq!(told(store).await, Vec::<String>::new());
+        assert_eq!(rows(store, DAILY).await, TWO_DAYS);
+    }
+    // A table, and one that an older copy took the place of, once its source has been read again.
+    let back = take_away("bronze/shop/orders").await;
+    let all = contents(older.as_ref()).await;
+    for (name, bytes) in all
+        .iter()
+        .filter(|(name, _)| name.starts_with("bronze/shop/orders"))
+    {
+        put(back.as_ref(), name, bytes.clone()).await;
+    }
+    let flaws = told(&back).await;
+    assert!(
+        flaws
+            .iter()
+            .any(|it| it.contains("`comboi reset-checkpoint`")),
+        "{flaws:?}"
+    );
+    let reset = shop.runner(Arc::clone(&back));
+    assert!(reset.reset_checkpoint(&id(ORDERS)).await.unwrap());
+    assert!(!told(&back).await.is_empty(), "its source was not read yet");
+    let taken = take_away("bronze/shop/orders").await;
+    for store in [&back, &taken] {
+        shop.run(store).await;
+        assert_eq!(told(store).await, Vec::<String>::new());
+        assert_eq!(rows(store, DAILY).await, TWO_DAYS);
     }
 }
 

@@ -54,7 +54,11 @@ async fn noted(store: &Store) -> String {
 
 /// How many files each Parquet file of the newest version names, the most first.
 async fn parts(store: &Store) -> Vec<u64> {
-    let snapshot = lake(store).files_read(&id(ORDERS)).snapshot().await.unwrap();
+    let snapshot = lake(store)
+        .files_read(&id(ORDERS))
+        .snapshot()
+        .await
+        .unwrap();
     let files = snapshot.unwrap().files;
     let mut rows: Vec<u64> = files.iter().map(|file| file.row_count).collect();
     rows.sort_unstable_by(|a, b| b.cmp(a));
@@ -66,7 +70,15 @@ async fn a_commit_does_not_grow_with_the_files_that_were_read() {
     let (shop, store) = (Shop::by_file(0), memory());
     // As a binary counter: what is as large as what comes is written with it.
     let expected: [&[u64]; 9] = [
-        &[1], &[2], &[2, 1], &[4], &[4, 1], &[4, 2], &[4, 2, 1], &[8], &[8, 1],
+        &[1],
+        &[2],
+        &[2, 1],
+        &[4],
+        &[4, 1],
+        &[4, 2],
+        &[4, 2, 1],
+        &[8],
+        &[8, 1],
     ];
     for (number, expected) in expected.iter().enumerate() {
         shop.write(
@@ -110,22 +122,35 @@ async fn an_older_table_goes_over_in_its_next_commit() {
 async fn the_last_row_of_a_file_counts() {
     let (shop, store) = (Shop::by_file(3), memory());
     shop.run(&store).await;
-    shop.write("in/day1.csv", "id,day,amount\n1,2024-05-01,10.00\n2,2024-05-01,99.00\n");
+    shop.write(
+        "in/day1.csv",
+        "id,day,amount\n1,2024-05-01,10.00\n2,2024-05-01,99.00\n",
+    );
     shop.remove_day(2);
     shop.run(&store).await;
     // All that was known before, and a row each for what changed and what is gone.
     assert_eq!(parts(&store).await, [3, 2]);
-    let gone = shop.runner(Arc::clone(&store)).gone_files(&id(ORDERS)).await.unwrap();
+    let gone = shop
+        .runner(Arc::clone(&store))
+        .gone_files(&id(ORDERS))
+        .await
+        .unwrap();
     assert_eq!(gone, ["day2.csv"]);
     shop.add_day(2);
-    assert_eq!(outcomes(&shop.run(&store).await)[0], format!("{ORDERS} skipped 0"));
+    assert_eq!(
+        outcomes(&shop.run(&store).await)[0],
+        format!("{ORDERS} skipped 0")
+    );
     shop.write("in/day4.csv", "id,day,amount\n9,2024-05-04,1.00\n");
     shop.write("in/day5.csv", "id,day,amount\n10,2024-05-05,1.00\n");
     shop.run(&store).await;
     // Five files; what no longer counts went when its part was written again.
     assert_eq!(parts(&store).await, [5]);
     let amounts = rows(&store, ORDERS).await;
-    assert!(amounts.contains(&"2,2024-05-01,99.00,day1.csv".to_owned()), "{amounts:?}");
+    assert!(
+        amounts.contains(&"2,2024-05-01,99.00,day1.csv".to_owned()),
+        "{amounts:?}"
+    );
     assert_eq!(amounts.len(), 7, "{amounts:?}");
 }
 
@@ -140,8 +165,14 @@ async fn a_lost_table_of_files_is_never_taken_for_an_empty_one() {
     let all: Vec<&String> = all.keys().filter(|it| it.starts_with(FILES_READ)).collect();
     let part = all.iter().copied().find(part).unwrap();
     for (lost, told) in [
-        (all.clone(), "version 0 of the table of files that have been read is not in the lake"),
-        (vec![part], "`bronze/shop/orders__files_read` is damaged: a file is missing"),
+        (
+            all.clone(),
+            "version 0 of the table of files that have been read is not in the lake",
+        ),
+        (
+            vec![part],
+            "`bronze/shop/orders__files_read` is damaged: a file is missing",
+        ),
     ] {
         let store = copy(store.as_ref()).await;
         for name in lost {
@@ -149,7 +180,10 @@ async fn a_lost_table_of_files_is_never_taken_for_an_empty_one() {
         }
         let runner = shop.runner(Arc::clone(&store));
         let flaws = runner.verify().await.flaws;
-        assert!(flaws.len() == 1 && flaws[0].what.contains(told), "{flaws:?}");
+        assert!(
+            flaws.len() == 1 && flaws[0].what.contains(told),
+            "{flaws:?}"
+        );
         let report = run(&runner).await.unwrap();
         let failure = &outcomes(&report)[0];
         assert!(

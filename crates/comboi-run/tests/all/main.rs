@@ -12,6 +12,7 @@ mod damaged_lake;
 mod deduplicated;
 mod every_write;
 mod files_read;
+mod going;
 mod linked;
 mod reread;
 mod retention;

@@ -13,6 +13,7 @@ use comboi_run::{Clock, LedgerError};
 use comboi_sources::database;
 use serde::Serialize;
 
+use super::going::{self, Unnamed};
 use crate::cli::{Global, Output};
 use crate::cloud::Cloud;
 use crate::exit::{Exit, told};
@@ -149,18 +150,39 @@ async fn datasets(
     stages: &BTreeSet<Stage>,
     findings: &mut Findings,
 ) {
-    let mut count = 0;
+    let mut count = 0_usize;
     let mut bad = false;
     for id in project.dataset_ids() {
         if !stages.contains(&id.stage()) {
             continue;
         }
-        match lake.table(&id).latest().await {
-            Ok(found) => count += usize::from(found.is_some()),
-            Err(e) => {
-                bad = true;
-                findings.add(format!("dataset {id}"), Err(told(&e.into())));
+        let table = lake.table(&id);
+        let looked = async {
+            match table.snapshot().await? {
+                Some(snapshot) => Ok((1, table.flaws(&snapshot).await?)),
+                None => Ok((0, Vec::new())),
             }
+        };
+        let flaws = match looked.await {
+            Ok((there, flaws)) => {
+                count += there;
+                flaws
+            }
+            Err(e) => vec![e],
+        };
+        for flaw in flaws {
+            bad = true;
+            findings.add(format!("dataset {id}"), Err(told(&flaw.into())));
+        }
+    }
+    if stages.len() == Stage::ALL.len() {
+        match Unnamed::all(project, lake).await {
+            Ok(unnamed) => {
+                if let Some(told) = going::told(&unnamed, project) {
+                    findings.doubt("datasets", told);
+                }
+            }
+            Err(e) => findings.add("datasets", Err(told(&e.into()))),
         }
     }
     if !bad && count > 0 {

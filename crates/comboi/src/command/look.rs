@@ -7,6 +7,7 @@ use comboi_lake::Snapshot;
 use comboi_plan::Plan;
 use comboi_project::DatasetId;
 
+use super::going::{self, Unnamed};
 use crate::cli::{Global, Output};
 use crate::exit::{self, Exit};
 use crate::{text, wiring};
@@ -14,20 +15,21 @@ use crate::{text, wiring};
 pub(crate) fn ls(global: &Global, output: Output, out: &mut dyn Write) -> anyhow::Result<Exit> {
     let project = wiring::project(global)?;
     let lake = wiring::lake(&project)?;
-    let listed: Vec<Listed> = wiring::block_on(async {
-        let mut listed = Vec::new();
+    let (listed, unnamed) = wiring::block_on(async {
+        let mut listed: Vec<Listed> = Vec::new();
         for task in Plan::of_everything(&project).tasks {
             let found = lake.table(&task.dataset).snapshot().await;
             listed.push((task.dataset, found));
         }
-        listed
-    })?;
+        anyhow::Ok((listed, Unnamed::all(&project, &lake).await?))
+    })??;
     match output {
         Output::Json => {
             let entry = |(id, found): &Listed| {
                 let there = found.as_ref().ok().and_then(Option::as_ref);
                 serde_json::json!({
                     "dataset": id,
+                    "in_project": true,
                     "location": lake.table(id).location(),
                     "version": there.map(|s| s.version),
                     "rows": there.map(Snapshot::row_count),
@@ -36,9 +38,28 @@ pub(crate) fn ls(global: &Global, output: Output, out: &mut dyn Write) -> anyhow
                     "error": found.as_ref().err().map(|e| exit::told_error(e)),
                 })
             };
-            super::json(out, &listed.iter().map(entry).collect::<Vec<_>>())?;
+            let other = |other: &Unnamed| {
+                let there = other.found.as_ref().ok().and_then(Option::as_ref);
+                serde_json::json!({
+                    "dataset": other.dataset,
+                    "in_project": false,
+                    "pipeline": other.pipeline(),
+                    "location": lake.table(&other.dataset).location(),
+                    "version": there.map(|it| it.version),
+                    "rows": other.row_count(),
+                    "committed_at": there.map(|it| it.committed_at),
+                    "error": other.found.as_ref().err().map(|e| exit::told_error(e)),
+                })
+            };
+            let entries = listed.iter().map(entry).chain(unnamed.iter().map(other));
+            super::json(out, &entries.collect::<Vec<_>>())?;
         }
-        Output::Text => write!(out, "{}", list(&listed))?,
+        Output::Text => {
+            write!(out, "{}", list(&listed))?;
+            if let Some(told) = going::told(&unnamed, &project) {
+                writeln!(out, "\nnote: {told}")?;
+            }
+        }
     }
     // One dataset that can't be read does not hide the others.
     let failed = listed.iter().any(|(_, found)| found.is_err());

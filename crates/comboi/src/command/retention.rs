@@ -9,6 +9,7 @@ use comboi_project::{DatasetId, Project};
 use comboi_run::{PastAge, Runner, TableAge};
 use serde_json::json;
 
+use super::going::{self, Unnamed};
 use crate::cli::{Global, Output};
 use crate::exit::Exit;
 use crate::{logging, text, wiring};
@@ -43,9 +44,24 @@ pub(crate) fn retention(
     let kept_inputs = kept_inputs(&project, &wanted);
     let runner = wiring::quiet_runner(project)?;
     let looked = wiring::block_on(look(&runner, wanted, apply))?;
+    let unnamed = match one {
+        Some(_) => Vec::new(),
+        None => wiring::block_on(Unnamed::all(&runner.project, &runner.lake))??,
+    };
     match output {
-        Output::Json => super::json(out, &looked.iter().map(as_json).collect::<Vec<_>>())?,
-        Output::Text => tell(&looked, &kept_inputs, apply.is_some(), out)?,
+        Output::Json => {
+            let unnamed = unnamed.iter().map(
+                |it| json!({ "dataset": it.dataset, "in_project": false, "rows": it.row_count() }),
+            );
+            let all = looked.iter().map(as_json).chain(unnamed);
+            super::json(out, &all.collect::<Vec<_>>())?;
+        }
+        Output::Text => {
+            tell(&looked, &kept_inputs, apply.is_some(), out)?;
+            if let Some(told) = going::told(&unnamed, &runner.project) {
+                writeln!(out, "No `data_retention` reaches what is {told}.")?;
+            }
+        }
     }
     let good = looked.iter().all(|looked| looked.past.is_ok());
     Ok(if good { Exit::Good } else { Exit::Failed })
@@ -209,6 +225,7 @@ fn as_json(looked: &Looked) -> serde_json::Value {
     };
     json!({
         "dataset": looked.dataset,
+        "in_project": true,
         "kept_for": kept,
         "run": past.run,
         "tables": past.tables.iter().map(table).collect::<Vec<_>>(),

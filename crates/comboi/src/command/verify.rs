@@ -65,6 +65,15 @@ fn tell(verified: &Verified, output: Output, out: &mut dyn Write) -> anyhow::Res
         n => format!("{} left", text::counted(n as u64, "flaw")),
     };
     writeln!(out, "{}: {found}.", told.join(", "))?;
+    if !verified.not_in_project.is_empty() {
+        let names = verified.not_in_project.iter();
+        let names: Vec<String> = names.map(ToString::to_string).collect();
+        writeln!(
+            out,
+            "In the lake, not in the project: {}.",
+            names.join(", ")
+        )?;
+    }
     if let Some(digests) = verified.digests {
         let checked = text::counted(digests.checked as u64, "file");
         writeln!(

@@ -77,7 +77,7 @@ pub(crate) fn restore(
     out: &mut dyn Write,
 ) -> anyhow::Result<Exit> {
     let project = wiring::project(global)?;
-    let id = wiring::dataset(&project, dataset)?;
+    let id = wiring::dataset_in_lake(&project, &wiring::lake(&project)?, dataset)?;
     logging::start_for(global, &project)?;
     let runner = wiring::quiet_runner(project)?;
     let snapshot = wiring::block_on(runner.restore(&id, version))??;
@@ -98,13 +98,13 @@ pub(crate) fn vacuum(
     out: &mut dyn Write,
 ) -> anyhow::Result<Exit> {
     let project = wiring::project(global)?;
+    let lake = wiring::lake(&project)?;
     let one = dataset
-        .map(|dataset| wiring::dataset(&project, dataset))
+        .map(|dataset| wiring::dataset_in_lake(&project, &lake, dataset))
         .transpose()?;
     if !dry_run {
         logging::start_for(global, &project)?;
     }
-    let lake = wiring::lake(&project)?;
     let now = Clock::system().now();
     wiring::block_on(async {
         let ids = match one {

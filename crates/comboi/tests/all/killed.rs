@@ -103,8 +103,13 @@ fn ended(world: &World, how: &str) {
 
 /// Runs, and says whether it was killed: there is no such change when it was not.
 pub(crate) fn dies(world: &World, at: usize, when: &str) -> bool {
+    dies_in(world, &["run", "all", "--jobs", "1"], at, when)
+}
+
+/// The same of another command.
+fn dies_in(world: &World, words: &[&str], at: usize, when: &str) -> bool {
     let status = world
-        .command(&["run", "all", "--jobs", "1"])
+        .command(words)
         .env("LD_PRELOAD", &*KILLER)
         .env("KILL_AT", at.to_string())
         .env("KILL_WHEN", when)
@@ -126,7 +131,8 @@ fn check(first: usize) {
     calm.run();
     let expected = state(&calm);
     assert!(
-        expected.contains("5,2024-05-02,1.00") && expected.contains("bronze: 2 files, 1 of names\n2"),
+        expected.contains("5,2024-05-02,1.00")
+            && expected.contains("bronze: 2 files, 1 of names\n2"),
         "{expected}"
     );
 
@@ -219,6 +225,51 @@ fn while_columns_take_their_types_and_names() {
             befores += usize::from(left == before);
             world.run();
             assert_eq!(seen(&world), after, "killed {when} change {at}");
+        }
+    }
+}
+
+/// A dataset that has another name in the project now is renamed, or dropped.
+#[test]
+fn while_a_dataset_is_dropped_or_renamed() {
+    let waiting = World::small();
+    waiting.run();
+    waiting.write(
+        "configs/transformations.yml",
+        crate::world::SMALL_TRANSFORMATIONS.replace("name: daily", "name: per_day"),
+    );
+    waiting.write(
+        "transformations/sql/per_day.sql",
+        waiting.read("transformations/sql/daily.sql"),
+    );
+    let rename = ["rename", "daily", "per_day"];
+    let drop = ["drop", "gold/daily", "--yes"];
+    for words in [&rename[..], &drop[..]] {
+        let mut killed = 0;
+        for at in 1.. {
+            let how = format!("{words:?} killed before change {at}");
+            let world = waiting.copy();
+            if !dies_in(&world, words, at, "before") {
+                assert!(killed > 10, "{how}: only {killed} instants");
+                break;
+            }
+            killed += 1;
+            let again = world.comboi(words);
+            // When it was done, the name is not known any more.
+            let unknown = again.code == Some(2) && again.err.contains("daily");
+            assert!(
+                again.code == Some(0) || unknown,
+                "{how}: {}{}",
+                again.out,
+                again.err
+            );
+            let files = world.files("data/gold");
+            let left = files.iter().find(|it| it.contains("/daily"));
+            assert_eq!(left, None, "{how}");
+            assert_eq!(files.is_empty(), words[0] == "drop", "{how}: {files:?}");
+            world.run();
+            assert_eq!(world.rows("gold/per_day"), ["2024-05-01,30.50,2"], "{how}");
+            world.expect(0, &["verify", "--deep"]);
         }
     }
 }

@@ -11,6 +11,7 @@ mod deduplicate;
 mod demo;
 mod files;
 mod foreseen;
+mod going;
 mod identities;
 mod incremental;
 mod killed;

@@ -143,6 +143,13 @@ fn what_comes_later_goes_into_the_columns_that_are_there() {
         rows("gold/by_country"),
         ["AT,20.25,1", "CH,5.0,1", "DE,18.0,2"]
     );
+    // The names of the files that were read are no longer in the commit.
+    let read = |table: &str| world.rows(&format!("{table}__files_read")).len();
+    assert_eq!((read("shop/orders"), read("shop/booked")), (3, 3));
+    let log = world.files("data/bronze/shop/orders/_delta_log");
+    let newest = log.iter().rfind(|name| name.ends_with(".json")).unwrap();
+    let newest = world.read(&format!("data/bronze/shop/orders/_delta_log/{newest}"));
+    assert!(!newest.contains("orders/1.csv"), "{newest}");
     let verified = older.comboi(&["verify"]);
     assert_eq!(verified.code, Some(0), "{}{}", verified.out, verified.err);
 }
@@ -230,6 +237,9 @@ const COMMANDS: &[(i32, &[&str])] = &[
     ),
     (0, &["run", "all"]),
     (0, &["retention"]),
+    // They are in the project.
+    (2, &["drop", "gold/by_country", "--yes"]),
+    (2, &["rename", "gold/by_country", "gold/other"]),
     (0, &["vacuum", "--keep", "0s"]),
     (0, &["verify"]),
     (0, &["scaffold", "--name", "extra", "--stage", "silver"]),

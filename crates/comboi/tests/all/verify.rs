@@ -5,9 +5,9 @@ use crate::world::World;
 
 fn first(world: &World, folder: &str, ends: &str) -> String {
     let files = world.files(folder);
-    let found = files
-        .iter()
-        .find(|file| file.ends_with(ends) && !file.contains("_delta_log/"));
+    let found = files.iter().find(|file| {
+        file.ends_with(ends) && !file.contains("_delta_log/") && !file.contains("_files_read/")
+    });
     format!("{folder}/{}", found.unwrap())
 }
 
@@ -137,4 +137,55 @@ fn a_lake_that_went_back() {
         told.contains("bronze/shop/orders: run 2 committed version 1, and the lake has 0 only"),
         "{told}"
     );
+}
+
+/// A copy of a lake has no links: what counts is what is in the files.
+#[test]
+fn a_copy() {
+    let world = World::small();
+    world.run();
+    let copy = world.copy();
+    assert_eq!(
+        copy.expect(0, &["verify"]).out,
+        "3 datasets, 3 files, 1 run: all sound.\n"
+    );
+    let published = "data/gold/metrics/daily.parquet";
+    let mut bytes = std::fs::read(copy.path(published)).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    copy.write(published, &bytes);
+    let told = copy.expect(1, &["verify"]).out;
+    assert!(
+        told.contains("gold/daily: its file is not where readers"),
+        "{told}"
+    );
+    copy.expect(0, &["repair"]);
+    copy.expect(0, &["verify"]);
+}
+
+/// What is built is built again when it is lost, and `doctor` and `plan` see that it is.
+#[test]
+fn a_lost_file_of_a_dataset_that_is_built() {
+    let world = World::small();
+    world.run();
+    let file = first(&world, "data/gold/metrics/daily", ".parquet");
+    std::fs::remove_file(world.path(&file)).unwrap();
+    let told = world.expect(1, &["doctor"]).out;
+    assert!(
+        told.contains("`gold/daily` is damaged: a file is missing"),
+        "{told}"
+    );
+    let plan = world.expect(0, &["plan"]).out;
+    assert!(plan.contains("its file is missing or cut short"), "{plan}");
+    let report = world.json(&["run", "all"]);
+    let task = &report["tasks"][2];
+    assert_eq!(task["dataset"], "gold/daily", "{task:#}");
+    assert_eq!(task["outcome"], "succeeded", "{task:#}");
+    let warning = task["warnings"][0].as_str().unwrap();
+    assert!(
+        warning.starts_with("a file is missing (`part-default-"),
+        "{warning}"
+    );
+    world.expect(0, &["verify"]);
+    world.expect(0, &["doctor"]);
 }
