@@ -130,8 +130,10 @@ fn a_run_that_sets_rows_aside() {
         "    path: in\n    on_bad_row: quarantine\n",
     );
     app.world().write("configs/default.yml", config);
-    app.world()
-        .write("in/orders/bad.csv", "id,day,amount\nnine,2024-05-01,1\n4,2024-05-01,1\n");
+    app.world().write(
+        "in/orders/bad.csv",
+        "id,day,amount\nnine,2024-05-01,1\n4,2024-05-01,1\n",
+    );
     check_run("rows_set_aside", &app);
 }
 
