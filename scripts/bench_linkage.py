@@ -211,7 +211,7 @@ def case(comboi, python, folder, name, records, model, rules, train, certain, re
         words = [records, model, json.dumps(rules), int(train), json.dumps(certain), recall, folder / "splink.parquet"]
         theirs.append(measured([python, __file__, "splink", *words]))
         project(comboi, here, records, model, rules, train, certain, recall)
-        mine.append(measured([comboi, "run", "silver", "--output", "json"], here))
+        mine.append(measured([comboi, "run", "silver", "--format", "json"], here))
     best = [[min(it[at] for it in of) for of in (theirs, mine)] for at in range(3)]
     (their_time, time_), (their_cpu, cpu), (their_peak, peak) = best
     label = f"linkage, {name}"

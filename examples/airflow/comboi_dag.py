@@ -26,7 +26,7 @@ MISTAKES, CONTRACT_BROKEN, TOO_OLD = 2, 3, 4
 
 def comboi(*arguments):
     """Runs a command; gives its exit code and the one JSON document that it prints. Its log goes to the task's log."""
-    command = [os.environ.get("COMBOI", "comboi"), *arguments, "--output", "json"]
+    command = [os.environ.get("COMBOI", "comboi"), *arguments, "--format", "json"]
     done = subprocess.run(command, cwd=os.environ.get("COMBOI_PROJECT"), stdout=subprocess.PIPE, text=True, timeout=600)
     document = json.loads(done.stdout)
     if "error" in document:

@@ -160,22 +160,49 @@ impl Runner {
         Ok(adopted)
     }
 
-    /// Closes such runs, if they were planned more than ten minutes ago; answers which.
-    pub async fn close_unbegun(&self) -> Result<Vec<RunId>, RunError> {
-        let ledger = self.ledger();
-        let mut closed = Vec::new();
+    /// Runs that nobody is at work on and whose ends were not written: their processes are gone, or those who planned them.
+    pub(crate) async fn dead(&self) -> Result<Vec<Order>, RunError> {
+        let (ledger, mut dead) = (self.ledger(), Vec::new());
         for order in ledger.unbegun().await? {
             let planned = ledger.planned_at(order.run).await?;
-            if planned.is_none_or(|planned| self.clock.now() - planned < SILENT) {
-                continue;
+            if planned.is_some_and(|planned| self.clock.now() - planned >= SILENT) {
+                dead.push(order);
             }
-            self.close_as_interrupted(&ledger, &order).await?;
-            closed.push(order.run);
         }
-        Ok(closed)
+        let now = self.clock.now();
+        for run in ledger.of_processes().await? {
+            let order = match ledger.order(run).await {
+                Ok(order) => order.filter(|order| order.process.is_some()),
+                Err(LedgerError::Damaged { .. }) => None,
+                Err(e) => return Err(e.into()),
+            };
+            if let Some(order) = order
+                && !ledger.is_closed(run).await?
+                && !ledger.goes_on(&order, &self.process, now).await?
+            {
+                dead.push(order);
+            }
+        }
+        Ok(dead)
     }
 
-    async fn close_as_interrupted(&self, ledger: &Ledger, order: &Order) -> Result<(), RunError> {
+    /// Writes the ends of runs whose processes were on this machine and are gone.
+    pub async fn close_gone(&self) -> Result<(), RunError> {
+        let ledger = self.ledger();
+        for order in self.dead().await? {
+            let process = order.process.as_ref();
+            if process.and_then(|process| process.is_there(&self.process)) == Some(false) {
+                self.close_as_interrupted(&ledger, &order).await?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn close_as_interrupted(
+        &self,
+        ledger: &Ledger,
+        order: &Order,
+    ) -> Result<(), RunError> {
         let mut receipts = ledger.receipts(order.run).await?;
         let last_sign = ledger.last_sign(order).await?;
         for task in &order.plan.tasks {

@@ -11,7 +11,7 @@ use crate::beside::Beside;
 use crate::build::BUILT_FROM;
 use crate::extract::CHECKPOINT;
 use crate::going::not_in_project;
-use crate::ledger::LedgerError;
+use crate::ledger::{LedgerError, Order};
 use crate::receipt::Outcome;
 use crate::runner::Runner;
 use crate::task::chain;
@@ -62,6 +62,8 @@ enum Mend {
     Publish(DatasetId, Box<Snapshot>),
     /// To write the end of a run whose tasks have all ended.
     End(RunId),
+    /// To write that a run was interrupted which nobody is at work on.
+    Close(Box<Order>),
     /// To take away the checkpoints of a log whose entries are all there.
     ForgetCheckpoints(Table),
 }
@@ -94,6 +96,11 @@ impl Runner {
                     Ok(false) => Err(None),
                     Err(e) => Err(Some(chain(&e))),
                 },
+                Mend::Close(order) => {
+                    let ledger = self.ledger();
+                    let closed = self.close_as_interrupted(&ledger, &order).await;
+                    closed.map_err(|e| Some(chain(&e)))
+                }
                 Mend::End(run) => self.end(run).await.map(|_| ()).map_err(|e| Some(chain(&e))),
             };
             match mended {
@@ -186,6 +193,16 @@ impl Runner {
             if let Err(e) = self.look_at_run(run, &mut committed, found).await {
                 found.add(format!("run {run}"), chain(&e), Mend::Nothing);
             }
+        }
+        match self.dead().await {
+            Ok(dead) => {
+                for order in dead {
+                    let of = format!("run {}", order.run);
+                    let what = "nobody is at work on it, and its end was never written";
+                    found.add(of, what.to_owned(), Mend::Close(Box::new(order)));
+                }
+            }
+            Err(e) => found.add("runs".to_owned(), chain(&e), Mend::Nothing),
         }
         for (id, (run, version)) in committed {
             self.look_at_committed(&id, run, version, found).await;

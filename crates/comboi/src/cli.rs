@@ -100,6 +100,9 @@ pub(crate) enum Command {
         /// Where. It is made if it is not there; files that are there are left alone.
         #[arg(default_value = ".")]
         folder: PathBuf,
+        /// How it is told.
+        #[arg(long = "format", alias = "output", value_enum, default_value = "text")]
+        output: Output,
     },
     /// Find every mistake in the project's files.
     Validate {
@@ -110,7 +113,7 @@ pub(crate) enum Command {
         #[arg(long, value_enum, default_value = "error")]
         fail_on: FailOn,
         /// How the mistakes are told.
-        #[arg(long, value_enum, default_value = "text")]
+        #[arg(long = "format", alias = "output", value_enum, default_value = "text")]
         output: Output,
     },
     /// Show what a run would do. Reads only.
@@ -121,7 +124,7 @@ pub(crate) enum Command {
         #[arg(long, value_enum, default_value = "error")]
         fail_on: FailOn,
         /// How the plan is told.
-        #[arg(long, value_enum, default_value = "text")]
+        #[arg(long = "format", alias = "output", value_enum, default_value = "text")]
         output: Output,
     },
     /// Extract what is new, build what depends on it, hold it to its contracts, publish it.
@@ -154,7 +157,7 @@ pub(crate) enum Command {
         #[arg(long, value_name = "NAME")]
         object: Option<String>,
         /// How the verdicts are told.
-        #[arg(long, value_enum, default_value = "text")]
+        #[arg(long = "format", alias = "output", value_enum, default_value = "text")]
         output: VerdictsOutput,
     },
     /// Write contracts and the SQL that keeps them.
@@ -178,6 +181,9 @@ pub(crate) enum Command {
         /// One table of it. Default: all.
         #[arg(long)]
         table: Option<TableName>,
+        /// How it is told.
+        #[arg(long = "format", alias = "output", value_enum, default_value = "text")]
+        output: Output,
     },
     /// Connect to the databases of the sources and say who answers.
     TestConnection {
@@ -185,7 +191,7 @@ pub(crate) enum Command {
         #[arg(long)]
         source: Option<SourceName>,
         /// How the answers are told.
-        #[arg(long, value_enum, default_value = "text")]
+        #[arg(long = "format", alias = "output", value_enum, default_value = "text")]
         output: Output,
     },
     /// List what a database has to offer: tables, columns, keys, a column to find new rows by.
@@ -197,7 +203,7 @@ pub(crate) enum Command {
         #[arg(long)]
         yaml: bool,
         /// How the list is told.
-        #[arg(long, value_enum, default_value = "text")]
+        #[arg(long = "format", alias = "output", value_enum, default_value = "text")]
         output: Output,
     },
     /// Read a range of a table of a database again. The checkpoint stays where it is.
@@ -218,7 +224,7 @@ pub(crate) enum Command {
         #[arg(long, value_name = "SIZE")]
         chunk: Option<Lookback>,
         /// How the result is told.
-        #[arg(long, value_enum, default_value = "text")]
+        #[arg(long = "format", alias = "output", value_enum, default_value = "text")]
         output: Output,
     },
     /// Compare a table of a database with the lake, and name the ranges that differ. Reads only.
@@ -233,19 +239,19 @@ pub(crate) enum Command {
         #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=10_000))]
         ranges: u16,
         /// How the result is told.
-        #[arg(long, value_enum, default_value = "text")]
+        #[arg(long = "format", alias = "output", value_enum, default_value = "text")]
         output: Output,
     },
     /// List the files that the project consists of, and what it names that is not a part of it. Environment variables need not be set.
     Files {
         /// How the list is told.
-        #[arg(long, value_enum, default_value = "text")]
+        #[arg(long = "format", alias = "output", value_enum, default_value = "text")]
         output: Output,
     },
     /// List the project's datasets and what the lake has of them.
     Ls {
         /// How the list is told.
-        #[arg(long, value_enum, default_value = "text")]
+        #[arg(long = "format", alias = "output", value_enum, default_value = "text")]
         output: Output,
     },
     /// Show rows of a dataset.
@@ -259,7 +265,7 @@ pub(crate) enum Command {
         #[arg(long, short = 'n', default_value_t = 20)]
         limit: usize,
         /// How the rows are told.
-        #[arg(long, value_enum, default_value = "text")]
+        #[arg(long = "format", alias = "output", value_enum, default_value = "text")]
         output: Output,
     },
     /// List the versions of a dataset, newest first.
@@ -270,7 +276,7 @@ pub(crate) enum Command {
         #[arg(long, short = 'n', default_value_t = 20)]
         limit: usize,
         /// How the list is told.
-        #[arg(long, value_enum, default_value = "text")]
+        #[arg(long = "format", alias = "output", value_enum, default_value = "text")]
         output: Output,
     },
     /// Make an earlier version of a dataset the current one. For bronze, the checkpoint goes back with the rows.
@@ -280,6 +286,9 @@ pub(crate) enum Command {
         /// The version.
         #[arg(long, value_name = "N")]
         version: u64,
+        /// How it is told.
+        #[arg(long = "format", alias = "output", value_enum, default_value = "text")]
+        output: Output,
     },
     /// Delete files that no version worth keeping needs.
     Vacuum {
@@ -291,6 +300,9 @@ pub(crate) enum Command {
         /// Say what would be deleted, delete nothing.
         #[arg(long)]
         dry_run: bool,
+        /// How it is told.
+        #[arg(long = "format", alias = "output", value_enum, default_value = "text")]
+        output: Output,
     },
     /// Delete a dataset that is no longer in the project: all its versions and everything beside it, for good.
     Drop {
@@ -300,7 +312,7 @@ pub(crate) enum Command {
         #[arg(long)]
         yes: bool,
         /// How it is told.
-        #[arg(long, value_enum, default_value = "text")]
+        #[arg(long = "format", alias = "output", value_enum, default_value = "text")]
         output: Output,
     },
     /// Give a dataset in the lake the name that it has in the project now, with all its versions and its checkpoint.
@@ -310,7 +322,7 @@ pub(crate) enum Command {
         /// The dataset as the project has it.
         new: String,
         /// How it is told.
-        #[arg(long, value_enum, default_value = "text")]
+        #[arg(long = "format", alias = "output", value_enum, default_value = "text")]
         output: Output,
     },
     /// Remove the rows that are past their age (`data_retention`), and the files of the versions that still have them. Says what would go, unless `--apply`.
@@ -324,7 +336,7 @@ pub(crate) enum Command {
         #[arg(long, default_value = "0s", value_parser = crate::text::duration, value_name = "AGE", requires = "apply")]
         keep: std::time::Duration,
         /// How it is told.
-        #[arg(long, value_enum, default_value = "text")]
+        #[arg(long = "format", alias = "output", value_enum, default_value = "text")]
         output: Output,
     },
     /// Rows that were set aside: list, show, replay or purge them.
@@ -336,19 +348,19 @@ pub(crate) enum Command {
         #[arg(long)]
         deep: bool,
         /// How the findings are told.
-        #[arg(long, value_enum, default_value = "text")]
+        #[arg(long = "format", alias = "output", value_enum, default_value = "text")]
         output: Output,
     },
     /// Mend what `verify` finds and can be mended, and tell the rest.
     Repair {
         /// How the rest is told.
-        #[arg(long, value_enum, default_value = "text")]
+        #[arg(long = "format", alias = "output", value_enum, default_value = "text")]
         output: Output,
     },
     /// Look at everything that the project needs, one by one: configuration, lake, sources, queue, host, machine.
     Doctor {
         /// How the findings are told.
-        #[arg(long, value_enum, default_value = "text")]
+        #[arg(long = "format", alias = "output", value_enum, default_value = "text")]
         output: Output,
     },
     /// Begin a run on Azure: send its first message to the queue.
@@ -360,7 +372,7 @@ pub(crate) enum Command {
         #[arg(long)]
         wait: bool,
         /// How the run is told.
-        #[arg(long, value_enum, default_value = "text")]
+        #[arg(long = "format", alias = "output", value_enum, default_value = "text")]
         output: Output,
     },
     /// List the last runs, newest first.
@@ -369,7 +381,7 @@ pub(crate) enum Command {
         #[arg(long, short = 'n', default_value_t = 20)]
         limit: u32,
         /// How the list is told.
-        #[arg(long, value_enum, default_value = "text")]
+        #[arg(long = "format", alias = "output", value_enum, default_value = "text")]
         output: Output,
     },
     /// Show how far a run is, or how it ended.
@@ -377,7 +389,7 @@ pub(crate) enum Command {
         /// The run's number.
         run: u32,
         /// How it is told.
-        #[arg(long, value_enum, default_value = "text")]
+        #[arg(long = "format", alias = "output", value_enum, default_value = "text")]
         output: Output,
     },
     /// Answer the Azure Functions host: its timer, its queue.
@@ -414,7 +426,7 @@ pub(crate) enum LinkageCommand {
         #[arg(long, value_name = "FILE")]
         to: Option<PathBuf>,
         /// How the model is told.
-        #[arg(long, value_enum, default_value = "text")]
+        #[arg(long = "format", alias = "output", value_enum, default_value = "text")]
         output: Output,
     },
     /// Say why two rows are one thing or not, step by step. Shows their values.
@@ -426,7 +438,7 @@ pub(crate) enum LinkageCommand {
         /// The id of another.
         other: String,
         /// How it is told.
-        #[arg(long, value_enum, default_value = "text")]
+        #[arg(long = "format", alias = "output", value_enum, default_value = "text")]
         output: Output,
     },
     /// Measure how good pairs and clusters are, by what somebody knows of the rows.
@@ -438,7 +450,7 @@ pub(crate) enum LinkageCommand {
         #[arg(long, value_name = "COLUMN|FILE")]
         labels: String,
         /// How the figures are told.
-        #[arg(long, value_enum, default_value = "text")]
+        #[arg(long = "format", alias = "output", value_enum, default_value = "text")]
         output: Output,
     },
     /// Draw the model, its pairs and clusters as one HTML page that needs nothing else.
@@ -472,6 +484,10 @@ impl Command {
             | Self::Drop { output, .. }
             | Self::Rename { output, .. }
             | Self::Runs { output, .. }
+            | Self::Init { output, .. }
+            | Self::ResetCheckpoint { output, .. }
+            | Self::Restore { output, .. }
+            | Self::Vacuum { output, .. }
             | Self::Status { output, .. }
             | Self::History { output, .. } => *output,
             Self::Contract { command } => command.output(),
@@ -480,17 +496,14 @@ impl Command {
             | Self::Retry { running }
             | Self::Quarantine(QuarantineCommand::Replay { running, .. }) => running.output.plain(),
             Self::Quarantine(
-                QuarantineCommand::Ls { output } | QuarantineCommand::Show { output, .. },
+                QuarantineCommand::Ls { output }
+                | QuarantineCommand::Show { output, .. }
+                | QuarantineCommand::Purge { output, .. },
             ) => *output,
-            Self::Quarantine(QuarantineCommand::Purge { .. }) => Output::Text,
             Self::ValidateContract { output, .. } => output.plain(),
-            Self::Init { .. }
-            | Self::Build(_)
-            | Self::Scaffold(_)
-            | Self::ResetCheckpoint { .. }
-            | Self::Restore { .. }
+            Self::Scaffold(asked) => asked.output,
+            Self::Build(_)
             | Self::Serve { .. }
-            | Self::Vacuum { .. }
             | Self::Schema { .. }
             | Self::Completions { .. } => Output::Text,
         }
@@ -503,7 +516,7 @@ pub(crate) enum QuarantineCommand {
     /// List the datasets that have rows aside, and the rules that these broke.
     Ls {
         /// How the list is told.
-        #[arg(long, value_enum, default_value = "text")]
+        #[arg(long = "format", alias = "output", value_enum, default_value = "text")]
         output: Output,
     },
     /// Show rows that are aside for a dataset. What tells about a person is masked.
@@ -514,7 +527,7 @@ pub(crate) enum QuarantineCommand {
         #[arg(long, short = 'n', default_value_t = 20)]
         limit: usize,
         /// How the rows are told.
-        #[arg(long, value_enum, default_value = "text")]
+        #[arg(long = "format", alias = "output", value_enum, default_value = "text")]
         output: Output,
     },
     /// After a fix: build a dataset again, or read a table again, and what depends on it. Each row ends in the dataset or aside.
@@ -528,6 +541,9 @@ pub(crate) enum QuarantineCommand {
     Purge {
         /// The dataset.
         dataset: String,
+        /// How it is told.
+        #[arg(long = "format", alias = "output", value_enum, default_value = "text")]
+        output: Output,
     },
 }
 
@@ -555,6 +571,6 @@ pub(crate) struct RunArgs {
     #[arg(long, value_enum, default_value = "error")]
     pub(crate) fail_on: FailOn,
     /// How the report is told.
-    #[arg(long, value_enum, default_value = "text")]
+    #[arg(long = "format", alias = "output", value_enum, default_value = "text")]
     pub(crate) output: VerdictsOutput,
 }

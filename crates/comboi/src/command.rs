@@ -62,7 +62,7 @@ pub(crate) fn dispatch(cli: Cli, out: &mut dyn Write) -> anyhow::Result<Exit> {
         logging::start(&global, LogLevel::Info, None)?;
     }
     match cli.command {
-        Command::Init { folder } => init::init(&folder, out),
+        Command::Init { folder, output } => init::init(&folder, output, out),
         Command::Validate {
             update_schemas,
             fail_on,
@@ -96,7 +96,8 @@ pub(crate) fn dispatch(cli: Cli, out: &mut dyn Write) -> anyhow::Result<Exit> {
             stage,
             source,
             table,
-        } => checkpoint::reset(&global, stage, &source, table.as_ref(), out),
+            output,
+        } => checkpoint::reset(&global, stage, &source, table.as_ref(), output, out),
         Command::TestConnection { source, output } => {
             database::test_connection(&global, source.as_ref(), output, out)
         }
@@ -141,12 +142,17 @@ pub(crate) fn dispatch(cli: Cli, out: &mut dyn Write) -> anyhow::Result<Exit> {
             limit,
             output,
         } => versions::history(&global, &dataset, limit, output, out),
-        Command::Restore { dataset, version } => versions::restore(&global, &dataset, version, out),
+        Command::Restore {
+            dataset,
+            version,
+            output,
+        } => versions::restore(&global, &dataset, version, output, out),
         Command::Vacuum {
             dataset,
             keep,
             dry_run,
-        } => versions::vacuum(&global, dataset.as_deref(), keep, dry_run, out),
+            output,
+        } => versions::vacuum(&global, dataset.as_deref(), keep, dry_run, output, out),
         Command::Retention {
             dataset,
             apply,

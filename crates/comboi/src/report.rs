@@ -263,7 +263,7 @@ fn rules_line(report: &RunReport, paint: Paint) -> Option<String> {
 mod tests {
     use super::*;
 
-    /// A report as `--output json` writes it.
+    /// A report as `--format json` writes it.
     const REPORT: &str = r#"{"run": 7, "pipeline": "shop", "stopped": false,
         "begun_at": "2026-01-01T00:00:00Z", "ended_at": "2026-01-01T00:01:05Z", "tasks": [
         {"run": 7, "dataset": "bronze/shop/orders", "outcome": "succeeded", "reason": null, "failure": null, "version": 3,

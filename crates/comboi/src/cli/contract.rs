@@ -47,7 +47,7 @@ pub(crate) enum ContractCommand {
         /// A contract's file, or a dataset of the lake.
         new: Option<String>,
         /// How the difference is told.
-        #[arg(long, value_enum, default_value = "text")]
+        #[arg(long = "format", alias = "output", value_enum, default_value = "text")]
         output: Output,
     },
     /// List the versions of a contract that were published with a dataset, newest first.
@@ -55,7 +55,7 @@ pub(crate) enum ContractCommand {
         /// The dataset.
         dataset: String,
         /// How the list is told.
-        #[arg(long, value_enum, default_value = "text")]
+        #[arg(long = "format", alias = "output", value_enum, default_value = "text")]
         output: Output,
     },
 }
@@ -169,4 +169,7 @@ pub(crate) struct ScaffoldArgs {
     /// Print the entry for the configuration, do not write it.
     #[arg(long)]
     pub(crate) print: bool,
+    /// How it is told.
+    #[arg(long = "format", alias = "output", value_enum, default_value = "text")]
+    pub(crate) output: Output,
 }

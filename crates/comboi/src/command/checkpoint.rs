@@ -3,8 +3,9 @@
 use std::io::Write;
 
 use comboi_project::{DatasetId, Located, Project, SourceName, Stage, TableName};
+use serde_json::json;
 
-use crate::cli::Global;
+use crate::cli::{Global, Output};
 use crate::exit::{Exit, Usage};
 use crate::{logging, wiring};
 
@@ -13,6 +14,7 @@ pub(crate) fn reset(
     stage: Stage,
     source: &SourceName,
     table: Option<&TableName>,
+    output: Output,
     out: &mut dyn Write,
 ) -> anyhow::Result<Exit> {
     if stage != Stage::Bronze {
@@ -28,15 +30,23 @@ pub(crate) fn reset(
     };
     logging::start_for(global, &project)?;
     let runner = wiring::quiet_runner(project)?;
+    let mut told = Vec::new();
     for id in ids {
-        let line = if wiring::block_on(runner.reset_checkpoint(&id))?? {
+        let had_checkpoint = wiring::block_on(runner.reset_checkpoint(&id))??;
+        told.push(json!({ "dataset": id, "had_checkpoint": had_checkpoint }));
+        let line = if had_checkpoint {
             format!(
                 "{id}: the checkpoint is gone; the next run reads everything and replaces the rows"
             )
         } else {
             format!("{id}: there was no checkpoint")
         };
-        writeln!(out, "{line}")?;
+        if output == Output::Text {
+            writeln!(out, "{line}")?;
+        }
+    }
+    if output == Output::Json {
+        super::json(out, &told)?;
     }
     Ok(Exit::Good)
 }

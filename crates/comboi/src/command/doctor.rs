@@ -9,7 +9,7 @@ use comboi_azure::{Connection, TaskQueue};
 use comboi_lake::Lake;
 use comboi_plan::{Plan, Selection};
 use comboi_project::{Project, Source, Stage};
-use comboi_run::{Clock, LedgerError};
+use comboi_run::{Clock, LedgerError, RunStatus};
 use comboi_sources::database;
 use serde::Serialize;
 
@@ -199,7 +199,14 @@ fn runs(project: &Project, cloud: &Cloud, findings: &mut Findings) -> anyhow::Re
         return Ok(());
     };
     let now = Clock::system().now();
-    let found = match wiring::block_on(comboi_run::runs(&state, 1, now))? {
+    let last = wiring::block_on(comboi_run::runs(&state, 10, now))?;
+    for run in last.iter().flatten() {
+        if run.status == RunStatus::Interrupted && run.ended_at.is_none() {
+            let told = "nobody is at work on it, and its end was never written: the next run or `comboi repair` writes that it was interrupted; `comboi retry` does what it left undone";
+            findings.doubt(format!("run {}", run.run), told);
+        }
+    }
+    let found = match last {
         Ok(last) => match last.first() {
             Some(last) => Ok(format!(
                 "they are kept in {}; the last one is run {}",
@@ -466,17 +473,31 @@ fn tell(findings: &[Finding], output: Output, out: &mut dyn Write) -> anyhow::Re
             .replace('\n', &format!("\n{}", " ".repeat(width + 12)));
         writeln!(out, "{mark}  {:width$}  {told}", finding.of)?;
     }
-    let bad = findings
-        .iter()
-        .filter(|it| it.verdict == Verdict::Bad)
-        .count();
-    match bad {
-        0 => writeln!(
+    let count = |verdict| {
+        let of_verdict = findings.iter().filter(|it| it.verdict == verdict);
+        of_verdict.count() as u64
+    };
+    let things = |count| crate::text::counted(count, "thing");
+    let are = |count| if count == 1 { "is" } else { "are" };
+    match (count(Verdict::Bad), count(Verdict::Doubtful)) {
+        (0, 0) => writeln!(
             out,
             "Everything that could be looked at is as it should be."
         )?,
-        1 => writeln!(out, "One thing is bad.")?,
-        bad => writeln!(out, "{bad} things are bad.")?,
+        (0, doubtful) => writeln!(
+            out,
+            "Nothing is bad; {} {} doubtful.",
+            things(doubtful),
+            are(doubtful)
+        )?,
+        (bad, 0) => writeln!(out, "{} {} bad.", things(bad), are(bad))?,
+        (bad, doubtful) => writeln!(
+            out,
+            "{} {} bad, and {doubtful} {} doubtful.",
+            things(bad),
+            are(bad),
+            are(doubtful)
+        )?,
     }
     Ok(())
 }

@@ -5,7 +5,9 @@ use std::io::{ErrorKind, Write};
 use std::path::Path;
 
 use anyhow::Context as _;
+use serde_json::json;
 
+use crate::cli::Output;
 use crate::exit::Exit;
 
 const FILES: [(&str, &str); 9] = [
@@ -41,10 +43,14 @@ const FILES: [(&str, &str); 9] = [
     (".gitignore", include_str!("../init/gitignore")),
 ];
 
-pub(crate) fn init(folder: &Path, out: &mut dyn Write) -> anyhow::Result<Exit> {
+pub(crate) fn init(folder: &Path, output: Output, out: &mut dyn Write) -> anyhow::Result<Exit> {
+    let mut files = Vec::new();
     for (name, text) in FILES {
         let made = write_new(&folder.join(name), text.as_bytes())?;
-        writeln!(out, "{} {name}", if made { "made" } else { "left" })?;
+        if output == Output::Text {
+            writeln!(out, "{} {name}", if made { "made" } else { "left" })?;
+        }
+        files.push(json!({ "file": name, "made": made }));
     }
     for (name, schema) in comboi_project::schemas() {
         // Made anew each time: they belong to this comboi, not to the person.
@@ -52,6 +58,10 @@ pub(crate) fn init(folder: &Path, out: &mut dyn Write) -> anyhow::Result<Exit> {
         std::fs::create_dir_all(folder.join(".comboi")).with_context(|| unwritable(&path))?;
         std::fs::write(&path, serde_json::to_vec_pretty(&schema)?)
             .with_context(|| unwritable(&path))?;
+    }
+    if output == Output::Json {
+        super::json(out, &json!({ "folder": folder, "files": files }))?;
+        return Ok(Exit::Good);
     }
     let go_there = if folder == Path::new(".") {
         String::new()

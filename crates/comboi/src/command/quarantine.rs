@@ -47,12 +47,18 @@ pub(crate) fn quarantine(
             }
             super::run::again(global, &id, &running, out)
         }
-        QuarantineCommand::Purge { dataset } => {
+        QuarantineCommand::Purge { dataset, output } => {
             let project = wiring::project(global)?;
             let id = dataset_of(&project, &dataset)?;
             logging::start_for(global, &project)?;
             let runner = wiring::quiet_runner(project)?;
-            let line = match wiring::block_on(runner.purge_quarantine(&id))?? {
+            let purged = wiring::block_on(runner.purge_quarantine(&id))??;
+            if output == Output::Json {
+                let told = serde_json::json!({ "dataset": id, "rows": purged });
+                super::json(out, &told)?;
+                return Ok(Exit::Good);
+            }
+            let line = match purged {
                 Some(rows) => format!(
                     "`{id}`: {} forgotten; `comboi vacuum {id}` deletes what is too old to keep",
                     text::counted(rows, "row")

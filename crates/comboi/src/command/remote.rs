@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use comboi_lake::{OpenBy, State};
 use comboi_plan::Plan;
 use comboi_project::{Project, RunId, Stage};
 use comboi_run::{Clock, RunStatus, RunView, Runner, TaskMessage};
@@ -112,7 +113,7 @@ pub(crate) fn runs(
     out: &mut dyn Write,
 ) -> anyhow::Result<Exit> {
     let project = wiring::project(global)?;
-    let state = wiring::state(&project, &Cloud::of(&project))?;
+    let state = state_of_runs(project)?;
     let now = Clock::system().now();
     let views = wiring::block_on(comboi_run::runs(&state, limit, now))??;
     match output {
@@ -149,6 +150,21 @@ pub(crate) fn runs(
     Ok(Exit::Good)
 }
 
+/// The state of runs, in which those have their ends whose processes were on this machine and are gone.
+fn state_of_runs(project: Project) -> anyhow::Result<State> {
+    let state = wiring::state(&project, &Cloud::of(&project))?;
+    let open = wiring::block_on(state.open(OpenBy::Process))?;
+    // What can't be written is shown as it is.
+    if open.is_ok_and(|open| !open.is_empty())
+        && let Ok(runner) = wiring::quiet_runner(project)
+        && let Err(e) = wiring::block_on(runner.close_gone())?
+    {
+        let error = exit::told_error(&e);
+        tracing::warn!(error, "interrupted runs could not be closed: {error}");
+    }
+    Ok(state)
+}
+
 pub(crate) fn status_of(
     global: &Global,
     run: u32,
@@ -156,7 +172,7 @@ pub(crate) fn status_of(
     out: &mut dyn Write,
 ) -> anyhow::Result<Exit> {
     let project = wiring::project(global)?;
-    let state = wiring::state(&project, &Cloud::of(&project))?;
+    let state = state_of_runs(project)?;
     let now = Clock::system().now();
     let view = wiring::block_on(comboi_run::run(&state, RunId(run), now))??;
     let Some(view) = view else {

@@ -8,8 +8,9 @@ use comboi_contract::{About, Entry, Facts};
 use comboi_engine::{Input, Limits, Session};
 use comboi_project::{Alias, Columns, Project, Stage};
 use comboi_run::Clock;
+use serde_json::json;
 
-use crate::cli::{Global, ScaffoldArgs};
+use crate::cli::{Global, Output, ScaffoldArgs};
 use crate::exit::{Exit, Usage};
 use crate::wiring;
 
@@ -56,11 +57,13 @@ pub(crate) fn scaffold(
     } else {
         None
     };
+    let mut made = Vec::new();
     if with_contract {
         write(&contract_path, &new.contract(facts.as_ref()), false)?;
-        writeln!(out, "made {}", contract_path.display())?;
+        made.push(contract_path.display().to_string());
     }
     if asked.contract_only {
+        tell(&made, None, asked.output, out)?;
         return Ok(Exit::Good);
     }
     let sql = match (&facts, with_contract) {
@@ -68,9 +71,46 @@ pub(crate) fn scaffold(
         _ => new.query(with_contract),
     };
     write(&sql_path, &sql, false)?;
-    writeln!(out, "made {}", sql_path.display())?;
-    new.enter(with_contract, out)?;
+    made.push(sql_path.display().to_string());
+    let entered = new.enter(with_contract)?;
+    tell(&made, Some(&entered), asked.output, out)?;
     Ok(Exit::Good)
+}
+
+/// The entry of the configuration.
+struct Entered {
+    file: String,
+    /// Whether it was written into the file.
+    written: bool,
+    yaml: String,
+}
+
+fn tell(
+    made: &[String],
+    entered: Option<&Entered>,
+    output: Output,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    if output == Output::Json {
+        let entry =
+            entered.map(|it| json!({ "file": it.file, "written": it.written, "yaml": it.yaml }));
+        return super::json(out, &json!({ "made": made, "entry": entry }));
+    }
+    for file in made {
+        writeln!(out, "made {file}")?;
+    }
+    match entered {
+        Some(Entered {
+            file,
+            written: true,
+            ..
+        }) => {
+            writeln!(out, "wrote its entry into {file}")?;
+        }
+        Some(Entered { file, yaml, .. }) => write!(out, "\nIts entry for {file}:\n\n{yaml}")?,
+        None => {}
+    }
+    Ok(())
 }
 
 /// An input as the query and the configuration call it.
@@ -210,7 +250,7 @@ impl New<'_> {
     }
 
     /// The entry in the configuration: put there, or printed.
-    fn enter(&self, with_contract: bool, out: &mut dyn Write) -> anyhow::Result<()> {
+    fn enter(&self, with_contract: bool) -> anyhow::Result<Entered> {
         let name = self.asked.name.to_string();
         let entry = Entry {
             contract: with_contract.then(|| name.clone()),
@@ -237,19 +277,15 @@ impl New<'_> {
                 return Err(e).with_context(|| format!("`{}` could not be read", path.display()));
             }
         };
-        match comboi_contract::insert(&text, self.stage, &entry) {
-            Some(text) if !self.asked.print => {
-                write(&path, &text, true)?;
-                writeln!(out, "wrote its entry into {}", path.display())?;
-            }
-            _ => write!(
-                out,
-                "\nIts entry for {}:\n\n{}:\n{}",
-                path.display(),
-                self.stage,
-                entry.yaml(2)
-            )?,
+        let inserted = comboi_contract::insert(&text, self.stage, &entry);
+        let inserted = inserted.filter(|_| !self.asked.print);
+        if let Some(text) = &inserted {
+            write(&path, text, true)?;
         }
-        Ok(())
+        Ok(Entered {
+            file: path.display().to_string(),
+            written: inserted.is_some(),
+            yaml: format!("{}:\n{}", self.stage, entry.yaml(2)),
+        })
     }
 }

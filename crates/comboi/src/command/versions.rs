@@ -4,6 +4,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use comboi_run::Clock;
+use serde_json::json;
 
 use crate::cli::{Global, Output};
 use crate::exit::Exit;
@@ -74,6 +75,7 @@ pub(crate) fn restore(
     global: &Global,
     dataset: &str,
     version: u64,
+    output: Output,
     out: &mut dyn Write,
 ) -> anyhow::Result<Exit> {
     let project = wiring::project(global)?;
@@ -81,6 +83,16 @@ pub(crate) fn restore(
     logging::start_for(global, &project)?;
     let runner = wiring::quiet_runner(project)?;
     let snapshot = wiring::block_on(runner.restore(&id, version))??;
+    if output == Output::Json {
+        let told = json!({
+            "dataset": id,
+            "restored": version,
+            "version": snapshot.version,
+            "rows": snapshot.row_count(),
+        });
+        super::json(out, &told)?;
+        return Ok(Exit::Good);
+    }
     writeln!(
         out,
         "`{id}` is as it was at version {version}: {}, now version {}",
@@ -95,6 +107,7 @@ pub(crate) fn vacuum(
     dataset: Option<&str>,
     keep: Duration,
     dry_run: bool,
+    output: Output,
     out: &mut dyn Write,
 ) -> anyhow::Result<Exit> {
     let project = wiring::project(global)?;
@@ -116,15 +129,27 @@ pub(crate) fn vacuum(
         } else {
             "deleted"
         };
+        let mut told = Vec::new();
         for id in ids {
             for (name, vacuumed) in comboi_run::vacuum(&lake, &id, keep, now, dry_run).await? {
-                writeln!(
-                    out,
-                    "{name}: {} {verb}, {}",
-                    text::counted(vacuumed.files.len() as u64, "file"),
-                    text::bytes(vacuumed.size_bytes)
-                )?;
+                told.push(json!({
+                    "table": name,
+                    "files": vacuumed.files,
+                    "bytes": vacuumed.size_bytes,
+                    "deleted": !dry_run,
+                }));
+                if output == Output::Text {
+                    writeln!(
+                        out,
+                        "{name}: {} {verb}, {}",
+                        text::counted(vacuumed.files.len() as u64, "file"),
+                        text::bytes(vacuumed.size_bytes)
+                    )?;
+                }
             }
+        }
+        if output == Output::Json {
+            super::json(out, &told)?;
         }
         anyhow::Ok(())
     })??;

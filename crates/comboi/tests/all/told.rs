@@ -236,3 +236,49 @@ fn a_file_of_another_kind_is_not_taken_for_data() {
     let said = world.expect(2, &words);
     assert!(said.err.contains("is no data file"), "{}", said.err);
 }
+
+#[test]
+fn what_is_done_by_hand_is_one_document_too() {
+    let world = World::small();
+    world.run();
+    world.run();
+    let restored = world.json(&["restore", "daily", "--version", "0"]);
+    assert_eq!(restored["dataset"], "gold/daily");
+    assert_eq!(
+        (&restored["restored"], &restored["rows"]),
+        (&0.into(), &1.into())
+    );
+    let vacuumed = world.json(&["vacuum", "--keep", "0s"]);
+    let tables = vacuumed.as_array().unwrap();
+    assert!(tables.iter().all(|it| it["deleted"] == true), "{vacuumed}");
+    let reset = world.json(&["reset-checkpoint", "--source", "shop"]);
+    let expected = serde_json::json!([{ "dataset": "bronze/shop/orders", "had_checkpoint": true }]);
+    assert_eq!(reset, expected);
+    let purged = world.json(&["quarantine", "purge", "orders_clean"]);
+    assert_eq!(
+        purged,
+        serde_json::json!({ "dataset": "silver/orders_clean", "rows": null })
+    );
+    let words = [
+        "scaffold",
+        "--name",
+        "more",
+        "--stage",
+        "gold",
+        "--input",
+        "orders_clean",
+    ];
+    let made = world.json(&words);
+    assert_eq!(
+        made["made"],
+        serde_json::json!(["transformations/sql/more.sql"])
+    );
+    assert_eq!(made["entry"]["written"], true);
+    let other = World::new();
+    let made = other.json(&["init", "shop"]);
+    assert_eq!(made["folder"], "shop");
+    assert_eq!(
+        made["files"][0],
+        serde_json::json!({ "file": "configs/default.yml", "made": true })
+    );
+}
