@@ -26,7 +26,7 @@ const PART_ROWS: u64 = 250_000;
 const MOST_PARTS: usize = 1000;
 /// Where time is limited, a first load is divided into so many parts at least, unless they would have fewer rows than this.
 const LEAST_PARTS: u64 = 64;
-const LEAST_ROWS: u64 = 1000;
+const LEAST_ROWS: u64 = 100;
 
 /// What is left of a load.
 pub(super) struct Loading {

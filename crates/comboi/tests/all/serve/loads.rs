@@ -42,7 +42,7 @@ fn limited(app: &App, seconds: &str) -> FunctionsHost {
 fn a_load_that_takes_longer_than_a_function_may() {
     let table = "{name: t, query: 'SELECT id, slow(v) AS v FROM many', incremental_column: id, parallelism: 1}";
     let (_database, app) = over(table, &Azurite::blob_endpoint());
-    let host = limited(&app, "3");
+    let host = limited(&app, "5");
     assert!(host.fire("driver", Timer::First));
     app.drain(&host);
     let run = &app.runs()[0];
@@ -52,7 +52,7 @@ fn a_load_that_takes_longer_than_a_function_may() {
     assert!(commits(&app) >= 4, "{}", commits(&app));
     let said = host.lines().join("\n");
     assert!(
-        said.contains("bronze goes on in another invocation after 3 seconds"),
+        said.contains("bronze goes on in another invocation after 5 seconds"),
         "{said}"
     );
     assert!(!said.contains("everything was read anew"), "{said}");
