@@ -24,7 +24,10 @@ async fn seen(store: &Store, dataset: &str) -> Option<Vec<String>> {
 /// Everything that is there of the lake, but for the state and the record of runs.
 async fn objects(store: &Store) -> BTreeMap<String, bytes::Bytes> {
     let mut all = contents(store.as_ref()).await;
-    all.retain(|name, _| !name.contains("_comboi/"));
+    all.retain(|name, _| {
+        let mut stages = ["bronze/", "silver/", "gold/"].into_iter();
+        stages.any(|stage| name.starts_with(stage))
+    });
     all
 }
 

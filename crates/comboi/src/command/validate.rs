@@ -298,9 +298,7 @@ fn write_schemas(
     // Sorted, so that a table that moves in the configuration changes nothing here.
     let known: BTreeMap<String, &Columns> = known.collect();
     let schema = |columns: &Columns| -> serde_json::Value {
-        let columns = columns
-            .iter()
-            .filter(|column| !column.name.starts_with("_comboi_"));
+        let columns = columns.iter();
         let columns = columns.map(|it| (it.name.clone(), json!(it.sql_type.to_string())));
         columns.collect::<serde_json::Map<_, _>>().into()
     };

@@ -53,7 +53,7 @@ fn a_bronze_file_with_a_damaged_page() {
     let file = world
         .files("data/bronze/shop/orders")
         .into_iter()
-        .find(|name| name.ends_with(".parquet"))
+        .find(|name| name.starts_with("part-"))
         .unwrap();
     let path = world.path("data/bronze/shop/orders").join(&file);
     let mut bytes = std::fs::read(&path).unwrap();
@@ -229,7 +229,7 @@ fn a_page_of_another_program_s_file_that_is_not_what_its_checksum_says() {
     let file = world
         .files(table)
         .into_iter()
-        .find(|name| name.ends_with(".parquet"))
+        .find(|name| name.starts_with("part-"))
         .unwrap();
     let log = format!("{table}/_delta_log/00000000000000000000.json");
     let theirs_in_log = |line: &str| {

@@ -146,7 +146,7 @@ fn a_run_that_finds_nothing_asks_little() {
     let requests = proxy.requests();
     // Eight of them find out which files were read, two whether the datasets' files are there.
     assert!(
-        requests.len() < 66,
+        requests.len() < 64,
         "{} requests:\n{}",
         requests.len(),
         requests.join("\n")
