@@ -28,6 +28,13 @@ pub enum Event<'a> {
         /// What it does now.
         phase: Phase,
     },
+    /// It is known how much a task reads, or has read and committed so far.
+    TaskCounted {
+        /// The dataset it makes.
+        dataset: &'a DatasetId,
+        /// How much.
+        amount: Amount,
+    },
     /// A task ended, or will not begin.
     TaskEnded {
         /// What became of it.
@@ -38,6 +45,15 @@ pub enum Event<'a> {
         /// What became of it.
         report: &'a RunReport,
     },
+}
+
+/// How much a task reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Amount {
+    /// Rows that were committed.
+    Rows(u64),
+    /// Bytes of files that are read.
+    Bytes(u64),
 }
 
 /// What a task is doing.

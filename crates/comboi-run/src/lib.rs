@@ -55,7 +55,7 @@ pub use binding::{Bound, Faults, bind, check_syntax, drifted};
 pub use by_message::Answer;
 pub use clock::Clock;
 pub use comboi_plan::FailureKind;
-pub use event::{Event, Listener, Phase};
+pub use event::{Amount, Event, Listener, Phase};
 pub use extract::checkpoint_of;
 pub use going::{Dropped, Renamed, not_in_project};
 pub use history::{RunStatus, RunView, TaskView, run, runs};

@@ -16,7 +16,7 @@ use tracing::{error, info, warn};
 
 use crate::beside::Beside;
 use crate::clock::Clock;
-use crate::event::{Event, Listener, Phase};
+use crate::event::{Amount, Event, Listener, Phase};
 use crate::ledger::{Ledger, LedgerError, Order, RunKind};
 use crate::process::Process;
 use crate::receipt::{Outcome, Receipt, RunReport};
@@ -366,6 +366,10 @@ impl Runner {
 
     pub(crate) fn phase(&self, dataset: &DatasetId, phase: Phase) {
         (self.listener)(Event::TaskReached { dataset, phase });
+    }
+
+    pub(crate) fn counted(&self, dataset: &DatasetId, amount: Amount) {
+        (self.listener)(Event::TaskCounted { dataset, amount });
     }
 }
 

@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use comboi_project::DatasetId;
-use comboi_run::{Event, Listener};
+use comboi_run::{Amount, Event, Listener};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use terminal_size::terminal_size_of;
 
 use crate::paint::Paint;
 use crate::{report, text, wiring};
@@ -38,7 +39,24 @@ struct Shown {
     width: usize,
     bars: MultiProgress,
     overall: Option<ProgressBar>,
-    running: BTreeMap<DatasetId, ProgressBar>,
+    running: BTreeMap<DatasetId, Running>,
+    /// How many characters a line of the terminal has; `None` where it is not a terminal.
+    columns: Option<usize>,
+}
+
+/// A task that is under way.
+struct Running {
+    bar: ProgressBar,
+    phase: &'static str,
+    /// How much it reads, or has committed.
+    amount: String,
+}
+
+impl Running {
+    fn show(&self) {
+        self.bar
+            .set_message(format!("{}{}", self.phase, self.amount));
+    }
 }
 
 impl Shown {
@@ -47,10 +65,17 @@ impl Shown {
         if !std::io::stderr().is_terminal() {
             bars.set_draw_target(ProgressDrawTarget::hidden());
         }
-        let paint = match lines {
-            Lines::Out => wiring::paint(&std::io::stdout()),
-            Lines::Err => wiring::paint(&std::io::stderr()),
+        let (paint, size) = match lines {
+            Lines::Out => {
+                let out = std::io::stdout();
+                (wiring::paint(&out), terminal_size_of(out))
+            }
+            Lines::Err => {
+                let err = std::io::stderr();
+                (wiring::paint(&err), terminal_size_of(err))
+            }
         };
+        let columns = size.map(|(width, _)| usize::from(width.0));
         Self {
             lines,
             paint,
@@ -58,6 +83,7 @@ impl Shown {
             bars,
             overall: None,
             running: BTreeMap::new(),
+            columns,
         }
     }
 
@@ -88,16 +114,31 @@ impl Shown {
                     width = self.width
                 ));
                 bar.enable_steady_tick(Duration::from_millis(100));
-                self.running.insert((*dataset).clone(), bar);
+                let running = Running {
+                    bar,
+                    phase: "",
+                    amount: String::new(),
+                };
+                self.running.insert((*dataset).clone(), running);
             }
             Event::TaskReached { dataset, phase } => {
-                if let Some(bar) = self.running.get(dataset) {
-                    bar.set_message(phase.as_str());
+                if let Some(running) = self.running.get_mut(*dataset) {
+                    running.phase = phase.as_str();
+                    running.show();
+                }
+            }
+            Event::TaskCounted { dataset, amount } => {
+                if let Some(running) = self.running.get_mut(*dataset) {
+                    running.amount = match amount {
+                        Amount::Rows(rows) => format!(", {}", text::counted(*rows, "row")),
+                        Amount::Bytes(bytes) => format!(", {}", text::bytes(*bytes)),
+                    };
+                    running.show();
                 }
             }
             Event::TaskEnded { receipt } => {
-                if let Some(bar) = self.running.remove(&receipt.dataset) {
-                    bar.finish_and_clear();
+                if let Some(running) = self.running.remove(&receipt.dataset) {
+                    running.bar.finish_and_clear();
                 }
                 if let Some(bar) = &self.overall {
                     bar.inc(1);
@@ -114,6 +155,8 @@ impl Shown {
     }
 
     fn line(&self, line: &str) {
+        let wrapped = self.columns.map(|columns| text::wrapped(line, columns));
+        let line = wrapped.as_deref().unwrap_or(line);
         // A closed pipe must not end a run half-way.
         self.bars.suspend(|| match self.lines {
             Lines::Out => drop(writeln!(std::io::stdout(), "{line}")),

@@ -16,6 +16,55 @@ pub(crate) fn took(time: Duration) -> String {
     }
 }
 
+/// Lines broken between words, so that a terminal of so many columns does not break within them; what follows is indented by two more. Colours
+/// take no place.
+pub(crate) fn wrapped(text: &str, columns: usize) -> String {
+    /// What is narrower shows nothing in order anyway.
+    const LEAST: usize = 40;
+    if columns < LEAST {
+        return text.to_owned();
+    }
+    let lines = text.lines().map(|line| wrapped_line(line, columns));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn wrapped_line(line: &str, columns: usize) -> String {
+    if shown_width(line) <= columns {
+        return line.to_owned();
+    }
+    let indent = line.len() - line.trim_start().len();
+    let (mut out, mut width) = (" ".repeat(indent), indent);
+    for (i, word) in line.trim_start().split(' ').enumerate() {
+        let long = shown_width(word);
+        if i > 0 && width + 1 + long > columns {
+            let indent = indent + 2;
+            out.push('\n');
+            out.push_str(&" ".repeat(indent));
+            width = indent;
+        } else if i > 0 {
+            out.push(' ');
+            width += 1;
+        }
+        out.push_str(word);
+        width += long;
+    }
+    out
+}
+
+/// How many characters are shown, without the sequences that give them colours.
+fn shown_width(text: &str) -> usize {
+    let (mut width, mut hidden) = (0, false);
+    for c in text.chars() {
+        match c {
+            '\u{1b}' => hidden = true,
+            'm' if hidden => hidden = false,
+            _ if hidden => {}
+            _ => width += 1,
+        }
+    }
+    width
+}
+
 /// Reads `7d`, `12h`, `30m` or `45s`.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let wrong =
@@ -98,6 +147,21 @@ mod tests {
         ] {
             assert!(duration(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn long_lines_break_between_words() {
+        let text = "\nRun 1: 2 tasks\n      note: `orders/2024-05-01.csv` has no `amount`: NULL there, and more\n      \u{1b}[33mwarning\u{1b}[0m: short";
+        assert_eq!(
+            wrapped(text, 42),
+            "\nRun 1: 2 tasks\n      note: `orders/2024-05-01.csv` has no\n        `amount`: NULL there, and more\n      \u{1b}[33mwarning\u{1b}[0m: short"
+        );
+        let word = "x".repeat(50);
+        assert_eq!(
+            wrapped(&format!("a {word} b"), 42),
+            format!("a\n  {word}\n  b")
+        );
+        assert_eq!(wrapped(text, 20), text);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use comboi_sources::database::{
 use comboi_sources::{Extract, Known, Note, Stamp};
 
 use super::{CHECKPOINT, Extraction, TableHere, as_it_is, why_skip};
-use crate::event::Phase;
+use crate::event::{Amount, Phase};
 use crate::runner::Runner;
 use crate::task::{Done, Scratch, TaskError, with_session};
 use crate::writer::Standing;
@@ -145,6 +145,7 @@ impl Extraction<'_> {
             let committed = self.table.commit_only(base.as_ref(), change).await?;
             done.version = Some(committed.version);
             done.total_rows = Some(committed.row_count);
+            self.runner.counted(self.id, Amount::Rows(done.rows));
             // Linked or copied into the lake; the disk is wanted for the next ones.
             std::fs::remove_dir_all(&folder).map_err(|e| TaskError::Scratch(folder.clone(), e))?;
             if self.runner.stop.requested() {

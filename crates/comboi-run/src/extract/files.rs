@@ -8,7 +8,7 @@ use comboi_project::{DatasetId, Project, Stage};
 use comboi_sources::{Checkpoint, Extract, FilesReader, Known, Look, Stamp, Work};
 
 use super::{Extraction, FilesRead, TableHere, as_it_is, why_skip};
-use crate::event::Phase;
+use crate::event::{Amount, Phase};
 use crate::quarantine::{QUARANTINE, Quarantine};
 use crate::task::{Done, Scratch, TaskError, chain, with_session};
 
@@ -38,6 +38,8 @@ impl Extraction<'_> {
         }
 
         self.runner.phase(self.id, Phase::Reading);
+        let bytes = Amount::Bytes(work.estimated_bytes);
+        self.runner.counted(self.id, bytes);
         let scratch = Scratch::make(self.runner, self.order.run, &self.id.to_string())?;
         let files = work.files.iter().map(|file| file.name.clone()).collect();
         let (read, here) = self.read(work, base.as_ref(), &scratch).await?;

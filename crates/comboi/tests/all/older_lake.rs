@@ -157,6 +157,7 @@ fn what_comes_later_goes_into_the_columns_that_are_there() {
 /// Every command with words that it should do, in this order, and its exit code.
 const COMMANDS: &[(i32, &[&str])] = &[
     (0, &["validate"]),
+    (0, &["files"]),
     (0, &["plan"]),
     (0, &["ls"]),
     (0, &["runs"]),
