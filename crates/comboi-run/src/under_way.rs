@@ -144,8 +144,8 @@ impl Runner {
         Ok(())
     }
 
-    /// Looks for runs whose planners died before noting them as open. The newest is noted and answered, unless its request is another run;
-    /// the others are closed.
+    /// Looks for runs whose planners died before noting them as open. The newest is noted and answered, unless its request is another run.
+    /// Of the others, those are closed that were planned more than ten minutes ago: a younger one may be about to be noted.
     pub(crate) async fn adopt_unbegun(&self) -> Result<Option<RunId>, RunError> {
         let ledger = self.ledger();
         let newest = ledger.last_run().await?;
@@ -153,7 +153,7 @@ impl Runner {
         for order in ledger.unbegun().await? {
             if order.run == newest && ledger.adopt(&order).await? {
                 adopted = Some(order.run);
-            } else {
+            } else if self.is_long_planned(&ledger, &order).await? {
                 self.close_as_interrupted(&ledger, &order).await?;
             }
         }
@@ -164,8 +164,7 @@ impl Runner {
     pub(crate) async fn dead(&self) -> Result<Vec<Order>, RunError> {
         let (ledger, mut dead) = (self.ledger(), Vec::new());
         for order in ledger.unbegun().await? {
-            let planned = ledger.planned_at(order.run).await?;
-            if planned.is_some_and(|planned| self.clock.now() - planned >= SILENT) {
+            if self.is_long_planned(&ledger, &order).await? {
                 dead.push(order);
             }
         }
@@ -184,6 +183,11 @@ impl Runner {
             }
         }
         Ok(dead)
+    }
+
+    async fn is_long_planned(&self, ledger: &Ledger, order: &Order) -> Result<bool, RunError> {
+        let planned = ledger.planned_at(order.run).await?;
+        Ok(planned.is_some_and(|planned| self.clock.now() - planned >= SILENT))
     }
 
     /// Writes the ends of runs whose processes were on this machine and are gone.

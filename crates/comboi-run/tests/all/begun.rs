@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use comboi_plan::Plan;
-use comboi_run::{RunStatus, Runner};
+use comboi_run::{Clock, RunStatus, Runner};
 use comboi_test::{Fault, Faulty, Store, copy, memory};
 
 use crate::shop::{Shop, state};
@@ -92,6 +92,12 @@ async fn an_older_plan_that_nobody_began_is_closed() {
         seen,
         [(2, RunStatus::Succeeded), (1, RunStatus::Interrupted)]
     );
+    // It may be about to be begun, until ten minutes have passed.
+    let later = Clock::system().now() + chrono::TimeDelta::minutes(11);
+    let runner = Runner {
+        clock: Clock::stopped_at(later),
+        ..runner
+    };
     tick(&runner, "slot-2").await;
     let seen = comboi_run::runs(&runner.state, 100, runner.clock.now()).await;
     let seen: Vec<_> = seen

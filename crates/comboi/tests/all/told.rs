@@ -271,7 +271,7 @@ fn what_is_done_by_hand_is_one_document_too() {
     let made = world.json(&words);
     assert_eq!(
         made["made"],
-        serde_json::json!(["transformations/sql/more.sql"])
+        serde_json::json!(["./transformations/sql/more.sql"])
     );
     assert_eq!(made["entry"]["written"], true);
     let other = World::new();
