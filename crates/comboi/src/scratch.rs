@@ -57,9 +57,17 @@ pub(crate) fn make_own(folder: &Path) -> std::io::Result<()> {
     builder.create(folder)
 }
 
+/// A folder of a random name that only this user may enter, gone when it is dropped.
+pub(crate) fn temporary(within: &Path, prefix: &str) -> std::io::Result<tempfile::TempDir> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(prefix);
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
+    builder.tempdir_in(within)
+}
+
 fn make(within: &Path) -> std::io::Result<Private> {
-    // On Unix these folders are made with the mode 0700.
-    let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(within)?;
+    let folder = temporary(within, PREFIX)?;
     let lock = File::create_new(folder.path().join(LOCK))?;
     lock.lock()?;
     Ok(Private {

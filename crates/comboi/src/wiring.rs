@@ -463,16 +463,17 @@ pub(crate) fn table(
 /// A folder for one command's temporary files, gone when it is dropped. Made in the system's own place, because
 /// commands that only read write nothing into a project.
 pub(crate) fn private_scratch(project: &Project) -> anyhow::Result<tempfile::TempDir> {
-    let made = match &project.engine.temp_directory {
-        Some(folder) => tempfile::tempdir_in(project.path(&folder.value)),
-        None => tempfile::tempdir(),
+    let within = match &project.engine.temp_directory {
+        Some(folder) => project.path(&folder.value),
+        None => std::env::temp_dir(),
     };
-    made.context(
+    scratch::temporary(&within, ".tmp").context(
         "a temporary folder could not be made; `TMPDIR` or `engine.temp_directory` says where",
     )
 }
 
 /// The same for commands that need no project.
 pub(crate) fn scratch() -> anyhow::Result<tempfile::TempDir> {
-    tempfile::tempdir().context("a temporary folder could not be made; `TMPDIR` says where")
+    let made = scratch::temporary(&std::env::temp_dir(), ".tmp");
+    made.context("a temporary folder could not be made; `TMPDIR` says where")
 }

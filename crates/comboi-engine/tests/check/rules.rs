@@ -78,7 +78,7 @@ fn rules_on_single_rows() {
     );
     check(
         "type: range, column: id, less_than: 5",
-        "r: failed (error): 2 rows: `id` is not less than 5 (5 rows) | id 5, rows 2",
+        "r: failed (error): 2 rows: `id` is not less than 5 (5 rows) | row 4, id 5 | row 5, id 5",
     );
     check(
         "type: length, column: name, min_length: 1, max_length: 2",
@@ -162,7 +162,7 @@ fn rules_on_the_rows_around() {
     );
     check(
         "type: sequential, column: id",
-        "r: failed (error): 2 rows: `id` is not 1 after the one before (5 rows) | id 5, rows 2",
+        "r: failed (error): 2 rows: `id` is not 1 after the one before (5 rows) | row 4, id 5 | row 5, id 5",
     );
     check(
         "type: sequential, column: from_day, step: 4, where: 'id < 3'",
