@@ -249,8 +249,8 @@ impl Ledger {
         }
     }
 
-    /// The newest runs that were planned for requests, have no end, and are not noted as open: who planned them died before noting that. The
-    /// newest first.
+    /// The newest runs that were planned for requests, have no end, and are not noted as open: who planned them died before noting that. Nobody was
+    /// ever at work on them. The newest first.
     pub(crate) async fn unbegun(&self) -> Result<Vec<Order>, LedgerError> {
         /// More than two ticks of the timer leave.
         const LOOKED_AT: usize = 10;
@@ -262,7 +262,8 @@ impl Ledger {
                 Err(e) => return Err(e),
             };
             let noted = order.request.is_none() || open.contains(&run);
-            if !noted && !self.is_closed(run).await? {
+            // One that somebody was at work on was begun, and set aside later.
+            if !noted && !self.is_closed(run).await? && self.touched(run).await?.is_none() {
                 unbegun.push(order);
             }
         }

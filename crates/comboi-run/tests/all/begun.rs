@@ -25,17 +25,26 @@ async fn tick(runner: &Runner, slot: &str) {
     }
 }
 
+/// A runner so many minutes from now, by the clock of the store.
+fn in_minutes(minutes: i64, runner: Runner) -> Runner {
+    let time = Clock::system().now() + chrono::TimeDelta::minutes(minutes);
+    Runner {
+        clock: Clock::stopped_at(time),
+        ..runner
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_run_whose_beginning_was_cut_off_ends() {
     let (shop, before) = (Shop::with_days(1), memory());
     let calm = copy(before.as_ref()).await;
     let counting = Faulty::new(Arc::clone(&calm));
-    let runner = shop.runner(Arc::clone(&counting) as Store);
+    let runner = in_minutes(0, shop.runner(Arc::clone(&counting) as Store));
     let plan = Plan::of_everything(&runner.project);
     runner.begin("slot-1", plan.clone()).await.unwrap();
     let writes = counting.writes();
     assert!(writes >= 3, "plan, request, note: {:?}", counting.log());
-    tick(&shop.runner(Arc::clone(&calm)), "slot-1").await;
+    tick(&in_minutes(15, shop.runner(Arc::clone(&calm))), "slot-1").await;
     let expected = state(&calm).await;
     let kinds: [fn(usize) -> Fault; 4] = [
         Fault::DiesBefore,
@@ -47,15 +56,12 @@ async fn a_run_whose_beginning_was_cut_off_ends() {
         let store = copy(before.as_ref()).await;
         let faulty = Faulty::with(fault, Arc::clone(&store));
         // Whether it was told that it succeeded makes no difference to those who come after.
-        drop(
-            shop.runner(faulty as Store)
-                .begin("slot-1", plan.clone())
-                .await,
-        );
-        let runner = shop.runner(Arc::clone(&store));
-        for slot in ["slot-2", "slot-3"] {
-            tick(&runner, slot).await;
-        }
+        let first = in_minutes(0, shop.runner(faulty as Store));
+        drop(first.begin("slot-1", plan.clone()).await);
+        let runner = |minutes| in_minutes(minutes, shop.runner(Arc::clone(&store)));
+        tick(&runner(15), "slot-2").await;
+        tick(&runner(30), "slot-3").await;
+        let runner = runner(30);
         let views = comboi_run::runs(&runner.state, 100, runner.clock.now()).await;
         let views = views.unwrap();
         for view in &views {
@@ -77,38 +83,42 @@ async fn an_older_plan_that_nobody_began_is_closed() {
     let (shop, store) = (Shop::with_days(1), memory());
     // Its plan is its first write.
     let dying = Faulty::with(Fault::DiesAfter(0), Arc::clone(&store));
-    let runner = shop.runner(dying as Store);
+    let runner = in_minutes(0, shop.runner(dying as Store));
     let plan = Plan::of_everything(&runner.project);
     runner.begin("slot-1", plan).await.unwrap_err();
     shop.run(&store).await;
-    let runner = shop.runner(Arc::clone(&store));
-    let seen = comboi_run::runs(&runner.state, 100, runner.clock.now()).await;
-    let seen: Vec<_> = seen
-        .unwrap()
-        .iter()
-        .map(|it| (it.run.0, it.status))
-        .collect();
+    let seen = async |runner: &Runner| {
+        let views = comboi_run::runs(&runner.state, 100, runner.clock.now()).await;
+        let views = views.unwrap();
+        let seen = views
+            .iter()
+            .map(|it| (it.run.0, it.status, it.ended_at.is_some()));
+        seen.collect::<Vec<_>>()
+    };
+    let succeeded = |run| (run, RunStatus::Succeeded, true);
+    let runner = |minutes| in_minutes(minutes, shop.runner(Arc::clone(&store)));
     assert_eq!(
-        seen,
-        [(2, RunStatus::Succeeded), (1, RunStatus::Interrupted)]
+        seen(&runner(0)).await,
+        [succeeded(2), (1, RunStatus::Interrupted, false)]
     );
     // It may be about to be begun, until ten minutes have passed.
-    let later = Clock::system().now() + chrono::TimeDelta::minutes(11);
-    let runner = Runner {
-        clock: Clock::stopped_at(later),
-        ..runner
-    };
-    tick(&runner, "slot-2").await;
-    let seen = comboi_run::runs(&runner.state, 100, runner.clock.now()).await;
-    let seen: Vec<_> = seen
-        .unwrap()
-        .iter()
-        .map(|it| (it.run.0, it.status, it.ended_at.is_some()))
-        .collect();
-    let expected = [
-        (3, RunStatus::Succeeded, true),
-        (2, RunStatus::Succeeded, true),
-        (1, RunStatus::Interrupted, true),
-    ];
-    assert_eq!(seen, expected);
+    tick(&runner(5), "slot-2").await;
+    assert_eq!(
+        seen(&runner(5)).await,
+        [
+            succeeded(3),
+            succeeded(2),
+            (1, RunStatus::Interrupted, false)
+        ]
+    );
+    tick(&runner(20), "slot-3").await;
+    assert_eq!(
+        seen(&runner(20)).await,
+        [
+            succeeded(4),
+            succeeded(3),
+            succeeded(2),
+            (1, RunStatus::Interrupted, true)
+        ]
+    );
 }
