@@ -50,10 +50,13 @@ pub(crate) fn rule_of_other_tool(name: &str) -> Option<&'static str> {
 }
 
 /// Names, divided by blanks, and comboi's.
-const RULES_OF_OTHER_TOOLS: [(&str, &str); 22] = [
+const RULES_OF_OTHER_TOOLS: [(&str, &str); 23] = [
     (
-        "unique unique_combination_of_columns duplicate_count duplicate_percent duplicatecount duplicatevalues \
-         expect_column_values_to_be_unique expect_compound_columns_to_be_unique",
+        "unique unique_combination_of_columns duplicate_count duplicate_percent duplicatecount duplicatevalues",
+        "uniqueness",
+    ),
+    (
+        "expect_column_values_to_be_unique expect_compound_columns_to_be_unique",
         "uniqueness",
     ),
     (

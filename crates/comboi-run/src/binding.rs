@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use comboi_contract::Drift;
-use comboi_engine::{BadRule, Error, Input, Names, Session, SqlFile, VerdictOutcome};
+use comboi_engine::{BadRule, Error, Input, Names, Session, SqlFile, Verdict, VerdictOutcome};
 use comboi_plan::Graph;
 use comboi_project::{
     Column, Columns, Contract, ContractColumn, Dataset, DatasetId, Located, Place, Problem,
@@ -23,6 +23,8 @@ pub struct Faults {
     pub contract: Vec<Problem>,
     /// Other rules name a column that is not there: they could not be run.
     pub rules: Vec<Problem>,
+    /// The contract will warn of the columns: of one that it does not list.
+    pub warnings: Vec<Problem>,
 }
 
 impl Faults {
@@ -120,11 +122,16 @@ pub fn bind(
                     columns.is_some_and(|it| it.iter().any(Column::is_untyped))
                 };
                 let types = !dataset.inputs.iter().any(untyped);
-                faults
-                    .contract
-                    .extend(broken_promises(dataset, columns, types));
+                for (verdict, problem) in broken_promises(dataset, columns, types) {
+                    let of_kind = if verdict.blocks() {
+                        &mut faults.contract
+                    } else {
+                        &mut faults.warnings
+                    };
+                    of_kind.push(problem);
+                }
             }
-            if faults.problems().next().is_some() {
+            if faults.problems().chain(&faults.warnings).next().is_some() {
                 bound.faults.insert(dataset.id.clone(), faults);
             }
         }
@@ -249,7 +256,7 @@ fn unhandled(dataset: &Dataset) -> Vec<Problem> {
 
 /// Where the columns that a query returns are not those that the contracts promise. Types are left out where an input has columns whose
 /// type is not known yet.
-fn broken_promises(dataset: &Dataset, columns: &Columns, types: bool) -> Vec<Problem> {
+fn broken_promises(dataset: &Dataset, columns: &Columns, types: bool) -> Vec<(Verdict, Problem)> {
     let mut problems = Vec::new();
     for named in &dataset.contracts {
         let contract = match &dataset.dedupe {
@@ -258,15 +265,15 @@ fn broken_promises(dataset: &Dataset, columns: &Columns, types: bool) -> Vec<Pro
         };
         let verdicts = comboi_engine::check_columns(&contract, columns);
         let broken = verdicts
-            .iter()
-            .filter(|verdict| verdict.blocks())
+            .into_iter()
             .filter(|verdict| types || !verdict.rule.ends_with("_type"));
         problems.extend(broken.filter_map(|verdict| {
             let VerdictOutcome::Failed { detail, .. } = &verdict.outcome else {
                 return None;
             };
             let message = format!("the query breaks contract `{}`: {detail}", named.name);
-            Some(Problem::at(&verdict.place, message))
+            let problem = Problem::at(&verdict.place, message);
+            Some((verdict, problem))
         }));
     }
     problems

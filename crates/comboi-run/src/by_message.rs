@@ -132,6 +132,11 @@ impl Runner {
         answer: &mut Answer,
     ) -> Result<bool, RunError> {
         let now = self.clock.now();
+        if self.ledger().is_closed(run).await? {
+            // Who noted it as open was late.
+            self.ledger().set_aside(run).await?;
+            return Ok(false);
+        }
         let Some(open) = self.open_run(run).await? else {
             self.ledger().set_aside(run).await?;
             let text = format!("run {run} left no plan and is set aside");

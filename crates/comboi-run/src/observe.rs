@@ -191,7 +191,8 @@ pub fn foresee(project: &Project, plan: &Plan, bound: &Bound, observed: &mut Obs
         };
         let (kind, text) = match (faults.query.as_slice(), faults.contract.as_slice()) {
             ([], []) => {
-                found.warnings.extend(faults.rules.iter().map(in_a_line));
+                let warnings = faults.rules.iter().chain(&faults.warnings);
+                found.warnings.extend(warnings.map(in_a_line));
                 continue;
             }
             ([], contract) => (FailureKind::Contract, texts(contract)),

@@ -88,9 +88,9 @@ impl Stored {
         let receipts = self.ledger.receipts(run).await.expect("they are sound");
         let request = order.request.as_ref().expect("somebody asked for it");
         let became = self.ledger.requested(request).await.expect("it is sound");
-        let closed = self.ledger.is_closed(run).await.expect("it is sound");
+        let end = self.ledger.closed(run).await.expect("it is sound");
         // Who was about to begin it may have died before anybody could know; then it may be closed as interrupted.
-        if became != Some(run) || !closed {
+        if became != Some(run) || end.is_none_or(|end| end.interrupted) {
             let nothing = receipts.is_empty();
             assert!(nothing, "run {run}, {request}: {became:?}, {receipts:?}");
             return;

@@ -93,7 +93,9 @@ async fn a_dropped_dataset_is_gone_and_nothing_else_is() {
     };
     let after = async |store: &Store, how: &str| {
         assert_eq!(objects(store).await, rest, "{how}");
-        let verified = shop.runner(Arc::clone(store)).verify().await;
+        let mut verified = shop.runner(Arc::clone(store)).verify().await;
+        // Where there was nothing left to do, no run came that writes the end of the one that died.
+        verified.flaws.retain(|flaw| !flaw.of.starts_with("run "));
         assert_eq!(
             (verified.flaws, verified.not_in_project),
             (vec![], vec![]),

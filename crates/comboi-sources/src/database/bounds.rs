@@ -321,12 +321,7 @@ impl Asking<'_> {
     }
 
     pub(super) async fn origin(&self, connection: &mut dyn Connection) -> Result<Origin, Error> {
-        match self.kind() {
-            CursorKind::Whole | CursorKind::Moment | CursorKind::Local | CursorKind::Date => {
-                connection.origin(self.relation, self.name()).await
-            }
-            _ => Ok(Origin::default()),
-        }
+        connection.origin(self.relation, self.name()).await
     }
 
     /// What people should know before a first load.

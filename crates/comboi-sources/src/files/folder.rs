@@ -222,6 +222,7 @@ fn walk(
             found.insert(name.clone(), file(name, entry.path().to_owned(), &metadata));
         }
     }
+    left_out.sort();
     Ok(left_out)
 }
 

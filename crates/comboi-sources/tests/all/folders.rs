@@ -105,7 +105,7 @@ fn links_out_of_the_folder_are_followed_by_option_only() {
     assert_eq!(
         shop.run(),
         "3 rows\nsymbolic links that lead out of the source's folder are not read: `file.csv`, `folder`, \
-         `sub/relative.csv`, `inside/relative.csv`; `follow_links: true` of the source reads them"
+         `inside/relative.csv`, `sub/relative.csv`; `follow_links: true` of the source reads them"
     );
     assert_eq!(
         shop.rows("n _comboi_file"),

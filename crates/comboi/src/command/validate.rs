@@ -177,10 +177,6 @@ fn look(
         Ok(known) => (known.unwrap_or_default(), Vec::new()),
         Err(Problems(problems)) => (KnownSchemas::default(), problems),
     };
-    // A file that is written anew may be in disorder.
-    if !needs_lake {
-        found.problems.extend(unreadable);
-    }
     let in_lake = match lake_columns(project) {
         Ok(in_lake) => in_lake,
         Err(e) if needs_lake => return Err(e.context("the lake could not be read")),
@@ -211,6 +207,10 @@ fn look(
     if needs_lake {
         found.warnings.clear();
     }
+    // A file that is written anew may be in disorder, if the lake has all that it could say.
+    if !needs_lake || found.origins.values().any(|it| *it == Origin::Unknown) {
+        found.problems.extend(unreadable);
+    }
     let earlier = in_file.0.into_iter().map(|(id, it)| (id, it.value));
     let earlier: BTreeMap<_, _> = earlier.chain(in_lake).collect();
     let (syntax, bound) = with_session(|session| {
@@ -222,6 +222,8 @@ fn look(
     found.problems.extend(syntax.into_values().flatten());
     let faults = bound.faults.values().flat_map(comboi_run::Faults::problems);
     found.problems.extend(faults.cloned());
+    let warnings = bound.faults.values().flat_map(|it| &it.warnings);
+    found.warnings.extend(warnings.cloned());
     let datasets = project.datasets.iter();
     found
         .problems

@@ -350,6 +350,52 @@ fn contracts_make_columns_known() {
     assert!(said.err.contains("amuont"), "{}", said.err);
 }
 
+/// There is nothing else that knows what it lists.
+#[test]
+fn a_file_of_schemas_that_can_not_be_read_is_not_emptied() {
+    let world = World::small();
+    let text = "bronze/shop/orders: {id: BIGNIT}\n";
+    world.write("transformations/schemas.yml", text);
+    let said = world.expect(2, &["validate", "--update-schemas"]);
+    assert!(said.err.contains("BIGNIT"), "{}", said.err);
+    assert_eq!(world.read("transformations/schemas.yml"), text);
+}
+
+#[test]
+fn a_column_that_the_contract_does_not_list_is_a_warning() {
+    let world = World::small();
+    world.run();
+    let sql = "SELECT id, day, amount, 1 AS extra FROM orders\n";
+    world.write("transformations/sql/orders_clean.sql", sql);
+    for words in [&["validate"][..], &["plan"], &["run", "all"]] {
+        let said = world.expect(0, words);
+        assert!(said.out.contains("`extra`"), "{words:?}: {}", said.out);
+    }
+    world.write(
+        "transformations/sql/orders_clean.sql",
+        sql.replace("1 AS", "2 AS"),
+    );
+    for words in [&["validate"][..], &["plan"], &["run", "all"]] {
+        world.expect(3, &[words, &["--fail-on", "warning"]].concat());
+    }
+}
+
+/// A table without columns could be read by nobody, and nothing could be added to it.
+#[test]
+fn a_table_begins_with_its_first_column() {
+    let world = World::small();
+    let config = SMALL_CONFIG.replace("path: in\n", "path: in\n    metadata_columns: false\n");
+    let (config, _) = config.split_once("        columns:").unwrap();
+    world.write("configs/default.yml", config);
+    world.write("in/orders/day1.csv", "");
+    world.expect(0, &["run", "bronze"]);
+    world.write("in/orders/day2.csv", "id,day,amount\n1,2024-05-01,10.00\n");
+    world.expect(0, &["plan", "bronze"]);
+    world.expect(0, &["run", "bronze"]);
+    assert_eq!(world.rows("orders"), ["1,2024-05-01,10.00"]);
+    world.expect(0, &["verify"]);
+}
+
 #[test]
 fn files_that_nothing_uses_are_warned_of() {
     let world = World::small();

@@ -360,3 +360,21 @@ fn local_times_that_come_twice() {
         check_quiet(&shop);
     }
 }
+
+#[test]
+fn texts_and_decimals_that_applications_set() {
+    for column in ["id", "n"] {
+        let shop = Shop::new(
+            "CREATE TABLE t (id text PRIMARY KEY, n numeric(10,2), v text); INSERT INTO t VALUES ('b', 10, 'x')",
+            &table(&[
+                "t",
+                "primary_key: id",
+                &format!("incremental_column: {column}"),
+            ]),
+        );
+        check_warned(
+            &shop,
+            "a row with a lower value than rows that were read before is missed",
+        );
+    }
+}
