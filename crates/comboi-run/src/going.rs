@@ -120,6 +120,12 @@ impl Runner {
                     )));
                 }
             }
+        } else if let Ok(Some(_)) = new.latest().await
+            && !new.is_copy_of(&latest).await?
+        {
+            return Err(RunError::ByHand(format!(
+                "`{to}` was made since the renaming of `{from}` began, by a run that read its source anew, so nothing was changed: if it has all rows, `comboi drop {from} --yes` deletes the old dataset"
+            )));
         }
         let (pipeline, now) = (&self.project.name, self.clock.now());
         let announced = old.announce(Some(&new), pipeline, run, now).await?;

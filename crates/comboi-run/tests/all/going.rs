@@ -105,6 +105,45 @@ async fn a_dropped_dataset_is_gone_and_nothing_else_is() {
     check(&shop, &store, drop, between, after).await;
 }
 
+/// A run that comes between a renaming that was cut off and its repetition reads the source into the new name. What it made stays.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_run_made_under_the_new_name_is_left_alone() {
+    let (shop, store) = (Shop::with_days(1), memory());
+    shop.run(&store).await;
+    let (old, new) = (id(DAILY), id("gold/per_day"));
+    let transformations = shop.read("configs/transformations.yml");
+    let renamed = transformations.replace("name: daily", "name: per_day");
+    shop.write("configs/transformations.yml", &renamed);
+    shop.write(
+        "transformations/sql/per_day.sql",
+        &shop.read("transformations/sql/daily.sql"),
+    );
+    // The note that it goes is the first write of the renaming to the old table; the state of runs comes before.
+    let pipeline = "shop".parse().unwrap();
+    let at = "2024-05-04T00:00:00Z".parse().unwrap();
+    let lake = lake(&store);
+    let to = lake.table(&new);
+    let run = comboi_project::RunId(2);
+    lake.table(&old)
+        .announce(Some(&to), &pipeline, run, at)
+        .await
+        .unwrap();
+    shop.run(&store).await;
+    let before = seen(&store, "gold/per_day").await;
+    assert!(before.is_some());
+    let refused = shop.runner(Arc::clone(&store)).rename(&old, &new).await;
+    let refused = refused.unwrap_err().to_string();
+    assert!(refused.contains("was made since the renaming"), "{refused}");
+    assert_eq!(seen(&store, "gold/per_day").await, before);
+    shop.run(&store).await;
+    shop.runner(Arc::clone(&store))
+        .drop_dataset(&old)
+        .await
+        .unwrap();
+    let verified = shop.runner(Arc::clone(&store)).verify().await;
+    assert_eq!((verified.flaws, verified.not_in_project), (vec![], vec![]));
+}
+
 /// A table that is being deleted takes no more rows, and one that can't be read can be deleted.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_begun_is_brought_to_its_end_first() {
