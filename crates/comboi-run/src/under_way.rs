@@ -145,7 +145,7 @@ impl Runner {
     }
 
     /// Looks for runs whose planners died before noting them as open. The newest is noted and answered, unless its request is another run.
-    /// Of the others, those are closed that were planned more than ten minutes ago: a younger one may be about to be noted.
+    /// Of the others, those are closed that were planned more than ten minutes before the newest: a younger one may be about to be noted.
     pub(crate) async fn adopt_unbegun(&self) -> Result<Option<RunId>, RunError> {
         let ledger = self.ledger();
         let newest = ledger.last_run().await?;
@@ -185,9 +185,14 @@ impl Runner {
         Ok(dead)
     }
 
+    /// Whether the newest run was planned more than ten minutes after this one, by the storage's clock: clocks of machines may be wrong.
     async fn is_long_planned(&self, ledger: &Ledger, order: &Order) -> Result<bool, RunError> {
+        let newest = ledger.last_run().await?;
         let planned = ledger.planned_at(order.run).await?;
-        Ok(planned.is_some_and(|planned| self.clock.now() - planned >= SILENT))
+        let newest = ledger.planned_at(newest).await?;
+        Ok(planned
+            .zip(newest)
+            .is_some_and(|(this, newest)| newest - this >= SILENT))
     }
 
     /// Writes the ends of runs whose processes were on this machine and are gone.
