@@ -60,22 +60,8 @@ impl Runner {
             answer.said.push(other.to_string());
         }
         let mut busy = false;
-        let adopted = self.adopt_unbegun().await?;
-        if let Some(run) = adopted
-            && let Some(open) = self.open_run(run).await?
-        {
-            let text = format!("run {run} was planned and not begun, and begins now");
-            warn!(event = "run_adopted", run = run.0, "{text}");
-            answer.said.push(text);
-            answer
-                .send
-                .extend(self.after(config, run, &open.left).await?);
-            busy = true;
-        }
+        self.close_unbegun().await?;
         for run in self.ledger().open_runs().await? {
-            if Some(run) == adopted {
-                continue;
-            }
             match self.look_after(run, config, &mut answer).await {
                 Ok(goes_on) => busy |= goes_on,
                 // It would stop all others, and its tasks are those of the next run too.

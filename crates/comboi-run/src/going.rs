@@ -80,6 +80,7 @@ impl Runner {
             match table.announce(None, pipeline, order.run, now).await {
                 // What can't be read is deleted without a note.
                 Ok(_) | Err(Error::Damaged { .. }) => {}
+                Err(Error::Refused { .. }) if self.is_replaced(&table).await? => {}
                 Err(e) => return Err(e.into()),
             }
             for table in self.tables_of(id).iter().rev() {
@@ -91,6 +92,19 @@ impl Runner {
             run: Some(run.await?),
             ..dropped
         }))
+    }
+
+    /// Whether a table was to be renamed, and something else has that name by now.
+    async fn is_replaced(&self, table: &Table) -> Result<bool, RunError> {
+        let Some(latest) = table.latest().await? else {
+            return Ok(false);
+        };
+        let going = table.going(&latest.properties);
+        let Some(Ok(to)) = going.and_then(|going| going.to).map(|to| to.parse()) else {
+            return Ok(false);
+        };
+        let new = self.lake.table(&to);
+        Ok(new.latest().await.is_ok_and(|it| it.is_some()) && !new.is_copy_of(&latest).await?)
     }
 
     /// Gives a dataset another name in the same stage, with all its versions and all that is beside it.

@@ -270,18 +270,6 @@ impl Ledger {
         Ok(unbegun)
     }
 
-    /// Makes a plan the run of its request, unless the request is another run by now. Says whether it is.
-    pub(crate) async fn adopt(&self, order: &Order) -> Result<bool, LedgerError> {
-        let Some(request) = &order.request else {
-            return Ok(false);
-        };
-        let written = self.state.create_request(request, order.run).await?;
-        if written == Written::Now {
-            self.open(order.run).await?;
-        }
-        Ok(written == Written::Now)
-    }
-
     /// Writes down that an open run has ended.
     pub(crate) async fn close_open(&self, report: &RunReport) -> Result<(), LedgerError> {
         self.state

@@ -144,20 +144,16 @@ impl Runner {
         Ok(())
     }
 
-    /// Looks for runs whose planners died before noting them as open. The newest is noted and answered, unless its request is another run.
-    /// Of the others, those are closed that were planned more than ten minutes before the newest: a younger one may be about to be noted.
-    pub(crate) async fn adopt_unbegun(&self) -> Result<Option<RunId>, RunError> {
+    /// Closes runs whose planners died before noting them as open, if they were planned more than ten minutes before the newest: a younger one
+    /// may be about to be noted.
+    pub(crate) async fn close_unbegun(&self) -> Result<(), RunError> {
         let ledger = self.ledger();
-        let newest = ledger.last_run().await?;
-        let mut adopted = None;
         for order in ledger.unbegun().await? {
-            if order.run == newest && ledger.adopt(&order).await? {
-                adopted = Some(order.run);
-            } else if self.is_long_planned(&ledger, &order).await? {
+            if self.is_long_planned(&ledger, &order).await? {
                 self.close_as_interrupted(&ledger, &order).await?;
             }
         }
-        Ok(adopted)
+        Ok(())
     }
 
     /// Runs that nobody is at work on and whose ends were not written: their processes are gone, or those who planned them.
