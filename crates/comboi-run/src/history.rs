@@ -90,8 +90,11 @@ async fn view(
         Some(report) if report.stopped || report.interrupted => RunStatus::Interrupted,
         Some(report) if report.is_good() => RunStatus::Succeeded,
         Some(_) => RunStatus::Failed,
-        None if order.request.is_some() && ledger.is_begun(&order).await? => RunStatus::Open,
-        None if order.request.is_some() => RunStatus::Interrupted,
+        None if order.request.is_some() => match ledger.open_runs().await?.contains(&run) {
+            true => RunStatus::Open,
+            // Who planned it died before noting it, or it was set aside.
+            false => RunStatus::Interrupted,
+        },
         // An earlier comboi wrote no end of what is done by hand.
         None if order.id.is_none() && order.plan.tasks.is_empty() => RunStatus::Succeeded,
         None if ledger.goes_on(&order, &Process::this(), now).await? => RunStatus::Open,
