@@ -64,7 +64,14 @@ impl Extraction<'_> {
         let checkpoint: Checkpoint = extract.checkpoint.parse().map_err(bad_checkpoint)?;
         let table = self.runner.lake.files_read(self.id);
         let noted = before.put(&table, checkpoint, by_this_run, scratch.path());
-        extract.checkpoint = noted.await?.to_string();
+        let noted = match noted.await {
+            // A later run is about to commit the same: whether it did is seen the next time.
+            Err(TaskError::Lake(comboi_lake::Error::Superseded { .. })) => {
+                return Err(comboi_lake::Error::Overtaken(self.table.name().to_owned()).into());
+            }
+            noted => noted?,
+        };
+        extract.checkpoint = noted.to_string();
         let mut done = Done {
             rows: extract.row_count,
             quarantined_rows: extract.quarantined_count(),
